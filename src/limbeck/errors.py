@@ -1,0 +1,78 @@
+"""What went wrong, for the person who can mend it. Knows the kinds of mistakes users make; knows nothing of how they are found.
+
+Every error of limbeck's own descends from `LimbeckError` and also from the builtin that it resembles, so both
+`except LimbeckError` and `except ValueError` work. A message says what was expected, what came, where, and the next step.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class LimbeckError(Exception):
+    """Root of all errors that limbeck raises for its users; the command line ends with exit code 2."""
+
+
+class DataError(LimbeckError, ValueError):
+    """A data file cannot be read as records, or holds too little to learn from."""
+
+
+class InputFileError(LimbeckError, OSError):
+    """A file or folder is missing or cannot be opened."""
+
+
+class RecipeError(LimbeckError, ValueError):
+    """A recipe has problems; the message lists all of them."""
+
+
+class TeacherError(LimbeckError, ValueError):
+    """The teacher cannot be loaded, or cannot give what is asked of it."""
+
+
+class SignalError(LimbeckError, ValueError):
+    """A signal store is damaged, or belongs to another teacher."""
+
+
+class BundleError(LimbeckError, ValueError):
+    """A bundle is not what its manifest says."""
+
+
+class RunFolderError(LimbeckError, FileExistsError):
+    """The output folder holds another run, or something that is not a run."""
+
+
+class ParityError(LimbeckError, ArithmeticError):
+    """The written file does not say what the trained student says."""
+
+
+class UnknownNameError(LimbeckError, KeyError):
+    """A name is not in the catalog."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
+
+
+class MissingExtraError(LimbeckError, ImportError):
+    """A part of limbeck needs packages that the base install does not bring."""
+
+
+def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
+    """The error to raise when `package`, which comes with an extra of limbeck, cannot be imported."""
+    return MissingExtraError(
+        f"{purpose} needs the package '{package}', which is not installed. "
+        f'Run: pip install "limbeck[{extra}]" (on a machine without a GPU install the CPU build of torch first; '
+        "PyTorch's own 'Get started' page says how)."
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint such as " Did you mean 'text'?", or an empty string when nothing known is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def listing(names: Sequence[str], most: int = 8) -> str:
+    """Up to `most` names in quotes, and how many more there are."""
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

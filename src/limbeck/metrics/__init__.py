@@ -1,0 +1,1 @@
+"""Metrics as functions of numpy arrays; a metric knows answers and truths, not who gave them."""

@@ -1,0 +1,110 @@
+"""Text to token ids, and a text's views. Knows strings and tokenizers; knows nothing of teachers, students or labels' meaning.
+
+Letters: B examples of a batch, T positions. Truncation and padding belong to the spec, never to the tokenizer file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from limbeck.errors import DataError
+from limbeck.modalities._pruning import bare, pruned
+from limbeck.modalities._text_views import TextViews
+from limbeck.types import Json, Record, View
+
+_CHARACTERS_PER_TOKEN = 32
+"""A text is cut to this many characters per allowed token before it is tokenised, so 100,000 characters cost no more than 4,096."""
+
+
+class Text:
+    """Token ids of a text under a tokenizer without special tokens.
+
+    Args:
+        tokenizer: the content of a `tokenizer.json` of the tokenizers library, parsed.
+        max_tokens: longer texts are cut.
+
+    Raises:
+        DataError: the tokenizer cannot be read.
+
+    Example:
+        >>> words = {"type": "WordLevel", "vocab": {"[UNK]": 0, "hello": 1}, "unk_token": "[UNK]"}
+        >>> text = Text({"version": "1.0", "model": words}, max_tokens=4)
+        >>> text.collate(text.encode(["hello"]))["ids"].tolist()
+        [[1]]
+    """
+
+    def __init__(self, tokenizer: Json, max_tokens: int = 128) -> None:
+        self._tokenizer_json = bare(tokenizer)
+        self.max_tokens = max_tokens
+        try:
+            self._tokenizer = Tokenizer.from_str(json.dumps(self._tokenizer_json))
+        except Exception as error:  # the library raises bare Exception
+            raise DataError(f"the tokenizer cannot be read: {error}") from error
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of ids that `encode` can give."""
+        return int(self._tokenizer.get_vocab_size())
+
+    def encode(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Token ids of each text, (T,), T at most `max_tokens`; an empty text has none."""
+        most = self.max_tokens * _CHARACTERS_PER_TOKEN
+        texts = [clean(p)[:most] for p in payloads]
+        encoded = (
+            [self._tokenizer.encode(texts[0], add_special_tokens=False)]
+            if len(texts) == 1
+            else self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        )
+        return [np.asarray(e.ids[: self.max_tokens], dtype=np.int64) for e in encoded]
+
+    def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
+        """ids_BT (int64, 0 where padded) and mask_BT (float32, 1 where a token is), T at least 1."""
+        longest = max((len(e) for e in encoded), default=0)
+        ids_BT = np.zeros((len(encoded), max(1, longest)), dtype=np.int64)
+        mask_BT = np.zeros(ids_BT.shape, dtype=np.float32)
+        for row, ids in enumerate(encoded):
+            ids_BT[row, : len(ids)] = ids
+            mask_BT[row, : len(ids)] = 1.0
+        return {"ids": ids_BT, "mask": mask_BT}
+
+    def spec(self) -> Json:
+        """All that `from_spec` needs."""
+        return {"max_tokens": self.max_tokens, "tokenizer": self._tokenizer_json}
+
+    @classmethod
+    def from_spec(cls, spec: Json) -> Text:
+        """The modality back from its spec."""
+        return cls(spec["tokenizer"], int(spec["max_tokens"]))
+
+    view_plan = TextViews
+
+    @staticmethod
+    def views(records: Sequence[Record], plan: TextViews, seed: int) -> list[View]:
+        """Each record as it is, and `plan.per_record` further views of it; the same arguments give the same views."""
+        return plan.of(records, seed)
+
+    def pruned(self, texts: Sequence[str]) -> tuple[Text, NDArray[np.int64]]:
+        """This modality over the pieces that `texts` use and all single characters, and the old id of each new one.
+
+        Every one of `texts` is encoded into the same pieces as before; other texts fall back to smaller pieces, and no text
+        gets an unknown token that the full tokenizer reads.
+        """
+        smaller, old_ids = pruned(self._tokenizer_json, self._tokenizer, [clean(t) for t in texts])
+        return Text(smaller, self.max_tokens), old_ids
+
+
+def clean(text: object) -> str:
+    """The text with lone surrogates replaced, which UTF-8 and so the tokenizer cannot carry.
+
+    Raises:
+        TypeError: it is not a text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a text is expected; got {type(text).__name__}: {text!r:.60}")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,1 @@
+"""Open folder: one file per distillation objective; the file's name is its public name."""

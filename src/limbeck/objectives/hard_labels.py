@@ -1,0 +1,38 @@
+"""Hard labels: the usual cross-entropy against the records' own labels. Knows labels; never looks at the teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from limbeck.losses.labels import cross_entropy
+from limbeck.types import Batch, Loss, Outputs, Shapes, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class HardLabels:
+    """Cross-entropy of student.logits_BC (B, C) against batch.labels_B (B,); 0 where there is no label.
+
+    Source: Hinton, Vinyals, Dean (2015), section 2: the second, lesser term of distillation.
+
+    Example:
+        >>> HardLabels().needs
+        frozenset()
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    couples: ClassVar[Literal["element", "batch"]] = "element"
+    not_zero_at_teacher: ClassVar[str] = "it measures the distance to the labels, and a teacher is not always right"
+
+    def init(self, student: Shapes, teacher: Shapes) -> nn.Module | None:
+        """Nothing is trained beside the student."""
+        del student, teacher
+        return None
+
+    def __call__(self, student: Outputs, signal: Signal, batch: Batch, state: nn.Module | None, weight: Tensor) -> Loss:
+        """Loss of a batch; `weight` (B,)."""
+        del signal, state
+        element_B = cross_entropy(student.logits_BC, batch.labels_B)
+        return Loss((weight * element_B).sum(), element_B.detach())

@@ -1,0 +1,482 @@
+"""The whole way from a recipe to a bundle. Knows all stages and the order of a run; each stage's work is in its own room."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limbeck import catalog
+from limbeck._version import __version__
+from limbeck.bundle import Bundle, replace_folder, seal, sha256_of
+from limbeck.data.read import check_readable, read_records
+from limbeck.data.split import Splits, split
+from limbeck.errors import RunFolderError, TeacherError, listing, missing_extra
+from limbeck.metrics.classification import agreement
+from limbeck.recipe import Recipe
+from limbeck.runtime.predict import Predictor
+from limbeck.types import Json, Measured, Progress, Report, View, digest, silent
+
+try:
+    import torch
+
+    from limbeck.engine.batches import Examples
+    from limbeck.engine.device import available_cores, best_device
+    from limbeck.engine.loop import Schedule, Step, Term, train
+    from limbeck.signals.store import SignalStore
+    from limbeck.signals.teach import teach
+except ImportError as error:
+    raise missing_extra(error.name or "torch", "train", "distilling") from error
+
+from limbeck.verify.measure import check_parity, interleaved_latency, quality
+from limbeck.verify.statistics import paired_difference, rows_to_show, verdict
+
+GOLDEN = (
+    "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
+    "one two three four five six seven eight nine ten eleven twelve",
+)  # fmt: skip
+"""Synthetic texts whose logits a bundle carries; never a customer's."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A run's folder, its settled surroundings, and the seconds that its stages took."""
+
+    recipe: Recipe
+    folder: Path
+    threads: int
+    device: str
+    environment: Json
+    data: Json
+    progress: Progress = silent
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the seconds of a stage."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 2)
+
+
+def distill(
+    recipe: str | Path | Mapping[str, Any] | Recipe | None = None,
+    *,
+    data: str | Path | None = None,
+    test: str | Path | None = None,
+    teacher: str | Path | None = None,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Report:
+    """Distil a teacher into a student, and write a bundle with the proof of what it kept.
+
+    Args:
+        recipe: a YAML file, a mapping or a `Recipe`; None takes the defaults, then `data` is needed.
+        data, test, teacher, out: short forms of data.train, data.test, teacher.model and out.
+        overrides: further settings as "key=value" with dotted keys.
+        progress: called as progress(stage, done, total, note).
+
+    Returns:
+        The report. `out` then holds bundle/, evidence/report.json and resolved.json.
+
+    Raises:
+        LimbeckError: with what was wrong, where, and the next step.
+
+    Example:
+        >>> report = limbeck.distill(data="train.jsonl.gz", out="runs/bank")  # doctest: +SKIP
+        >>> limbeck.load(report.bundle).predict(["I lost my card"])  # doctest: +SKIP
+    """
+    short = {"data.train": data, "data.test": test, "teacher.model": teacher, "out": out}
+    given = [f"{key}={json.dumps(str(value))}" for key, value in short.items() if value is not None]
+    settled = Recipe.read({} if recipe is None else recipe, [*given, *overrides])
+    run = open_run(settled, progress)
+    if done := finished(run):
+        return done
+    splits = read_splits(run)
+    the_teacher = prepare_teacher(run, splits)
+    views = make_views(run, splits)
+    store = ask_teacher(run, the_teacher, views)
+    student, modality = fit_student(run, the_teacher, store, views)
+    bundle = write_bundle(run, student, modality, the_teacher)
+    return prove(run, the_teacher, student, bundle, splits)
+
+
+def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
+    """Make or reopen the folder of a run; what was settled at its first start holds.
+
+    Raises:
+        RunFolderError: the folder holds another run, or something that is not a run.
+        InputFileError: a data file is missing.
+    """
+    folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
+    files = {"train": recipe.data.train, "test": recipe.data.test}
+    for name in files.values():  # a missing file is said before a folder is made for it
+        if name is not None:
+            check_readable(Path(name))
+    sums = {use: sha256_of(Path(name)) for use, name in files.items() if name is not None}
+    settled = folder / "resolved.json"
+    threads = recipe.threads or available_cores()
+    environment = _environment(threads)
+    if settled.is_file():
+        before = json.loads(settled.read_text(encoding="utf-8"))
+        now = {"recipe": recipe.identity(), "data": sums, "environment": environment}
+        # A machine with more cores is not another run: the number of threads settled at the first start is obeyed.
+        if recipe.threads is None:
+            environment["threads"] = threads = before["environment"]["threads"]
+        differing = [f"{k}: {a!r} there, {b!r} now" for k, a, b in _differences(before, now)]
+        if differing:
+            raise RunFolderError(
+                f"{folder} holds another run; it differs in\n  - "
+                + "\n  - ".join(differing)
+                + "\nGive another --out, or remove that folder."
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise RunFolderError(
+            f"{folder} is not empty and holds no run ({listing(sorted(p.name for p in folder.iterdir()), 3)}). Give another --out."
+        )
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {
+            "recipe": recipe.identity(),
+            "fingerprint": recipe.fingerprint(),
+            "data": sums,
+            "environment": environment,
+        }
+        _write_json(settled, content)
+    torch.set_num_threads(threads)
+    return Run(recipe, folder, threads, best_device(), environment, sums, progress)
+
+
+def finished(run: Run) -> Report | None:
+    """The report of a run that was completed before, if its bundle is still what the report speaks of."""
+    path = run.folder / "evidence" / "report.json"
+    if not path.is_file():
+        return None
+    Bundle.open(run.folder / "bundle")
+    return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def read_splits(run: Run) -> Splits:
+    """Read the data files and divide them."""
+    section = run.recipe.data
+    records = read_records(section.train, text=section.text, label=section.label)
+    test = read_records(section.test, text=section.text, label=section.label) if section.test else None
+    splits = split(records, test, test_share=section.test_share, valid_share=section.valid_share)
+    labelled = sum(r.label is not None for r in splits.train)
+    note = (
+        f"{labelled:,} labelled and {len(splits.train) - labelled:,} unlabelled rows to train, {len(splits.valid):,} to watch, "
+    )
+    note += f"{len(splits.test):,} to judge, {len(splits.labels)} classes"
+    if splits.leaked:
+        note += f"; {splits.leaked:,} training rows left out because the test file has the same text"
+    run.progress("data", 1, 1, note)
+    return splits
+
+
+def prepare_teacher(run: Run, splits: Splits) -> Any:
+    """Load the teacher; fine-tune it if it has no head, or take the one that this run has fine-tuned before.
+
+    Raises:
+        TeacherError: it cannot be loaded, or its labels are not the data's.
+    """
+    kind, settings = run.recipe.entry("teachers"), run.recipe.settings("teachers")
+    folder = run.folder / "teacher"
+    with run.stage("teacher"):
+        teacher = kind.load(settings, run.device)
+        if teacher.has_head:
+            teacher.labels = _matched(teacher.labels, splits.labels)
+            run.progress("teacher", 1, 1, f"{settings.model} answers as it is")
+            return teacher
+        identity = digest(
+            {
+                "teacher": run.recipe.identity()["teacher"],
+                "seed": run.recipe.seed,
+                "rows": [(r.key, r.label) for r in splits.train],
+            }
+        )
+        if _is_proven(folder, identity):
+            run.progress("teacher", 1, 1, "taken from this run's folder")
+            return kind.load(type(settings)(str(folder), None, settings.max_tokens), run.device)
+        _fine_tune(run, teacher, splits)
+        draft = run.folder / ".teacher-draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        teacher.save(draft)
+        files = {p.name: sha256_of(p) for p in sorted(draft.iterdir())}
+        _write_json(draft / "complete.json", {"identity": identity, "files": files})
+        replace_folder(draft, folder)
+    return teacher
+
+
+def make_views(run: Run, splits: Splits) -> list[View]:
+    """The views of all training records that the teacher will label."""
+    modality = catalog.find("modalities", run.recipe.entry("tasks").modality)
+    plan = modality.view_plan(**run.recipe.views.model_dump())
+    views: list[View] = modality.views(splits.train, plan, run.recipe.seed)
+    return views
+
+
+def ask_teacher(run: Run, teacher: Any, views: Sequence[View]) -> SignalStore:
+    """The teacher's signals of all views, asked once."""
+    needs = frozenset[str]().union(*(objective.needs for objective, _ in run.recipe.terms()))
+    with run.stage("signals"):
+        store = SignalStore(run.folder / "signals", teacher.fingerprint())
+        for done, total in teach(teacher, store, views, needs):
+            run.progress("signals", done, total, f"{len(views):,} views labelled by the teacher")
+    return store
+
+
+def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View]) -> tuple[Any, Any]:
+    """Build the student over the pieces that the views use, and train it on the teacher's signals."""
+    recipe = run.recipe
+    with run.stage("student"):
+        full = catalog.find("modalities", recipe.entry("tasks").modality)(teacher.tokenizer_json(), teacher.max_tokens)
+        payloads = [v.payload for v in views]
+        modality, kept = full.pruned(payloads)
+        student = recipe.entry("students")(
+            recipe.settings("students"),
+            pieces=modality.vocabulary_size,
+            classes=len(teacher.labels),
+            start_VS=teacher.token_embeddings()[kept],
+            seed=recipe.seed,
+        ).to(run.device)
+        shapes = student.shapes()
+        terms = [Term(o, weight, o.init(shapes, shapes)) for o, weight in recipe.terms()]
+        needs = frozenset[str]().union(*(t.objective.needs for t in terms))
+        index = {label: i for i, label in enumerate(teacher.labels)}
+        labels_N = np.array([-1 if v.label is None else index[v.label] for v in views], dtype=np.int64)
+        examples = Examples(modality.encode(payloads), labels_N, store.get(payloads, needs))
+        t = recipe.training
+        schedule = Schedule(t.epochs, t.batch_size, t.learning_rate, t.weight_decay, t.warmup_share)
+        steps = train(student, examples, modality.collate, terms, schedule, seed=recipe.seed, device=run.device)
+        _watch(run, "student", steps, f"{recipe.student.family}, {student.describe()['parameters']:,} parameters")
+    return student.cpu().eval(), modality
+
+
+def write_bundle(run: Run, student: Any, modality: Any, teacher: Any) -> Bundle:
+    """Write the student's file, hold it against the student, and seal the bundle."""
+    with run.stage("bundle"):
+        target = catalog.find("targets", "onnx")()
+        draft = run.folder / ".draft"
+        draft.mkdir(exist_ok=True)
+        model = draft / target.filename
+        target.write(student.graph(), model)
+        written = target.load(model)
+        golden = list(GOLDEN)
+        check_parity(
+            lambda texts: _logits(student, modality, texts),
+            lambda texts: written(modality.collate(modality.encode(texts))),
+            [*golden, "x " * 10_000],
+            target.tolerance,
+        )
+        logits_BC = written(modality.collate(modality.encode(golden)))
+        bundle = seal(
+            run.folder / "bundle",
+            task=run.recipe.task.replace("_", "-"),
+            modality=run.recipe.entry("tasks").modality,
+            target="onnx",
+            labels=list(teacher.labels),
+            spec=modality.spec(),
+            golden={"payloads": golden, "logits": logits_BC.tolist(), "tolerance": 10 * target.tolerance},
+            model=model,
+        )
+        shutil.rmtree(draft)
+    run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, the written file says what the student says")
+    return bundle
+
+
+def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) -> Report:
+    """Measure teacher and written student on the same held-out rows, and write the report."""
+    recipe = run.recipe
+    with run.stage("verify"):
+        run.progress("verify", 0, 1, "")
+        predictor = Predictor(bundle)
+        payloads = [r.payload for r in splits.test]
+        index = {label: i for i, label in enumerate(teacher.labels)}
+        true_N = np.array([index[str(r.label)] for r in splits.test], dtype=np.int64)
+        teacher_NC = teacher.answer(payloads, frozenset({"logits_BC"})).logits_BC
+        student_NC = predictor.logits(payloads)
+        queries = [payloads[i % len(payloads)] for i in range(recipe.verify.latency_queries)]
+        torch.set_num_threads(1)
+        try:
+            times = interleaved_latency(
+                [lambda q: teacher.answer([q], frozenset({"logits_BC"})), lambda q: predictor.predict([q])],
+                queries,
+            )
+        finally:
+            torch.set_num_threads(run.threads)
+        teacher_right_N, student_right_N = (m.argmax(1) == true_N for m in (teacher_NC, student_NC))
+        gained = int((student_right_N & ~teacher_right_N).sum())
+        lost = int((teacher_right_N & ~student_right_N).sum())
+        difference = paired_difference(gained, lost, len(true_N))
+        budget = recipe.student.budget.budget()
+        measured = {
+            "bytes": float(bundle.bytes),
+            "latency_p50_us": times[1].p50_us,
+            "memory_bytes": float(_peak_memory(bundle.path) if budget.memory_bytes else 0),
+        }
+    report = Report(
+        task=recipe.task,
+        rows=len(true_N),
+        held_out=splits.held_out,
+        teacher=Measured(quality(teacher_NC, true_N), times[0], 4 * teacher.parameters, teacher.parameters),
+        student=Measured(quality(student_NC, true_N), times[1], bundle.bytes, student.describe()["parameters"]),
+        agreement=agreement(teacher_NC.argmax(1), student_NC.argmax(1)),
+        difference=difference,
+        margin=recipe.verify.margin,
+        verdict=verdict(difference, recipe.verify.margin),
+        rows_to_show=rows_to_show(gained, lost, len(true_N), recipe.verify.margin),
+        budget_misses=tuple(budget.misses(measured)),
+        seconds=run.seconds,
+        bundle=str(bundle.path),
+        lineage={
+            "limbeck": __version__,
+            "recipe": recipe.fingerprint(),
+            "data": run.data,
+            "teacher": dict(teacher.fingerprint()),
+            "student": student.describe(),
+            "environment": run.environment,
+        },
+    )
+    evidence = run.folder / "evidence"
+    evidence.mkdir(exist_ok=True)
+    _write_json(evidence / "report.json", report.to_json())
+    run.progress("verify", 1, 1, f"{len(true_N):,} held-out rows")
+    return report
+
+
+def _fine_tune(run: Run, teacher: Any, splits: Splits) -> None:
+    section = run.recipe.teacher.fine_tune
+    labelled = [r for r in splits.train if r.label is not None]
+    index = {label: i for i, label in enumerate(splits.labels)}
+    teacher.add_head(splits.labels, run.recipe.seed)
+    teacher.freeze_embeddings()
+    examples = Examples(
+        teacher.encode([r.payload for r in labelled]),
+        np.array([index[str(r.label)] for r in labelled], dtype=np.int64),
+    )
+    schedule = Schedule(section.epochs, section.batch_size, section.learning_rate, section.weight_decay, section.warmup_share)
+    steps = train(
+        teacher.module,
+        examples,
+        teacher.collate,
+        [Term(catalog.find("objectives", "hard_labels")(), 1.0)],
+        schedule,
+        rates={"head": section.head_learning_rate},
+        seed=run.recipe.seed,
+        device=run.device,
+    )
+    _watch(run, "teacher", steps, f"fine-tuned on {len(labelled):,} labelled rows")
+
+
+def _watch(run: Run, stage: str, steps: Iterator[Step], note: str) -> None:
+    """Consume the steps of a training, telling the progress about it and stopping when the loss is lost.
+
+    Raises:
+        TeacherError: the loss is not a number any more.
+    """
+    mean = None
+    for step in steps:
+        if not np.isfinite(step.loss):
+            raise TeacherError(
+                f"training the {stage} diverged at step {step.number}: the loss is {step.loss}. Lower its learning rate."
+            )
+        mean = step.loss if mean is None else 0.98 * mean + 0.02 * step.loss
+        if step.number % 10 == 0 or step.number == step.total:
+            run.progress(stage, step.number, step.total, f"{note}, loss {mean:.3f}")
+
+
+def _matched(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ...]:
+    """The teacher's labels in its own order, spelled as the data spells them.
+
+    Raises:
+        TeacherError: a label of the data is not among the teacher's.
+    """
+
+    def plain(name: str) -> str:
+        return "".join(c for c in name.casefold() if c.isalnum())
+
+    spelled = {plain(label): label for label in data}
+    known = {plain(label) for label in teacher}
+    if unknown := [label for label in data if plain(label) not in known]:
+        raise TeacherError(
+            f"the teacher has no class for {len(unknown)} of the data's labels: {listing(unknown)}; it knows {listing(list(teacher))}. "
+            "Give a teacher for these labels, a backbone without a head (it is fine-tuned), or rename the labels in the data."
+        )
+    return tuple(spelled.get(plain(label), label) for label in teacher)
+
+
+def _logits(student: Any, modality: Any, payloads: Sequence[Any]) -> Any:
+    arrays = modality.collate(modality.encode(payloads))
+    with torch.inference_mode():
+        return student(**{k: torch.from_numpy(v) for k, v in arrays.items()}).logits_BC.numpy()
+
+
+def _is_proven(folder: Path, identity: str) -> bool:
+    """Whether a folder was completed for this identity and its files are still what they were."""
+    try:
+        proof = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
+        return proof["identity"] == identity and all(sha256_of(folder / n) == s for n, s in proof["files"].items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _peak_memory(bundle: Path) -> int:
+    """Peak resident bytes of a new process that loads the bundle and answers once."""
+    import subprocess
+    import sys
+
+    code = (
+        "import resource, sys, limbeck; limbeck.load(sys.argv[1]).predict(['hello']); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(bundle)], check=True, capture_output=True, text=True)
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+def _environment(threads: int) -> Json:
+    packages = ("torch", "transformers", "tokenizers", "numpy", "onnx", "onnxruntime")
+    return {
+        "limbeck": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "device": best_device(),
+        "dtype": "float32",
+        "threads": threads,
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two JSON values differ, as (dotted path, before, now); keys that only `before` has at the top are not compared."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = list(now) if not path else sorted({*before, *now})
+        for key in keys:
+            yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+    elif before != now:
+        yield path, before, now
+
+
+def _write_json(path: Path, content: Json) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    draft.replace(path)

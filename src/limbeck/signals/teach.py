@@ -1,0 +1,35 @@
+"""Ask a teacher about views, once. Knows the plan of shards; knows nothing of how a teacher computes or a store keeps.
+
+A shard is a fixed set of inputs with a fixed batch plan (the teacher's own, a function of the inputs alone), so asking the same
+inputs again, in any run, gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from limbeck.errors import TeacherError
+from limbeck.signals.store import SignalStore
+from limbeck.types import Teacher, View
+
+SHARD = 1024
+"""Views in a shard: what a kill can cost at most."""
+
+
+def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """Commit the signals of all views that the store does not hold yet; yields (done, total) before and after each shard.
+
+    Raises:
+        TeacherError: the teacher cannot give a needed field.
+    """
+    if absent := needs - teacher.gives():
+        raise TeacherError(
+            f"the objectives need {', '.join(sorted(absent))}, but this teacher gives only "
+            f"{', '.join(sorted(teacher.gives())) or 'nothing'}. Choose other objectives, or another teacher."
+        )
+    wanted = store.missing([v.payload for v in views], needs)
+    yield 0, len(wanted)
+    for start in range(0, len(wanted), SHARD):
+        payloads = wanted[start : start + SHARD]
+        store.commit(payloads, teacher.answer(payloads, needs))
+        yield min(start + SHARD, len(wanted)), len(wanted)

@@ -1,0 +1,142 @@
+"""A bag of token embeddings: the smallest student for text. Knows ids and masks; knows nothing of tokenizers or teachers.
+
+    token embeddings, each with a learned weight -> weighted mean -> two linear layers with a ReLU between
+
+Letters: B examples, T positions, V pieces, D width, H hidden width, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from limbeck.graph import Graph, GraphBuilder, GraphInput
+from limbeck.types import Json, Outputs, Shapes
+
+_EPSILON = 1e-6
+
+
+class Bag(nn.Module):
+    """Bag of embeddings over a vocabulary of `pieces`.
+
+    mean = sum_t w[id_t] e[id_t] / (sum_t w[id_t] + epsilon), w = softplus(learned logit); a text without tokens has mean 0.
+
+    Args:
+        settings: widths and dropout.
+        pieces: size of the vocabulary, V.
+        classes: C.
+        start_VS: embeddings to start from, such as the teacher's for the same pieces, (V, S); their `width` strongest principal
+            components become the first D columns. None starts from small random numbers.
+        seed: of the initial weights.
+
+    Source: Iyyer et al. (2015), Deep Unordered Composition Rivals Syntactic Methods, section 2; the weights are learned as in
+    Arora et al. (2017), A Simple but Tough-to-Beat Baseline for Sentence Embeddings, section 3, are computed.
+
+    Example:
+        >>> Bag(Bag.Settings(width=4, hidden=8), pieces=10, classes=3).shapes()
+        Shapes(classes=3, width=4)
+    """
+
+    @dataclass(frozen=True, slots=True)
+    class Settings:
+        """`width` of an embedding, `hidden` width of the classifier, `dropout` on the mean, `token_dropout` of whole tokens."""
+
+        width: int = 128
+        hidden: int = 256
+        dropout: float = 0.1
+        token_dropout: float = 0.1
+
+    def __init__(
+        self,
+        settings: Settings,
+        pieces: int,
+        classes: int,
+        start_VS: NDArray[np.float32] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.origin = "random" if start_VS is None else "teacher's token embeddings, principal components"
+        generator = torch.Generator().manual_seed(seed)
+        self.embedding = nn.Embedding(pieces, settings.width)
+        self.token_weight = nn.Embedding(pieces, 1)
+        self.hidden = nn.Linear(settings.width, settings.hidden)
+        self.output = nn.Linear(settings.hidden, classes)
+        with torch.no_grad():
+            self.embedding.weight.normal_(0.0, 0.1, generator=generator)
+            self.token_weight.weight.fill_(0.5413)  # softplus gives 1: all tokens weigh the same at the start
+            for layer in (self.hidden, self.output):
+                bound = layer.in_features**-0.5
+                layer.weight.uniform_(-bound, bound, generator=generator)
+                layer.bias.zero_()
+            if start_VS is not None:
+                components_VD = _principal(torch.from_numpy(np.asarray(start_VS, np.float32)), settings.width)
+                self.embedding.weight[:, : components_VD.shape[1]] = components_VD
+
+    @classmethod
+    def tiny(cls) -> tuple[Bag, dict[str, NDArray[np.generic]]]:
+        """A very small instance and a batch of inputs for it: what the contract tests use."""
+        dice = np.random.default_rng(0)
+        lengths = np.array([1, 5, 3, 0])
+        mask_BT = (np.arange(5)[None, :] < lengths[:, None]).astype(np.float32)
+        ids_BT = dice.integers(0, 11, (4, 5)) * mask_BT.astype(np.int64)
+        return cls(cls.Settings(width=6, hidden=7), pieces=11, classes=3, seed=1), {
+            "ids": ids_BT,
+            "mask": mask_BT,
+        }
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Outputs:
+        """Logits (B, C) and the weighted mean (B, D); ids int64 and mask float32 are (B, T)."""
+        if self.training and self.settings.token_dropout:
+            mask = mask * (torch.rand_like(mask) >= self.settings.token_dropout)
+        weight_BT1 = F.softplus(self.token_weight(ids)) * mask.unsqueeze(-1)
+        mean_BD = (self.embedding(ids) * weight_BT1).sum(1) / (weight_BT1.sum(1) + _EPSILON)
+        hidden_BH = F.relu(self.hidden(F.dropout(mean_BD, self.settings.dropout, self.training)))
+        return Outputs(self.output(F.dropout(hidden_BH, self.settings.dropout, self.training)), mean_BD)
+
+    def shapes(self) -> Shapes:
+        """Classes and width of the mean."""
+        return Shapes(self.output.out_features, self.settings.width)
+
+    def graph(self) -> Graph:
+        """The network in float32. Softplus is done here, once, so the table `token_weight` holds the weights themselves."""
+        weight_V1 = F.softplus(self.token_weight.weight.detach()).cpu()
+        table_VD = self.embedding.weight.detach().cpu() * weight_V1
+        g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
+        mask_BT1 = g("Unsqueeze", "mask", axes=[2])
+        rows_BTD = g("Mul", g("Gather", g.constant("embedding", table_VD.numpy()), "ids", axis=0), mask_BT1)
+        weights_BT1 = g("Mul", g("Gather", g.constant("token_weight", weight_V1.numpy()), "ids", axis=0), mask_BT1)
+        total_B1 = g("ReduceSum", weights_BT1, axes=[1], keepdims=0)
+        total_B1 = g("Add", total_B1, g.constant("epsilon", np.array([_EPSILON], np.float32)))
+        mean_BD = g("Div", g("ReduceSum", rows_BTD, axes=[1], keepdims=0), total_B1)
+        hidden_BH = g("Relu", g.linear("hidden", mean_BD, *_arrays(self.hidden)))
+        return g.build(g.linear("output", hidden_BH, *_arrays(self.output)))
+
+    def describe(self) -> Json:
+        """Family, sizes, parameters and origin."""
+        return {
+            "family": "bag",
+            "pieces": self.embedding.num_embeddings,
+            "width": self.settings.width,
+            "hidden": self.settings.hidden,
+            "classes": self.output.out_features,
+            "parameters": sum(p.numel() for p in self.parameters()),
+            "origin": self.origin,
+        }
+
+
+def _principal(start_VS: Tensor, width: int) -> Tensor:
+    """The `width` strongest principal components of the rows, scaled so that the strongest column has deviation 0.1 or less."""
+    centred_VS = start_VS - start_VS.mean(0)
+    _, vectors_SS = torch.linalg.eigh(centred_VS.T @ centred_VS)
+    components_VD: Tensor = centred_VS @ vectors_SS.flip(1)[:, :width]
+    return components_VD * (0.1 / components_VD.std().clamp_min(1e-8))
+
+
+def _arrays(layer: nn.Linear) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()

@@ -1,0 +1,115 @@
+"""A graph as a .npz file, run by numpy alone: the reference that other targets are compared with, and a fallback everywhere.
+
+Knows what each operator of a graph means; knows nothing of students or bundles.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck.graph import Graph, GraphInput, Node
+from limbeck.types import Runner
+
+Array = NDArray[Any]
+_LAYOUT = "graph.json"
+
+
+class Numpy:
+    """One `model.npz`: the constants, and the graph's nodes as JSON. No pickle."""
+
+    filename = "model.npz"
+    tolerance = 1e-4
+
+    def write(self, graph: Graph, path: Path) -> None:
+        """Write the graph; the same graph gives the same bytes."""
+        layout = {
+            "inputs": [asdict(i) for i in graph.inputs],
+            "nodes": [asdict(n) for n in graph.nodes],
+            "output": graph.output,
+            "constants": list(graph.constants),
+        }
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            # A fixed date, so that the same graph gives the same file.
+            archive.writestr(zipfile.ZipInfo(_LAYOUT), json.dumps(layout))
+            for number, value in enumerate(graph.constants.values()):
+                with archive.open(zipfile.ZipInfo(f"{number}.npy"), "w") as file:
+                    np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
+
+    def load(self, path: Path, threads: int = 1) -> Runner:
+        """A function from named arrays to logits (B, C). numpy chooses its own threads; `threads` is not used."""
+        del threads
+        with zipfile.ZipFile(path) as archive:
+            layout = json.loads(archive.read(_LAYOUT))
+            constants: dict[str, Array] = {}
+            for number, name in enumerate(layout["constants"]):
+                with archive.open(f"{number}.npy") as file:
+                    constants[name] = np.lib.format.read_array(file, allow_pickle=False)
+        graph = Graph(
+            tuple(GraphInput(i["name"], i["dtype"], tuple(i["shape"])) for i in layout["inputs"]),
+            constants,
+            tuple(Node(n["op"], tuple(n["inputs"]), n["output"], n["attributes"]) for n in layout["nodes"]),
+            layout["output"],
+        )
+
+        def run(inputs: Mapping[str, Array]) -> NDArray[np.float32]:
+            return evaluate(graph, inputs)
+
+        return run
+
+
+def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
+    """The output of a graph for named inputs."""
+    values: dict[str, Array] = {**graph.constants, **{i.name: inputs[i.name] for i in graph.inputs}}
+    for node in graph.nodes:
+        operator = _OPERATORS[node.op]
+        values[node.output] = np.asarray(operator(*(values[name] for name in node.inputs), **node.attributes))
+    return values[graph.output]
+
+
+def _softmax(x: Array, axis: int) -> Array:
+    shifted: Array = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=axis, keepdims=True))
+
+
+def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, axes, keepdims: function(x, axis=tuple(axes), keepdims=bool(keepdims)).astype(x.dtype)
+
+
+def _divide(a: Array, b: Array) -> Array:
+    return a / b if np.issubdtype(a.dtype, np.floating) else np.trunc(a / b).astype(a.dtype)
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Cast": lambda x, to: x.astype(to),
+    "Concat": lambda a, b, axis: np.concatenate([a, b], axis=axis),
+    "Div": _divide,
+    "Erf": lambda x: _erf(x).astype(x.dtype),
+    "Exp": np.exp,
+    "Gather": lambda table, ids, axis: np.take(table, ids, axis=axis),
+    "MatMul": np.matmul,
+    "Max": np.maximum,
+    "Mul": np.multiply,
+    "ReduceMax": _reduce(np.max),
+    "ReduceMean": _reduce(np.mean),
+    "ReduceSum": _reduce(np.sum),
+    "Relu": lambda x: np.maximum(x, 0),
+    "Sigmoid": lambda x: (0.5 * (1 + np.tanh(0.5 * x))).astype(x.dtype),
+    "Softmax": _softmax,
+    "Sqrt": np.sqrt,
+    "Sub": np.subtract,
+    "Tanh": np.tanh,
+    "Transpose": lambda x, perm: np.transpose(x, perm),
+    "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(axes)),
+}

@@ -1,0 +1,1 @@
+"""Open folder: one file per task, by the names that Hugging Face uses."""

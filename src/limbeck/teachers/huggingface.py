@@ -1,0 +1,293 @@
+"""A Hugging Face text encoder as a teacher. Knows transformers' folders and hub ids; knows nothing of data, stores or students.
+
+A model with a classification head is used as it is. A backbone without one gets mean pooling and a linear head, which the
+pipeline fine-tunes; it is saved as a backbone folder plus `head.safetensors`, and that folder loads again.
+
+Letters: B examples, T positions, D width, C classes, V pieces of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from limbeck.errors import TeacherError
+from limbeck.shop import packaged_model
+from limbeck.types import Fingerprint, Json, Outputs, Signal
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+HEAD_FILE, HEAD_CONFIG = "head.safetensors", "limbeck_teacher.json"
+_BATCH = 64
+
+
+class EncoderClassifier(nn.Module):
+    """A transformer encoder, mean pooling over real tokens, and a linear head; or a model with a head of its own."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Linear | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Outputs:
+        """Logits (B, C), and the mean-pooled last hidden state (B, D) where the head is ours; ids and mask are (B, T)."""
+        out = self.backbone(input_ids=ids, attention_mask=mask.long())
+        if self.head is None:
+            return Outputs(out.logits)
+        mask_BT1 = mask.to(out.last_hidden_state.dtype).unsqueeze(-1)
+        embedding_BD = (out.last_hidden_state * mask_BT1).sum(1) / mask_BT1.sum(1).clamp_min(1.0)
+        return Outputs(self.head(embedding_BD), embedding_BD)
+
+
+class Huggingface:
+    """A text encoder from a folder or the Hugging Face hub.
+
+    Args:
+        module: the network.
+        tokenizer: its fast tokenizer, from transformers.
+        labels: class names in the order of the logits; empty as long as there is no head.
+        max_tokens: texts are cut to this many tokens, special ones included.
+        device: where it computes.
+
+    Example:
+        >>> teacher = Huggingface.load(Huggingface.Settings("path/or/hub-id"))  # doctest: +SKIP
+        >>> teacher.answer(["where is my parcel?"], frozenset({"logits_BC"})).logits_BC.shape  # doctest: +SKIP
+        (1, 77)
+    """
+
+    @dataclass(frozen=True, slots=True)
+    class Settings:
+        """`model`: a hub id or a folder. `revision`: a branch, tag or commit of the hub. `max_tokens`: longest input."""
+
+        model: str = DEFAULT_MODEL
+        revision: str | None = None
+        max_tokens: int = 128
+
+    tolerance: ClassVar[float] = 1e-4
+    """Largest difference of a logit between two calls that batch differently, at float32."""
+
+    def __init__(
+        self,
+        module: EncoderClassifier,
+        tokenizer: Any,
+        labels: Sequence[str],
+        max_tokens: int,
+        device: str = "cpu",
+    ) -> None:
+        self.module = module.to(device).eval()
+        self.labels = tuple(labels)
+        self._tokenizer = tokenizer
+        self.max_tokens = max_tokens
+        self._device = device
+
+    @classmethod
+    def load(cls, settings: Settings, device: str = "cpu") -> Huggingface:
+        """Load a backbone, a classifier, or a teacher that `save` wrote.
+
+        Raises:
+            TeacherError: the folder or id cannot be loaded, or it has no fast tokenizer.
+        """
+        source = str(packaged_model()) if settings.model == DEFAULT_MODEL and packaged_model() else settings.model
+        options: Json = {} if settings.revision is None else {"revision": settings.revision}
+        with _quiet(), _explained(settings.model):
+            config = transformers.AutoConfig.from_pretrained(source, **options)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source, use_fast=True, **options)
+            if not tokenizer.is_fast:
+                raise TeacherError(f"teacher '{settings.model}' has no fast tokenizer (tokenizer.json); limbeck needs one")
+            own_head = Path(source) / HEAD_FILE
+            with_head = any(a.endswith("ForSequenceClassification") for a in config.architectures or [])
+            if with_head:
+                model = transformers.AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32, **options)
+                labels = [str(config.id2label[i]) for i in range(config.num_labels)]
+                return cls(EncoderClassifier(model, None), tokenizer, labels, settings.max_tokens, device)
+            backbone = transformers.AutoModel.from_pretrained(source, dtype=torch.float32, **options)
+        if not own_head.is_file():
+            return cls(EncoderClassifier(backbone, None), tokenizer, (), settings.max_tokens, device)
+        described = json.loads((Path(source) / HEAD_CONFIG).read_text(encoding="utf-8"))
+        weights = load_file(own_head)
+        head = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
+        head.load_state_dict(weights)
+        return cls(EncoderClassifier(backbone, head), tokenizer, described["labels"], described["max_tokens"], device)
+
+    @classmethod
+    def tiny(cls, folder: Path) -> Huggingface:
+        """A very small random classifier, saved to `folder` and loaded from it: what the contract tests use."""
+        words = [
+            "[PAD]",
+            "[UNK]",
+            "[CLS]",
+            "[SEP]",
+            *"abcdefghijklmnopqrstuvwxyz",
+            *(f"##{c}" for c in "abcdefghij"),
+        ]
+        (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+        (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, use_fast=True)
+        torch.manual_seed(0)
+        config = transformers.BertConfig(
+            vocab_size=len(words),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+        )
+        with _quiet():
+            teacher = cls(EncoderClassifier(transformers.BertModel(config), None), tokenizer, (), 32)
+            teacher.add_head(["greeting", "question", "thanks"], seed=0)
+            teacher.save(folder)
+        return cls.load(cls.Settings(str(folder)))
+
+    def add_head(self, labels: Sequence[str], seed: int) -> None:
+        """Give a backbone a new linear head for `labels`; it answers chance until it is fine-tuned."""
+        assert self.module.head is None, "a teacher with a head keeps it"
+        generator = torch.Generator().manual_seed(seed)
+        head = nn.Linear(int(cast(Any, self.module.backbone).config.hidden_size), len(labels))
+        with torch.no_grad():
+            head.weight.normal_(0.0, 0.02, generator=generator)
+            head.bias.zero_()
+        self.module.head = head.to(self._device)
+        self.labels = tuple(labels)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether it can classify: a head of its own, or one that was added."""
+        return bool(self.labels)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(p.numel() for p in self.module.parameters())
+
+    def save(self, folder: Path) -> None:
+        """Write backbone, tokenizer, head and labels to a folder that `load` reads."""
+        with _quiet():
+            cast(Any, self.module.backbone).save_pretrained(folder)
+            self._tokenizer.save_pretrained(folder)
+        if self.module.head is not None:
+            save_file(
+                {k: v.contiguous().cpu() for k, v in self.module.head.state_dict().items()},
+                folder / HEAD_FILE,
+            )
+            described = {"labels": list(self.labels), "max_tokens": self.max_tokens, "pooling": "mean"}
+            (folder / HEAD_CONFIG).write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    # --- what every teacher does ---------------------------------------------------------------------------
+
+    def gives(self) -> frozenset[str]:
+        """Logits, and the pooled embedding where the pooling is ours."""
+        if not self.labels:
+            return frozenset()
+        return frozenset({"logits_BC"} if self.module.head is None else {"logits_BC", "embedding_BD"})
+
+    def fingerprint(self) -> Fingerprint:
+        """Weights, tokenizer, labels, longest input, pooling, and number type, each by its own hash or value."""
+        weights = hashlib.sha256()
+        for name, value in sorted(self.module.state_dict().items()):
+            weights.update(name.encode())
+            weights.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return {
+            "kind": "huggingface",
+            "weights": weights.hexdigest(),
+            "tokenizer": hashlib.sha256(self._tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+            "labels": hashlib.sha256(json.dumps(self.labels).encode()).hexdigest(),
+            "max_tokens": str(self.max_tokens),
+            "pooling": "own head" if self.module.head is None else "mean",
+            "dtype": "float32",
+        }
+
+    def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
+        """Signals of the texts, in order; computed in batches of equal length, longest first."""
+        encoded = self.encode(payloads)
+        order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i]), i))
+        parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sorted(needs)}
+        with torch.inference_mode():
+            for start in range(0, len(order), _BATCH):
+                batch = self.collate([encoded[i] for i in order[start : start + _BATCH]])
+                out = self.module(**{k: torch.from_numpy(v).to(self._device) for k, v in batch.items()})
+                for name, part in parts.items():
+                    part.append(getattr(out, name).float().cpu().numpy())
+        back = np.argsort(np.asarray(order, dtype=np.int64))
+        return Signal(**{name: np.concatenate(part)[back] for name, part in parts.items()})
+
+    # --- what the fine-tuning needs ------------------------------------------------------------------------
+
+    def encode(self, payloads: Sequence[Any]) -> list[NDArray[np.int64]]:
+        """Token ids with special tokens, each (T,), T at most max_tokens."""
+        texts = [str(p).encode("utf-8", "replace").decode("utf-8")[: self.max_tokens * 32] for p in payloads]
+        with _quiet():
+            found = self._tokenizer(texts, truncation=True, max_length=self.max_tokens, padding=False)
+        return [np.asarray(ids, dtype=np.int64) for ids in found["input_ids"]]
+
+    def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
+        """ids and mask of a batch, (B, T), padded with the tokenizer's own padding id."""
+        pad = self._tokenizer.pad_token_id
+        ids_BT = np.full((len(encoded), max(map(len, encoded))), 0 if pad is None else pad, dtype=np.int64)
+        mask_BT = np.zeros(ids_BT.shape, dtype=np.float32)
+        for row, ids in enumerate(encoded):
+            ids_BT[row, : len(ids)] = ids
+            mask_BT[row, : len(ids)] = 1.0
+        return {"ids": ids_BT, "mask": mask_BT}
+
+    def freeze_embeddings(self) -> None:
+        """Keep the token embeddings as they were pre-trained: half of MiniLM's weights, of which a batch touches few rows."""
+        embeddings = cast(Any, self.module.backbone).get_input_embeddings()
+        for parameter in embeddings.parameters():
+            parameter.requires_grad_(False)
+
+    # --- what a student may start from ---------------------------------------------------------------------
+
+    def tokenizer_json(self) -> Json:
+        """The content of its tokenizer.json."""
+        content: Json = json.loads(self._tokenizer.backend_tokenizer.to_str())
+        return content
+
+    def token_embeddings(self) -> NDArray[np.float32]:
+        """The embedding of each piece of its vocabulary, (V, D)."""
+        weight = cast(Any, self.module.backbone).get_input_embeddings().weight
+        return cast("NDArray[np.float32]", weight.detach().float().cpu().numpy())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars and advice: progress belongs to the pipeline."""
+    log: Any = transformers.utils.logging
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _explained(model: str) -> Iterator[None]:
+    try:
+        yield
+    except TeacherError:
+        raise
+    except Exception as error:  # transformers, safetensors and the hub raise many kinds
+        folder = Path(model)
+        where = "this folder" if folder.is_dir() else "the Hugging Face hub (there is no such folder here)"
+        first = str(error).strip().splitlines()
+        raise TeacherError(
+            f"cannot load the teacher '{model}' from {where}: {type(error).__name__}: {first[0] if first else ''}\n"
+            "A teacher is a hub id or a folder with config.json, tokenizer.json and model.safetensors. "
+            "Check the name, or the connection, or download it once and give the folder."
+        ) from error

@@ -1,0 +1,373 @@
+"""The nouns of limbeck as plain data and small protocols. Knows their shape; knows nothing of how any of them is made.
+
+Letters in names: B examples of a batch, T positions of a sequence, D width of a representation, C classes, N rows.
+Nothing here imports torch: a `Signal` or an `Outputs` carries arrays of whichever library made them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from limbeck.graph import Graph
+
+Json = dict[str, Any]
+
+
+def digest(value: object) -> str:
+    """The sha256 (hex) of a value's canonical JSON: the identity of recipes, fingerprints and keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+# --- examples ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One example: a stable key, a payload, perhaps a label.
+
+    The key is made from the payload alone, so copies of one text share a key and can never be split between train and test.
+    """
+
+    key: str
+    payload: Any
+    label: str | None = None
+    split: str | None = None
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One step that made a view, with its version and parameters, so the view can be made again."""
+
+    name: str
+    version: int
+    parameters: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What teacher and student see: the records it draws from, how it was made, and the realised payload.
+
+    `label` is the records' label where the operations preserve it, else None (a splice of two intents has none).
+    """
+
+    keys: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    seed: int
+    payload: Any
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What the teacher said about a batch of views; a field it was not asked for is None.
+
+    logits_BC: class logits. embedding_BD: one pooled representation per example.
+    """
+
+    logits_BC: Any = None
+    embedding_BD: Any = None
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all fields that a signal can have."""
+        return tuple(f.name for f in fields(cls))
+
+    def given(self) -> dict[str, Any]:
+        """The fields that are there."""
+        return {name: value for name in self.names() if (value := getattr(self, name)) is not None}
+
+    def map(self, function: Callable[[Any], Any]) -> Signal:
+        """The same fields with `function` applied to each array."""
+        return Signal(**{name: function(value) for name, value in self.given().items()})
+
+
+Fingerprint = Mapping[str, str]
+"""Everything that decides a teacher's answers (weights, preprocessing, settings), by name."""
+
+
+# --- training ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The widths that an objective may need to know before training starts."""
+
+    classes: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a student (or a teacher's module) computes for a batch: logits_BC, and perhaps embedding_BD."""
+
+    logits_BC: Tensor
+    embedding_BD: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Model inputs by name, the class index of each example (-1: no label), and what the teacher said of them."""
+
+    inputs: Mapping[str, Tensor]
+    labels_B: Tensor
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """total = sum(weight * element), the thing to differentiate; per_element (B,) is detached, for logs and tests."""
+
+    total: Tensor
+    per_element: Tensor
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What a student is trained towards: a frozen dataclass with the attributes below."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Fields of `Signal` that it reads; checked before step 0; decides what the teacher must produce."""
+        ...
+
+    def init(self, student: Shapes, teacher: Shapes) -> nn.Module | None:
+        """What is trained beside the student (projections and the like); dropped from the bundle."""
+        ...
+
+    def __call__(self, student: Outputs, signal: Signal, batch: Batch, state: nn.Module | None, weight: Tensor) -> Loss:
+        """The loss of a batch. `weight` (B,) already holds 1 / (the step's denominator)."""
+        ...
+
+
+# --- rooms of floor 2 -------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Modality(Protocol):
+    """Raw payloads to arrays, torch-free, the same code when training and when serving."""
+
+    def encode(self, payloads: Sequence[Any]) -> list[NDArray[Any]]:
+        """One array per payload, already truncated; the same payload always gives the same array."""
+        ...
+
+    def collate(self, encoded: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The padded arrays of a batch, by the names of the student's inputs."""
+        ...
+
+    def spec(self) -> Json:
+        """All that `from_spec` needs to encode identically, as JSON."""
+        ...
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """Turns payloads into signals. Also has `labels`, the class names in the order of its logits."""
+
+    labels: tuple[str, ...]
+
+    def gives(self) -> frozenset[str]:
+        """The fields of `Signal` that it can produce."""
+        ...
+
+    def fingerprint(self) -> Fingerprint:
+        """Everything that decides its answers, by name."""
+        ...
+
+    def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
+        """The signals of `payloads`, in order, as float32 numpy arrays. The teacher plans its own batches: the
+        plan is a function of the payloads alone, so the same call gives the same numbers."""
+        ...
+
+
+@runtime_checkable
+class Student(Protocol):
+    """A small network of a family: an `nn.Module` whose forward returns `Outputs`."""
+
+    def shapes(self) -> Shapes:
+        """Classes, and the width of its representation."""
+        ...
+
+    def graph(self) -> Graph:
+        """The trained network as a graph of standard operators, in the precision it will ship in."""
+        ...
+
+    def describe(self) -> Json:
+        """Family, sizes, number of parameters, and where its weights came from."""
+        ...
+
+
+Runner = Callable[[Mapping[str, "NDArray[Any]"]], "NDArray[np.float32]"]
+"""A loaded artifact: named input arrays to logits (B, C)."""
+
+
+@runtime_checkable
+class Target(Protocol):
+    """A deployable format. Also has `filename` (in the bundle) and `tolerance` (largest absolute error of a logit)."""
+
+    filename: str
+    tolerance: float
+
+    def write(self, graph: Graph, path: Path) -> None:
+        """Write the graph to a file. May need the train extra."""
+        ...
+
+    def load(self, path: Path, threads: int = 1) -> Runner:
+        """Load a written file; never needs torch."""
+        ...
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What an answer is, which metrics judge it, which objectives are its default."""
+
+    modality: str
+    metrics: tuple[str, ...]
+    objectives: tuple[str, ...]
+
+    def answers(self, logits_BC: NDArray[Any], labels: Sequence[str]) -> list[Prediction]:
+        """Raw outputs as what the caller asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """An answer of a classifier: the label, and the probability the model gives it."""
+
+    label: str
+    probability: float
+
+
+# --- proof ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Upper limits, measured on the written file on the machine at hand; None is no limit.
+
+    bytes: size of `bundle/`. latency_p50_us: microseconds per answer at batch 1. memory_bytes: peak of the process.
+    """
+
+    bytes: int | None = None
+    latency_p50_us: float | None = None
+    memory_bytes: int | None = None
+
+    def misses(self, measured: Mapping[str, float]) -> list[str]:
+        """One sentence for each limit that `measured` (by the same names) exceeds."""
+        found = []
+        for limit in fields(self):
+            allowed = getattr(self, limit.name)
+            if allowed is not None and measured[limit.name] > allowed:
+                found.append(f"{limit.name} is {measured[limit.name]:,.0f}, the budget allows {allowed:,.0f}")
+        return found
+
+
+class Verdict(StrEnum):
+    """Whether the student kept the teacher's quality, by the one-sided 95 % bounds of (student - teacher)."""
+
+    KEPT = "kept"
+    LOST = "lost"
+    NOT_SHOWN = "not shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its bounds at the stated one-sided confidence."""
+
+    estimate: float
+    low: float
+    high: float
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How a model answers held-out records; shares between 0 and 1."""
+
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Microseconds per answer at batch 1 on one thread, from the raw payload to the label."""
+
+    p50_us: float
+    p95_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A model as it was measured: quality, latency, and the bytes that hold it."""
+
+    quality: Quality
+    latency: Latency
+    bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Teacher and student on the same held-out records, and what follows from it.
+
+    `held_out` says where the rows came from; `difference` is accuracy of student - teacher; `rows_to_show` is how many
+    held-out rows would show non-inferiority if the disagreement stayed as it is (None: no number would).
+    """
+
+    task: str
+    rows: int
+    held_out: str
+    teacher: Measured
+    student: Measured
+    agreement: float
+    difference: Interval
+    margin: float
+    verdict: Verdict
+    rows_to_show: int | None
+    budget_misses: tuple[str, ...]
+    seconds: Mapping[str, float]
+    bundle: str
+    lineage: Json
+    schema_version: Literal[1] = 1
+
+    def to_json(self) -> Json:
+        """The report as plain JSON, as it lies in evidence/report.json."""
+        from dataclasses import asdict
+
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, data: Json) -> Self:
+        """The report back from its JSON."""
+        parts = dict(data)
+        for name in ("teacher", "student"):
+            parts[name] = Measured(
+                Quality(**parts[name]["quality"]),
+                Latency(**parts[name]["latency"]),
+                parts[name]["bytes"],
+                parts[name]["parameters"],
+            )
+        parts["difference"] = Interval(**parts["difference"])
+        parts["verdict"] = Verdict(parts["verdict"])
+        parts["budget_misses"] = tuple(parts["budget_misses"])
+        return cls(**parts)
+
+
+Progress = Callable[[str, int, int, str], None]
+"""Called as progress(stage, done, total, note); done == total ends a stage."""
+
+
+def silent(stage: str, done: int, total: int, note: str) -> None:
+    """The progress of a caller who does not want to watch."""

@@ -1,0 +1,79 @@
+"""Quality, parity and latency of models that answer payloads. Knows callables and clocks; knows nothing of training.
+
+Letters: N rows, B a batch, C classes.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck.errors import ParityError
+from limbeck.metrics.classification import accuracy, macro_f1
+from limbeck.types import Latency, Quality
+
+Answer = Callable[[Any], object]
+
+
+def quality(logits_NC: NDArray[np.float32], true_N: NDArray[np.int64]) -> Quality:
+    """Accuracy and macro-F1 of the most probable class."""
+    predicted_N = logits_NC.argmax(axis=1)
+    return Quality(accuracy(predicted_N, true_N), macro_f1(predicted_N, true_N))
+
+
+def interleaved_latency(models: Sequence[Answer], queries: Sequence[Any], warmup: int = 20) -> list[Latency]:
+    """p50 and p95 in microseconds of each model, one query at a time, the models taking turns on every query.
+
+    Taking turns lets a slow second of a shared machine fall on all models alike.
+    """
+    for query in [queries[i % len(queries)] for i in range(warmup)]:
+        for model in models:
+            model(query)
+    seconds = np.zeros((len(models), len(queries)))
+    was_on = gc.isenabled()
+    gc.disable()  # a collection that one model caused must not be charged to the next
+    try:
+        for column, query in enumerate(queries):
+            for row, model in enumerate(models):
+                start = time.perf_counter()
+                model(query)
+                seconds[row, column] = time.perf_counter() - start
+    finally:
+        if was_on:
+            gc.enable()
+    return [Latency(*(float(np.percentile(row, p)) * 1e6 for p in (50, 95))) for row in seconds]
+
+
+def check_parity(
+    expected: Callable[[Sequence[Any]], NDArray[np.float32]],
+    written: Callable[[Sequence[Any]], NDArray[np.float32]],
+    payloads: Sequence[Any],
+    tolerance: float,
+    batch_sizes: Sequence[int] = (1, 2, 7, 32),
+) -> float:
+    """The largest difference of a logit between the trained student and its written file over several batch sizes.
+
+    Raises:
+        ParityError: it exceeds the tolerance, in batches or between a record alone and the same record in a batch.
+    """
+    worst = 0.0
+    for size in batch_sizes:
+        batch = [payloads[i % len(payloads)] for i in range(size)]
+        together_BC = written(batch)
+        alone_BC = np.concatenate([written([p]) for p in batch])
+        for name, difference in (
+            ("the trained student", np.abs(expected(batch) - together_BC).max()),
+            ("itself one record at a time", np.abs(alone_BC - together_BC).max()),
+        ):
+            if not difference <= tolerance:
+                raise ParityError(
+                    f"the written file differs from {name} by {difference:.2g} in a logit at batch size {size}; at most "
+                    f"{tolerance:.0e} is allowed. This is a fault of limbeck: please report it with resolved.json."
+                )
+            worst = max(worst, float(difference))
+    return worst
