@@ -174,9 +174,7 @@ def read_splits(run: Run) -> Splits:
     test = read_records(section.test, text=section.text, label=section.label) if section.test else None
     splits = split(records, test, test_share=section.test_share, valid_share=section.valid_share)
     labelled = sum(r.label is not None for r in splits.train)
-    note = (
-        f"{labelled:,} labelled and {len(splits.train) - labelled:,} unlabelled rows to train, {len(splits.valid):,} to watch, "
-    )
+    note = f"{labelled:,} labelled and {len(splits.train) - labelled:,} unlabelled rows to train, "
     note += f"{len(splits.test):,} to judge, {len(splits.labels)} classes"
     if splits.leaked:
         note += f"; {splits.leaked:,} training rows left out because the test file has the same text"
@@ -243,12 +241,13 @@ def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View
     with run.stage("student"):
         full = catalog.find("modalities", recipe.entry("tasks").modality)(teacher.tokenizer_json(), teacher.max_tokens)
         payloads = [v.payload for v in views]
-        modality, kept = full.pruned(payloads)
+        modality, pruned = full.pruned(payloads)
         student = recipe.entry("students")(
             recipe.settings("students"),
             pieces=modality.vocabulary_size,
             classes=len(teacher.labels),
-            start_VS=teacher.token_embeddings()[kept],
+            start_VS=teacher.token_embeddings()[pruned.old_ids_V],
+            used_V=pruned.used_V,
             seed=recipe.seed,
         ).to(run.device)
         shapes = student.shapes()

@@ -47,15 +47,15 @@ class DataSection(_Section):
     text: str = "text"
     label: str = "label"
     test_share: Share = 0.2
-    valid_share: Share = 0.1
+    valid_share: Share = 0.0
 
 
 class FineTuneSection(_Section):
     """How a backbone without a head learns the labels. Shares are of all steps."""
 
-    epochs: Count = 5
-    batch_size: Count = 32
-    learning_rate: Positive = 2e-4
+    epochs: Count = 6
+    batch_size: Count = 64
+    learning_rate: Positive = 3e-4
     head_learning_rate: Positive = 1e-3
     weight_decay: Share = 0.01
     warmup_share: Share = 0.06
@@ -201,7 +201,9 @@ class Recipe(_Section):
 
     def terms(self) -> list[tuple[Any, float]]:
         """Each objective with its weight; the task's defaults where the recipe names none."""
-        sections = self.objectives or {name: ObjectiveSection() for name in self.entry("tasks").objectives}
+        sections = self.objectives or {
+            name: ObjectiveSection(weight=weight) for name, weight in self.entry("tasks").objectives.items()
+        }
         return [
             (TypeAdapter(catalog.find("objectives", name)).validate_python(section.settings), section.weight)
             for name, section in sections.items()

@@ -231,11 +231,11 @@ class Target(Protocol):
 
 @runtime_checkable
 class Task(Protocol):
-    """What an answer is, which metrics judge it, which objectives are its default."""
+    """What an answer is, which metrics judge it, which objectives are its default, with their weights."""
 
     modality: str
     metrics: tuple[str, ...]
-    objectives: tuple[str, ...]
+    objectives: Mapping[str, float]
 
     def answers(self, logits_BC: NDArray[Any], labels: Sequence[str]) -> list[Prediction]:
         """Raw outputs as what the caller asked for."""

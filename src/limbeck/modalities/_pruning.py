@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,17 @@ def bare(tokenizer: Json) -> Json:
     return result
 
 
-def pruned(tokenizer: Json, loaded: Any, texts: Sequence[str]) -> tuple[Json, NDArray[np.int64]]:
-    """The bare tokenizer over the pieces that `texts` use, and the old id of each of its pieces, (pieces,).
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A smaller tokenizer. old_ids_V: the id of each piece in the full one; used_V: whether the texts use it."""
+
+    tokenizer: Json
+    old_ids_V: NDArray[np.int64]
+    used_V: NDArray[np.bool_]
+
+
+def pruned(tokenizer: Json, loaded: Any, texts: Sequence[str]) -> Pruned:
+    """The bare tokenizer over the pieces that `texts` use and all single characters.
 
     Raises:
         DataError: the model is of a type whose vocabulary cannot be cut.
@@ -68,7 +78,7 @@ def pruned(tokenizer: Json, loaded: Any, texts: Sequence[str]) -> tuple[Json, ND
         raise DataError(
             f"cannot prune the vocabulary of a tokenizer of type '{kind}'; known: WordPiece, WordLevel, BPE, Unigram"
         )
-    return result, np.asarray(old, dtype=np.int64)
+    return Pruned(result, np.asarray(old, dtype=np.int64), np.isin(old, list(used)))
 
 
 def _is_character(piece: str, prefix: str) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from limbeck.errors import DataError
-from limbeck.modalities._pruning import bare, pruned
+from limbeck.modalities._pruning import Pruned, bare, pruned
 from limbeck.modalities._text_views import TextViews
 from limbeck.types import Json, Record, View
 
@@ -46,6 +46,16 @@ class Text:
             self._tokenizer = Tokenizer.from_str(json.dumps(self._tokenizer_json))
         except Exception as error:  # the library raises bare Exception
             raise DataError(f"the tokenizer cannot be read: {error}") from error
+
+    @classmethod
+    def tiny(cls) -> tuple[Text, list[str]]:
+        """A very small instance and payloads of many kinds: what the contract tests use."""
+        vocabulary = {"[UNK]": 0, **{c: i for i, c in enumerate("abcdehilorw?", 1)}}
+        model = {"type": "WordPiece", "vocab": vocabulary, "unk_token": "[UNK]", "continuing_subword_prefix": ""}
+        model["max_input_chars_per_word"] = 100
+        tokenizer = {"version": "1.0", "model": model, "pre_tokenizer": {"type": "Whitespace"}}
+        texts = ["", " ", "hello world?", "👍", "\x00a\x00", "שלום", "\ud800b", "a " * 50_000, "w" * 100_000, "abc\nabc"]
+        return cls(tokenizer, max_tokens=16), texts
 
     @property
     def vocabulary_size(self) -> int:
@@ -89,14 +99,15 @@ class Text:
         """Each record as it is, and `plan.per_record` further views of it; the same arguments give the same views."""
         return plan.of(records, seed)
 
-    def pruned(self, texts: Sequence[str]) -> tuple[Text, NDArray[np.int64]]:
-        """This modality over the pieces that `texts` use and all single characters, and the old id of each new one.
+    def pruned(self, texts: Sequence[str]) -> tuple[Text, Pruned]:
+        """This modality over the pieces that `texts` use and all single characters, and where each piece comes from.
 
         Every one of `texts` is encoded into the same pieces as before; other texts fall back to smaller pieces, and no text
         gets an unknown token that the full tokenizer reads.
         """
-        smaller, old_ids = pruned(self._tokenizer_json, self._tokenizer, [clean(t) for t in texts])
-        return Text(smaller, self.max_tokens), old_ids
+        most = self.max_tokens * _CHARACTERS_PER_TOKEN
+        smaller = pruned(self._tokenizer_json, self._tokenizer, [clean(t)[:most] for t in texts])
+        return Text(smaller.tokenizer, self.max_tokens), smaller
 
 
 def clean(text: object) -> str:

@@ -23,7 +23,7 @@ class SoftTargets:
         frozenset({'logits_BC'})
     """
 
-    temperature: float = 1.0
+    temperature: float = 2.0
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits_BC"})
     couples: ClassVar[Literal["element", "batch"]] = "element"

@@ -2,7 +2,7 @@
 
     token embeddings, each with a learned weight -> weighted mean -> two linear layers with a ReLU between
 
-Letters: B examples, T positions, V pieces, D width, H hidden width, C classes.
+Letters: B examples, T positions, V pieces, R rows of the table, D width, H hidden width, C classes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Bag(nn.Module):
         classes: C.
         start_VS: embeddings to start from, such as the teacher's for the same pieces, (V, S); their `width` strongest principal
             components become the first D columns. None starts from small random numbers.
+        used_V: which pieces the training texts hold; the others share one row that says nothing, so that a vocabulary which can
+            spell every word costs rows only for the pieces that it has learned. None: all.
         seed: of the initial weights.
 
     Source: Iyyer et al. (2015), Deep Unordered Composition Rivals Syntactic Methods, section 2; the weights are learned as in
@@ -57,14 +59,21 @@ class Bag(nn.Module):
         pieces: int,
         classes: int,
         start_VS: NDArray[np.float32] | None = None,
+        used_V: NDArray[np.bool_] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.settings = settings
         self.origin = "random" if start_VS is None else "teacher's token embeddings, principal components"
         generator = torch.Generator().manual_seed(seed)
-        self.embedding = nn.Embedding(pieces, settings.width)
-        self.token_weight = nn.Embedding(pieces, 1)
+        used_V = np.ones(pieces, bool) if used_V is None else used_V
+        # Row 0 is for all unused pieces; its weight is never counted.
+        row_of_piece_V = np.where(used_V, np.cumsum(used_V), 0).astype(np.int32)
+        self.row_of_piece: Tensor
+        self.register_buffer("row_of_piece", torch.from_numpy(row_of_piece_V))
+        rows = int(used_V.sum()) + 1
+        self.embedding = nn.Embedding(rows, settings.width)
+        self.token_weight = nn.Embedding(rows, 1)
         self.hidden = nn.Linear(settings.width, settings.hidden)
         self.output = nn.Linear(settings.hidden, classes)
         with torch.no_grad():
@@ -75,8 +84,8 @@ class Bag(nn.Module):
                 layer.weight.uniform_(-bound, bound, generator=generator)
                 layer.bias.zero_()
             if start_VS is not None:
-                components_VD = _principal(torch.from_numpy(np.asarray(start_VS, np.float32)), settings.width)
-                self.embedding.weight[:, : components_VD.shape[1]] = components_VD
+                components_UD = _principal(torch.from_numpy(np.asarray(start_VS, np.float32)[used_V]), settings.width)
+                self.embedding.weight[1:, : components_UD.shape[1]] = components_UD
 
     @classmethod
     def tiny(cls) -> tuple[Bag, dict[str, NDArray[np.generic]]]:
@@ -85,7 +94,7 @@ class Bag(nn.Module):
         lengths = np.array([1, 5, 3, 0])
         mask_BT = (np.arange(5)[None, :] < lengths[:, None]).astype(np.float32)
         ids_BT = dice.integers(0, 11, (4, 5)) * mask_BT.astype(np.int64)
-        return cls(cls.Settings(width=6, hidden=7), pieces=11, classes=3, seed=1), {
+        return cls(cls.Settings(width=6, hidden=7), pieces=11, classes=3, used_V=np.arange(11) != 4, seed=1), {
             "ids": ids_BT,
             "mask": mask_BT,
         }
@@ -94,8 +103,9 @@ class Bag(nn.Module):
         """Logits (B, C) and the weighted mean (B, D); ids int64 and mask float32 are (B, T)."""
         if self.training and self.settings.token_dropout:
             mask = mask * (torch.rand_like(mask) >= self.settings.token_dropout)
-        weight_BT1 = F.softplus(self.token_weight(ids)) * mask.unsqueeze(-1)
-        mean_BD = (self.embedding(ids) * weight_BT1).sum(1) / (weight_BT1.sum(1) + _EPSILON)
+        rows_BT = self.row_of_piece[ids]
+        weight_BT1 = F.softplus(self.token_weight(rows_BT)) * (mask * (rows_BT > 0)).unsqueeze(-1)
+        mean_BD = (self.embedding(rows_BT) * weight_BT1).sum(1) / (weight_BT1.sum(1) + _EPSILON)
         hidden_BH = F.relu(self.hidden(F.dropout(mean_BD, self.settings.dropout, self.training)))
         return Outputs(self.output(F.dropout(hidden_BH, self.settings.dropout, self.training)), mean_BD)
 
@@ -105,12 +115,14 @@ class Bag(nn.Module):
 
     def graph(self) -> Graph:
         """The network in float32. Softplus is done here, once, so the table `token_weight` holds the weights themselves."""
-        weight_V1 = F.softplus(self.token_weight.weight.detach()).cpu()
-        table_VD = self.embedding.weight.detach().cpu() * weight_V1
+        weight_R1 = F.softplus(self.token_weight.weight.detach()).cpu()
+        weight_R1[0] = 0.0
+        table_RD = self.embedding.weight.detach().cpu() * weight_R1
         g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
         mask_BT1 = g("Unsqueeze", "mask", axes=[2])
-        rows_BTD = g("Mul", g("Gather", g.constant("embedding", table_VD.numpy()), "ids", axis=0), mask_BT1)
-        weights_BT1 = g("Mul", g("Gather", g.constant("token_weight", weight_V1.numpy()), "ids", axis=0), mask_BT1)
+        rows_BT = g("Gather", g.constant("row_of_piece", self.row_of_piece.cpu().numpy()), "ids", axis=0)
+        rows_BTD = g("Mul", g("Gather", g.constant("embedding", table_RD.numpy()), rows_BT, axis=0), mask_BT1)
+        weights_BT1 = g("Mul", g("Gather", g.constant("token_weight", weight_R1.numpy()), rows_BT, axis=0), mask_BT1)
         total_B1 = g("ReduceSum", weights_BT1, axes=[1], keepdims=0)
         total_B1 = g("Add", total_B1, g.constant("epsilon", np.array([_EPSILON], np.float32)))
         mean_BD = g("Div", g("ReduceSum", rows_BTD, axes=[1], keepdims=0), total_B1)
@@ -121,7 +133,8 @@ class Bag(nn.Module):
         """Family, sizes, parameters and origin."""
         return {
             "family": "bag",
-            "pieces": self.embedding.num_embeddings,
+            "pieces": len(self.row_of_piece),
+            "rows": self.embedding.num_embeddings,
             "width": self.settings.width,
             "hidden": self.settings.hidden,
             "classes": self.output.out_features,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ class TextClassification:
 
     modality: ClassVar[str] = "text"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "agreement")
-    objectives: ClassVar[tuple[str, ...]] = ("soft_targets", "hard_labels")
+    objectives: ClassVar[Mapping[str, float]] = {"soft_targets": 1.0, "hard_labels": 0.1}
 
     def answers(self, logits_BC: NDArray[Any], labels: Sequence[str]) -> list[Prediction]:
         """A `Prediction` for each row of logits (B, C).
