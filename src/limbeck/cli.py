@@ -51,7 +51,7 @@ def distill(
     """Distil a teacher into a student; OUT then holds bundle/, evidence/report.json and resolved.json."""
     if recipe is None and data is None:
         raise typer.BadParameter("give a recipe, or --data FILE", param_hint="RECIPE")
-    with _Watch() as watch:
+    with Watch() as watch:
         from limbeck.pipeline import distill as run
 
         report = run(recipe, data=data, test=test, teacher=teacher, out=out, overrides=set_ or (), progress=watch)
@@ -112,7 +112,7 @@ def demo(
     """Distil the embedded example, the customer service of a fictional online shop, and show how to talk to it."""
     from limbeck import shop
 
-    with _Watch() as watch:
+    with Watch() as watch:
         from limbeck.pipeline import distill as run
 
         report = run(shop.recipe(), out=out, progress=watch)
@@ -160,7 +160,7 @@ def main() -> None:
         sys.exit(1)
 
 
-class _Watch:
+class Watch:
     """Progress on standard error: a bar with the time left on a terminal, one line for each finished stage elsewhere."""
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ class _Watch:
         self._started: dict[str, float] = {}
         self._last = time.perf_counter()
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         if _err.is_terminal:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

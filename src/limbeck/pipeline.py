@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +13,20 @@ import numpy as np
 from limbeck import catalog
 from limbeck._version import __version__
 from limbeck.bundle import Bundle, replace_folder, seal, sha256_of
-from limbeck.data.read import check_readable, read_records
+from limbeck.data.read import read_records
 from limbeck.data.split import Splits, split
-from limbeck.errors import RunFolderError, TeacherError, listing, missing_extra
+from limbeck.errors import TeacherError, listing, missing_extra
 from limbeck.metrics.classification import agreement
 from limbeck.recipe import Recipe
 from limbeck.runtime.predict import Predictor
-from limbeck.types import Json, Measured, Progress, Report, View, digest, silent
+from limbeck.types import Measured, Progress, Report, View, digest, silent
 
 try:
     import torch
 
     from limbeck.engine.batches import Examples
-    from limbeck.engine.device import available_cores, best_device
     from limbeck.engine.loop import Schedule, Step, Term, train
+    from limbeck.run import Run, finished, is_proven, open_run, write_json
     from limbeck.signals.store import SignalStore
     from limbeck.signals.teach import teach
 except ImportError as error:
@@ -46,27 +40,6 @@ GOLDEN = (
     "one two three four five six seven eight nine ten eleven twelve",
 )  # fmt: skip
 """Synthetic texts whose logits a bundle carries; never a customer's."""
-
-
-@dataclass(slots=True)
-class Run:
-    """A run's folder, its settled surroundings, and the seconds that its stages took."""
-
-    recipe: Recipe
-    folder: Path
-    threads: int
-    device: str
-    environment: Json
-    data: Json
-    progress: Progress = silent
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the seconds of a stage."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 2)
 
 
 def distill(
@@ -112,61 +85,6 @@ def distill(
     return prove(run, the_teacher, student, bundle, splits)
 
 
-def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
-    """Make or reopen the folder of a run; what was settled at its first start holds.
-
-    Raises:
-        RunFolderError: the folder holds another run, or something that is not a run.
-        InputFileError: a data file is missing.
-    """
-    folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
-    files = {"train": recipe.data.train, "test": recipe.data.test}
-    for name in files.values():  # a missing file is said before a folder is made for it
-        if name is not None:
-            check_readable(Path(name))
-    sums = {use: sha256_of(Path(name)) for use, name in files.items() if name is not None}
-    settled = folder / "resolved.json"
-    threads = recipe.threads or available_cores()
-    environment = _environment(threads)
-    if settled.is_file():
-        before = json.loads(settled.read_text(encoding="utf-8"))
-        now = {"recipe": recipe.identity(), "data": sums, "environment": environment}
-        # A machine with more cores is not another run: the number of threads settled at the first start is obeyed.
-        if recipe.threads is None:
-            environment["threads"] = threads = before["environment"]["threads"]
-        differing = [f"{k}: {a!r} there, {b!r} now" for k, a, b in _differences(before, now)]
-        if differing:
-            raise RunFolderError(
-                f"{folder} holds another run; it differs in\n  - "
-                + "\n  - ".join(differing)
-                + "\nGive another --out, or remove that folder."
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise RunFolderError(
-            f"{folder} is not empty and holds no run ({listing(sorted(p.name for p in folder.iterdir()), 3)}). Give another --out."
-        )
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {
-            "recipe": recipe.identity(),
-            "fingerprint": recipe.fingerprint(),
-            "data": sums,
-            "environment": environment,
-        }
-        _write_json(settled, content)
-    torch.set_num_threads(threads)
-    return Run(recipe, folder, threads, best_device(), environment, sums, progress)
-
-
-def finished(run: Run) -> Report | None:
-    """The report of a run that was completed before, if its bundle is still what the report speaks of."""
-    path = run.folder / "evidence" / "report.json"
-    if not path.is_file():
-        return None
-    Bundle.open(run.folder / "bundle")
-    return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
-
-
 def read_splits(run: Run) -> Splits:
     """Read the data files and divide them."""
     section = run.recipe.data
@@ -203,7 +121,7 @@ def prepare_teacher(run: Run, splits: Splits) -> Any:
                 "rows": [(r.key, r.label) for r in splits.train],
             }
         )
-        if _is_proven(folder, identity):
+        if is_proven(folder, identity):
             run.progress("teacher", 1, 1, "taken from this run's folder")
             return kind.load(type(settings)(str(folder), None, settings.max_tokens), run.device)
         _fine_tune(run, teacher, splits)
@@ -212,7 +130,7 @@ def prepare_teacher(run: Run, splits: Splits) -> Any:
         draft.mkdir()
         teacher.save(draft)
         files = {p.name: sha256_of(p) for p in sorted(draft.iterdir())}
-        _write_json(draft / "complete.json", {"identity": identity, "files": files})
+        write_json(draft / "complete.json", {"identity": identity, "files": files})
         replace_folder(draft, folder)
     return teacher
 
@@ -350,7 +268,7 @@ def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) 
     )
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
-    _write_json(evidence / "report.json", report.to_json())
+    write_json(evidence / "report.json", report.to_json())
     run.progress("verify", 1, 1, f"{len(true_N):,} held-out rows")
     return report
 
@@ -422,15 +340,6 @@ def _logits(student: Any, modality: Any, payloads: Sequence[Any]) -> Any:
         return student(**{k: torch.from_numpy(v) for k, v in arrays.items()}).logits_BC.numpy()
 
 
-def _is_proven(folder: Path, identity: str) -> bool:
-    """Whether a folder was completed for this identity and its files are still what they were."""
-    try:
-        proof = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
-        return proof["identity"] == identity and all(sha256_of(folder / n) == s for n, s in proof["files"].items())
-    except (OSError, ValueError, KeyError):
-        return False
-
-
 def _peak_memory(bundle: Path) -> int:
     """Peak resident bytes of a new process that loads the bundle and answers once."""
     import subprocess
@@ -442,40 +351,3 @@ def _peak_memory(bundle: Path) -> int:
     )
     done = subprocess.run([sys.executable, "-c", code, str(bundle)], check=True, capture_output=True, text=True)
     return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
-
-
-def _environment(threads: int) -> Json:
-    packages = ("torch", "transformers", "tokenizers", "numpy", "onnx", "onnxruntime")
-    return {
-        "limbeck": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
-        "device": best_device(),
-        "dtype": "float32",
-        "threads": threads,
-        "packages": {name: _version(name) for name in packages},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
-
-
-def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two JSON values differ, as (dotted path, before, now); keys that only `before` has at the top are not compared."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = list(now) if not path else sorted({*before, *now})
-        for key in keys:
-            yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
-    elif before != now:
-        yield path, before, now
-
-
-def _write_json(path: Path, content: Json) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    draft.replace(path)

@@ -22,7 +22,8 @@ def objective(request: pytest.FixtureRequest):
 def signal(seed: int = 0, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> Signal:
     dice = torch.Generator().manual_seed(seed)
     return Signal(
-        logits_BC=(scale * torch.randn(B, C, generator=dice)).to(dtype), embedding_BD=torch.randn(B, D, generator=dice).to(dtype)
+        logits_BC=(scale * torch.randn(B, C, generator=dice)).to(dtype),
+        embedding_BD=torch.randn(B, D, generator=dice).to(dtype),
     )
 
 
@@ -41,8 +42,8 @@ def test_is_a_frozen_dataclass_that_keeps_the_protocol(objective) -> None:
     assert isinstance(objective, Objective)
     assert objective.couples in ("element", "batch")
     assert objective.needs <= set(Signal.names())
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        objective.anything = 1
+    assert dataclasses.is_dataclass(objective)
+    assert type(objective).__dataclass_params__.frozen
 
 
 def test_shape_and_total(objective) -> None:

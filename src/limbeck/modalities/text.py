@@ -51,7 +51,7 @@ class Text:
     def tiny(cls) -> tuple[Text, list[str]]:
         """A very small instance and payloads of many kinds: what the contract tests use."""
         vocabulary = {"[UNK]": 0, **{c: i for i, c in enumerate("abcdehilorw?", 1)}}
-        model = {"type": "WordPiece", "vocab": vocabulary, "unk_token": "[UNK]", "continuing_subword_prefix": ""}
+        model: Json = {"type": "WordPiece", "vocab": vocabulary, "unk_token": "[UNK]", "continuing_subword_prefix": ""}
         model["max_input_chars_per_word"] = 100
         tokenizer = {"version": "1.0", "model": model, "pre_tokenizer": {"type": "Whitespace"}}
         texts = ["", " ", "hello world?", "👍", "\x00a\x00", "שלום", "\ud800b", "a " * 50_000, "w" * 100_000, "abc\nabc"]

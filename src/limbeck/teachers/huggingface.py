@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from limbeck.errors import TeacherError
 from limbeck.shop import packaged_model
-from limbeck.types import Fingerprint, Json, Outputs, Signal
+from limbeck.types import Fingerprint, Json, Outputs, Signal, digest
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 HEAD_FILE, HEAD_CONFIG = "head.safetensors", "limbeck_teacher.json"
@@ -200,7 +200,7 @@ class Huggingface:
         return {
             "kind": "huggingface",
             "weights": weights.hexdigest(),
-            "tokenizer": hashlib.sha256(self._tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+            "tokenizer": digest(self.tokenizer_json()),
             "labels": hashlib.sha256(json.dumps(self.labels).encode()).hexdigest(),
             "max_tokens": str(self.max_tokens),
             "pooling": "own head" if self.module.head is None else "mean",
@@ -249,9 +249,9 @@ class Huggingface:
     # --- what a student may start from ---------------------------------------------------------------------
 
     def tokenizer_json(self) -> Json:
-        """The content of its tokenizer.json."""
+        """The content of its tokenizer.json, without truncation and padding: a call leaves its own settings there."""
         content: Json = json.loads(self._tokenizer.backend_tokenizer.to_str())
-        return content
+        return {**content, "truncation": None, "padding": None}
 
     def token_embeddings(self) -> NDArray[np.float32]:
         """The embedding of each piece of its vocabulary, (V, D)."""

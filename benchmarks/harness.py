@@ -1,0 +1,73 @@
+"""What every benchmark shares: its arguments, the machine card, and how figures are written. Measures nothing itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+CONTENDED = 5
+"""Exit code of a benchmark whose figures other work on the machine has made void."""
+
+
+def arguments(description: str, parts: tuple[str, ...], data: str) -> argparse.Namespace:
+    """The arguments that all benchmarks take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data" / data, help="folder of the data")
+    parser.add_argument("--part", choices=parts, default=parts[0])
+    parser.add_argument("--work", type=Path, default=Path("work"), help="what can be reused is kept here")
+    parser.add_argument("--json", type=Path, required=True, help="where the figures go")
+    parser.add_argument("--final", action="store_true", help="read the test file, once, and log it in benchmarks/final.log")
+    found = parser.parse_args()
+    if not found.data.is_dir():
+        parser.error(
+            f"there is no folder {found.data}; give --data DIR (see benchmarks/README.md for where the data comes from)"
+        )
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """The machine card."""
+    import limbeck
+
+    model = platform.processor()
+    flags: set[str] = set()
+    if Path("/proc/cpuinfo").is_file():
+        lines = dict(
+            line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if ":" in line
+        )
+        card = {key.strip(): value.strip() for key, value in lines.items()}
+        model, flags = card.get("model name", model), set(card.get("flags", "").split())
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "instruction_sets": sorted(flags & {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"}),
+        "load_1min": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "limbeck": limbeck.__version__,
+    }
+
+
+def write(args: argparse.Namespace, figures: dict[str, Any], bundles: dict[str, str]) -> None:
+    """Write the figures, and log a final reading of the test file."""
+    command = shlex.join(["python", *sys.argv])
+    result = {"figures": figures, "bundles": bundles, "machine": machine(), "command": command}
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(figures, indent=1))
+    if args.final:
+        name = Path(sys.argv[0]).stem
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE
+        ).stdout.strip()
+        line = {"date": time.strftime("%Y-%m-%d"), "commit": commit, "benchmark": name, "part": args.part, "figures": figures}
+        with (HERE / "final.log").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
