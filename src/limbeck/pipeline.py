@@ -278,7 +278,7 @@ def _fine_tune(run: Run, teacher: Any, splits: Splits) -> None:
     labelled = [r for r in splits.train if r.label is not None]
     index = {label: i for i, label in enumerate(splits.labels)}
     teacher.add_head(splits.labels, run.recipe.seed)
-    teacher.freeze_embeddings()
+    teacher.freeze(section.frozen_layers)
     examples = Examples(
         teacher.encode([r.payload for r in labelled]),
         np.array([index[str(r.label)] for r in labelled], dtype=np.int64),

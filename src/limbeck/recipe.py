@@ -59,6 +59,7 @@ class FineTuneSection(_Section):
     head_learning_rate: Positive = 1e-3
     weight_decay: Share = 0.01
     warmup_share: Share = 0.06
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
 
 
 class TeacherSection(_Open):

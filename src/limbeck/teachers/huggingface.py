@@ -240,11 +240,20 @@ class Huggingface:
             mask_BT[row, : len(ids)] = 1.0
         return {"ids": ids_BT, "mask": mask_BT}
 
-    def freeze_embeddings(self) -> None:
-        """Keep the token embeddings as they were pre-trained: half of MiniLM's weights, of which a batch touches few rows."""
+    def freeze(self, layers: int = 0) -> None:
+        """Keep the token embeddings (half of MiniLM's weights, of which a batch touches few rows) and the first `layers` as they are.
+
+        Raises:
+            TeacherError: the backbone has fewer layers.
+        """
         embeddings = cast(Any, self.module.backbone).get_input_embeddings()
-        for parameter in embeddings.parameters():
-            parameter.requires_grad_(False)
+        stacks = [m for m in self.module.backbone.modules() if isinstance(m, nn.ModuleList)]
+        stack = max(stacks, key=len, default=nn.ModuleList())
+        if layers > len(stack):
+            raise TeacherError(f"teacher.fine_tune.frozen_layers is {layers}, but this backbone has {len(stack)} layers")
+        for part in (embeddings, *stack[:layers]):
+            for parameter in part.parameters():
+                parameter.requires_grad_(False)
 
     # --- what a student may start from ---------------------------------------------------------------------
 

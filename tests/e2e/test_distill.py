@@ -1,0 +1,220 @@
+"""The whole way, with a tiny random teacher, through both front doors; and what each kind of bad input gets."""
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import limbeck
+from limbeck.errors import DataError, InputFileError, RunFolderError, TeacherError
+from limbeck.types import Report
+
+from conftest import ROWS, TINY  # isort: skip
+
+
+def cli(*arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "limbeck", *map(str, arguments)], capture_output=True, text=True, timeout=300, **kwargs
+    )
+
+
+def test_a_run_leaves_what_it_promises(tiny_run) -> None:
+    report, folder, _, _ = tiny_run
+    assert sorted(p.name for p in folder.iterdir()) == ["bundle", "evidence", "resolved.json", "signals"]
+    content = json.loads((folder / "evidence" / "report.json").read_text(encoding="utf-8"))
+    assert Report.from_json(content) == Report.from_json(report.to_json())
+    assert report.student.bytes == sum(p.stat().st_size for p in (folder / "bundle").iterdir())
+    resolved = json.loads((folder / "resolved.json").read_text(encoding="utf-8"))
+    assert resolved["recipe"]["student"]["family"] == "bag"
+    assert resolved["environment"]["threads"] == 1
+
+
+def test_the_same_command_again_takes_the_finished_run(tiny_run) -> None:
+    report, folder, data, teacher = tiny_run
+    before = (folder / "bundle" / "model.onnx").stat().st_mtime_ns
+    again = limbeck.distill(TINY, data=data, teacher=teacher, out=folder)
+    assert again == Report.from_json(report.to_json())
+    assert (folder / "bundle" / "model.onnx").stat().st_mtime_ns == before
+
+
+def test_the_same_recipe_gives_the_same_bytes(tiny_run, tmp_path) -> None:
+    _, folder, data, teacher = tiny_run
+    limbeck.distill(TINY, data=data, teacher=teacher, out=tmp_path / "again")
+    for name in ("model.onnx", "modality.json", "golden.json"):
+        assert (tmp_path / "again" / "bundle" / name).read_bytes() == (folder / "bundle" / name).read_bytes()
+
+
+def test_a_folder_with_another_run_is_refused_by_the_field_that_differs(tiny_run) -> None:
+    _, folder, data, teacher = tiny_run
+    with pytest.raises(RunFolderError, match="recipe.seed: 0 there, 7 now"):
+        limbeck.distill({**TINY, "seed": 7}, data=data, teacher=teacher, out=folder)
+    other = data.with_name("other.jsonl")
+    other.write_text(data.read_text() + '{"text": "one more", "label": "thanks"}\n')
+    with pytest.raises(RunFolderError, match=r"data\.train"):
+        limbeck.distill(TINY, data=other, teacher=teacher, out=folder)
+
+
+def test_a_folder_with_something_else_is_refused(tiny_run, tmp_path) -> None:
+    (tmp_path / "thesis.txt").write_text("my only copy")
+    with pytest.raises(RunFolderError, match=r"not empty and holds no run \('thesis.txt'\)"):
+        limbeck.distill(TINY, data=tiny_run[2], teacher=tiny_run[3], out=tmp_path)
+
+
+def test_a_backbone_without_a_head_is_fine_tuned_saved_and_taken_again(tiny_teacher, rows_file, tmp_path) -> None:
+    backbone = tmp_path / "backbone"
+    backbone.mkdir()
+    for file in tiny_teacher[1].iterdir():
+        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
+            (backbone / file.name).write_bytes(file.read_bytes())
+    recipe = {**TINY, "teacher": {"fine_tune": {"epochs": 2}}}
+    stages = []
+    out = tmp_path / "out"
+    limbeck.distill(recipe, data=rows_file, teacher=backbone, out=out, progress=lambda *a: stages.append(a))
+    assert any(stage == "teacher" and "fine-tuned on" in note for stage, _, _, note in stages)
+    assert {"head.safetensors", "model.safetensors", "complete.json"} <= {p.name for p in (out / "teacher").iterdir()}
+    (out / "evidence" / "report.json").unlink()
+    stages.clear()
+    limbeck.distill(recipe, data=rows_file, teacher=backbone, out=out, progress=lambda *a: stages.append(a))
+    assert any("taken from this run" in note for *_, note in stages)
+    assert ("signals", 0, 0) in [s[:3] for s in stages]
+    reloaded = limbeck.distill(TINY, data=rows_file, teacher=out / "teacher", out=tmp_path / "reloaded")
+    assert (
+        reloaded.teacher.quality == Report.from_json(json.loads((out / "evidence" / "report.json").read_text())).teacher.quality
+    )
+
+
+def test_a_sequence_classifier_is_used_as_it_is(rows_file, tmp_path) -> None:
+    import torch
+    import transformers
+
+    from limbeck.teachers.huggingface import Huggingface
+
+    folder = tmp_path / "classifier"
+    folder.mkdir()
+    Huggingface.tiny(folder)
+    for name in ("head.safetensors", "limbeck_teacher.json"):
+        (folder / name).unlink()
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.from_pretrained(folder)
+    config.id2label = dict(enumerate(["Thanks", "GREETING", "question", "spare"]))
+    config.label2id = {v: k for k, v in config.id2label.items()}
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    report = limbeck.distill(TINY, data=rows_file, teacher=folder, out=tmp_path / "out")
+    assert limbeck.load(report.bundle).labels == ("thanks", "greeting", "question", "spare")
+
+
+def test_a_teacher_of_other_labels_is_refused(tiny_teacher, tmp_path) -> None:
+    data = tmp_path / "d.jsonl"
+    data.write_text("".join(json.dumps({"text": t, "label": y.replace("thanks", "goodbye")}) + "\n" for t, y in ROWS))
+    with pytest.raises(TeacherError, match="no class for 1 of the data's labels: 'goodbye'"):
+        limbeck.distill(TINY, data=data, teacher=tiny_teacher[1], out=tmp_path / "out")
+
+
+def test_unlabelled_rows_and_odd_texts_train_too(tiny_teacher, tmp_path) -> None:
+    data = tmp_path / "d.csv.gz"
+    odd = ["", "x" * 100_000, "👍👍", "שלום", "nul\x00byte", "two\nlines"]
+    with gzip.open(data, "wt", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["question", "intent"])
+        writer.writerows([*ROWS, *((t, "") for t in odd)])
+    overrides = ["data.text=question", "data.label=intent"]
+    report = limbeck.distill(TINY, data=data, teacher=tiny_teacher[1], out=tmp_path / "out", overrides=overrides)
+    assert len(limbeck.load(report.bundle).predict(odd)) == len(odd)
+
+
+def test_a_budget_that_is_missed_is_said(tiny_run, tmp_path) -> None:
+    recipe = {**TINY, "student": {"budget": {"bytes": 100, "memory_bytes": 10**12}}}
+    report = limbeck.distill(recipe, data=tiny_run[2], teacher=tiny_run[3], out=tmp_path / "out")
+    assert len(report.budget_misses) == 1
+    assert "the budget allows 100" in report.budget_misses[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "absent.jsonl"], "absent.jsonl: it does not exist"),
+        (["--data", "one.jsonl"], "only one class, 'a'"),
+        (["--data", "rows.jsonl", "--test", "absent.csv"], "absent.csv: it does not exist"),
+        (["--data", "rows.jsonl", "--set", "data.text=txt"], "no column 'txt'; the columns are 'text', 'label'"),
+        (["--data", "rows.jsonl", "--set", "traning.epochs=3"], "unknown key. Did you mean 'training'?"),
+        (["--data", "rows.jsonl", "--teacher", "no/such"], "cannot load the teacher 'no/such'"),
+        (["absent.yaml"], "cannot read the recipe absent.yaml"),
+        ([], "--data"),
+    ],
+)
+def test_bad_input_gets_exit_2_and_a_message(arguments: list[str], message: str, rows_file: Path) -> None:
+    (rows_file.parent / "one.jsonl").write_text('{"text": "x", "label": "a"}\n' * 5)
+    done = cli("distill", *arguments, cwd=rows_file.parent)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_command_line_from_a_recipe_to_answers(tiny_teacher, rows_file, tmp_path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"data: {{train: {rows_file}, test_share: 0.3}}\nteacher: {{model: {tiny_teacher[1]}}}\n"
+        "views: {per_record: 1}\ntraining: {epochs: 1}\nverify: {latency_queries: 3}\n"
+    )
+    done = cli("distill", recipe, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["bundle"] == str(tmp_path / "out" / "bundle")
+    page = cli("distill", recipe, "--out", tmp_path / "out")
+    assert "verdict:" in page.stdout
+    assert "\x1b[" not in page.stdout
+
+    texts = ["hello", "", "who, me?", 'a "quote"', "👍"]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts), encoding="utf-8")
+    (tmp_path / "a.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text"], *([t] for t in texts)])
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress((tmp_path / "a.txt").read_bytes()))
+    expected = [{"label": p.label, "probability": p.probability} for p in limbeck.load(report["bundle"]).predict(texts)]
+    for name in ("a.jsonl", "a.csv", "a.txt", "a.txt.gz"):
+        out = tmp_path / f"{name}.out"
+        done = cli("predict", report["bundle"], "--file", tmp_path / name, "--out", out)
+        assert done.returncode == 0, done.stderr
+        answers = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        assert [a["label"] for a in answers] == [e["label"] for e in expected]
+        assert [a["probability"] for a in answers] == pytest.approx([e["probability"] for e in expected], abs=1e-5)
+    done = cli("predict", report["bundle"], *texts)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [e["label"] for e in expected]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent", "x"], "there is no bundle at absent"),
+        (["{bundle}"], "give texts, or --file"),
+        (["{bundle}", "x", "--file", "y"], "not both"),
+        (["{bundle}", "--file", "absent.txt"], "absent.txt: it does not exist"),
+        (["{bundle}", "--file", "{data}", "--column", "txt"], "no text in column 'txt'; the columns are text, label"),
+        (["{bundle}", "--file", "{data}", "--out", "no/such/folder/x"], "cannot write"),
+    ],
+)
+def test_predict_explains_bad_input(tiny_run, arguments: list[str], message: str) -> None:
+    _, folder, data, _ = tiny_run
+    done = cli("predict", *(a.format(bundle=folder / "bundle", data=data) for a in arguments), env=None)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+
+
+def test_list_and_version() -> None:
+    assert json.loads(cli("list", "--json").stdout)["students"] == ["bag"]
+    assert "soft_targets" in cli("list", "objectives").stdout
+    assert cli("list", "objectivs").returncode == 2
+    assert cli("--version").stdout.startswith("limbeck 0.")
+
+
+def test_distill_from_python_says_the_same(tmp_path) -> None:
+    with pytest.raises(InputFileError, match="does not exist"):
+        limbeck.distill(data=tmp_path / "absent.jsonl")
+    (tmp_path / "x.jsonl").write_text("{\n")
+    with pytest.raises(DataError, match="line 1"):
+        limbeck.distill(data=tmp_path / "x.jsonl", out=tmp_path / "o")

@@ -1,0 +1,183 @@
+"""Signals are asked once and proven when read; a bundle is what its manifest says or it does not open."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from limbeck.bundle import Bundle
+from limbeck.errors import BundleError, InputFileError, SignalError, TeacherError
+from limbeck.runtime.predict import load
+from limbeck.signals.store import SignalStore
+from limbeck.signals.teach import teach
+from limbeck.types import Signal, View
+
+FINGERPRINT = {"weights": "1", "tokenizer": "2"}
+NEEDS = frozenset({"logits_BC"})
+
+
+class Counting:
+    """A teacher that counts what it is asked."""
+
+    labels = ("a", "b")
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def gives(self) -> frozenset[str]:
+        return NEEDS
+
+    def fingerprint(self) -> dict[str, str]:
+        return FINGERPRINT
+
+    def answer(self, payloads, needs) -> Signal:
+        self.asked += payloads
+        return Signal(logits_BC=np.array([[len(p), 1.0] for p in payloads], np.float32))
+
+
+def views(n: int) -> list[View]:
+    return [View((str(i),), (), 0, "x" * i) for i in range(n)]
+
+
+def test_what_is_committed_is_never_asked_again(tmp_path) -> None:
+    teacher = Counting()
+    steps = teach(teacher, SignalStore(tmp_path, FINGERPRINT), views(3000), NEEDS)
+    assert [next(steps), next(steps)] == [(0, 3000), (1024, 3000)]  # then the process dies
+    store = SignalStore(tmp_path, FINGERPRINT)
+    assert len(store) == 1024
+    list(teach(teacher, store, views(3000), NEEDS))
+    assert sorted(teacher.asked, key=len) == [v.payload for v in views(3000)]
+    again = SignalStore(tmp_path, FINGERPRINT)
+    assert list(teach(teacher, again, views(3000), NEEDS)) == [(0, 0)]
+    np.testing.assert_array_equal(again.get(["xxx", ""], NEEDS).logits_BC, [[3, 1], [0, 1]])
+
+
+def test_copies_are_asked_once(tmp_path) -> None:
+    teacher = Counting()
+    list(teach(teacher, SignalStore(tmp_path, FINGERPRINT), views(3) * 4, NEEDS))
+    assert len(teacher.asked) == 3
+
+
+def test_another_teacher_is_refused_by_the_field_that_differs(tmp_path) -> None:
+    SignalStore(tmp_path, FINGERPRINT)
+    with pytest.raises(SignalError, match="another teacher .weights: 1 there, 9 now"):
+        SignalStore(tmp_path, {**FINGERPRINT, "weights": "9"})
+
+
+def test_a_damaged_shard_is_named(tmp_path) -> None:
+    list(teach(Counting(), SignalStore(tmp_path, FINGERPRINT), views(5), NEEDS))
+    (shard,) = (tmp_path / "shards").iterdir()
+    shard.write_bytes(shard.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(SignalError, match=shard.name):
+        SignalStore(tmp_path, FINGERPRINT)
+
+
+def test_what_a_teacher_must_not_give(tmp_path) -> None:
+    store = SignalStore(tmp_path, FINGERPRINT)
+    with pytest.raises(SignalError, match="not finite for the input 'bad'"):
+        store.commit(["good", "bad"], Signal(logits_BC=np.array([[0, 1], [0, np.nan]], np.float32)))
+    with pytest.raises(SignalError, match="1 rows of logits_BC for 2"):
+        store.commit(["a", "b"], Signal(logits_BC=np.zeros((1, 2), np.float32)))
+    with pytest.raises(SignalError, match="have no logits_BC"):
+        store.get(["a"], NEEDS)
+    with pytest.raises(TeacherError, match="need embedding_BD, but this teacher gives only logits_BC"):
+        list(teach(Counting(), store, views(1), frozenset({"embedding_BD"})))
+
+
+@pytest.fixture
+def bundle(tiny_run, tmp_path):
+    copy = tmp_path / "copied"
+    shutil.copytree(tiny_run[1] / "bundle", copy)
+    return copy
+
+
+def test_a_bundle_answers_wherever_it_is_copied(bundle) -> None:
+    predictor = load(bundle)
+    texts = ["hello", "", "x" * 100_000, "👍", "שלום", "a\x00b", "\ud800", *(f"text {i}" for i in range(100))]
+    together = predictor.predict(texts)
+    assert len(together) == len(texts)
+    assert all(p.label in predictor.labels and 0 < p.probability <= 1 for p in together)
+    for text, prediction in zip(texts, together, strict=True):
+        (alone,) = predictor.predict([text])
+        assert alone.label == prediction.label
+        assert alone.probability == pytest.approx(prediction.probability, abs=1e-5)
+    assert predictor.predict([]) == []
+    with pytest.raises(TypeError, match="takes a list"):
+        predictor.predict("hello")
+    with pytest.raises(TypeError, match="NoneType"):
+        predictor.predict([None])
+
+
+def test_many_threads_may_ask_at_once(bundle) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    predictor = load(bundle)
+    texts = [f"question {i}" for i in range(200)]
+    expected = [predictor.predict([t])[0].label for t in texts]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda t: predictor.predict([t])[0].label, texts)) == expected
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "modality.json", "golden.json"])
+def test_a_changed_byte_is_found(bundle, name: str) -> None:
+    data = bytearray((bundle / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle / name).write_bytes(data)
+    with pytest.raises(BundleError, match=f"'{name}' is not what the manifest says"):
+        load(bundle)
+
+
+def test_files_missing_added_or_linked_are_found(bundle, tmp_path) -> None:
+    (bundle / "extra.txt").write_text("x")
+    with pytest.raises(BundleError, match="does not list 'extra.txt'"):
+        load(bundle)
+    (bundle / "extra.txt").unlink()
+    (bundle / "golden.json").rename(tmp_path / "golden.json")
+    with pytest.raises(BundleError, match="'golden.json' is missing"):
+        load(bundle)
+    (bundle / "golden.json").symlink_to(tmp_path / "golden.json")
+    with pytest.raises(BundleError, match=r"golden\.json"):
+        load(bundle)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": 99}, "bundle schema 99.*pip install --upgrade"),
+        ({"schema_version": "x"}, "not a manifest"),
+        ({"surprise": 1}, "not a manifest"),
+        ({"files": {"../evil": {"sha256": "0", "bytes": 1}}}, "not a plain file name"),
+    ],
+)
+def test_a_manifest_that_is_none(bundle, change: dict, message: str) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    with pytest.raises(BundleError, match=message):
+        Bundle.open(bundle)
+    (bundle / "manifest.json").write_text("{")
+    with pytest.raises(BundleError, match="not a manifest"):
+        Bundle.open(bundle)
+
+
+def test_golden_examples_are_replayed(bundle) -> None:
+    from limbeck.bundle import sha256_of
+
+    golden = json.loads((bundle / "golden.json").read_text())
+    golden["logits"][0][0] += 0.5
+    (bundle / "golden.json").write_text(json.dumps(golden))
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"]["golden.json"] = {
+        "sha256": sha256_of(bundle / "golden.json"),
+        "bytes": (bundle / "golden.json").stat().st_size,
+    }
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="golden examples differ"):
+        load(bundle)
+
+
+def test_no_bundle_there(tmp_path, tiny_run) -> None:
+    with pytest.raises(InputFileError, match="there is no bundle"):
+        load(tmp_path / "absent")
+    with pytest.raises(InputFileError, match="Did you mean .*bundle"):
+        load(tiny_run[1])
