@@ -12,8 +12,7 @@ import pytest
 import limbeck
 from limbeck.errors import DataError, InputFileError, RunFolderError, TeacherError
 from limbeck.types import Report
-
-from conftest import ROWS, TINY  # isort: skip
+from samples import ROWS, TINY
 
 
 def cli(*arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:

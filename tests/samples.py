@@ -1,0 +1,15 @@
+"""A data file and a recipe so small that a whole run takes a second."""
+
+ROWS = [
+    ("hello there", "greeting"), ("hi friend", "greeting"), ("good day", "greeting"), ("hey hey", "greeting"), ("hiya", "greeting"),
+    ("where is it", "question"), ("what is that", "question"), ("who did it", "question"), ("why me", "question"), ("when", "question"),
+    ("thank you", "thanks"), ("thanks a lot", "thanks"), ("cheers", "thanks"), ("much obliged", "thanks"), ("ta very much", "thanks"),
+]  # fmt: skip
+
+TINY = {
+    "data": {"train": "set by the test", "test_share": 0.3},
+    "views": {"per_record": 2},
+    "training": {"epochs": 2},
+    "verify": {"latency_queries": 5},
+    "threads": 1,
+}
