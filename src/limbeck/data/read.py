@@ -145,8 +145,8 @@ def _jsonl(handle: TextIO, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         where = f"{file}, line {number}"
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4,300 digits
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             raise DataError(
                 f"{where}: not valid JSON ({reason}): {line.strip():.60}. Each line must be one JSON object."
             ) from error

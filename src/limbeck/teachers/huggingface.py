@@ -243,17 +243,21 @@ class Huggingface:
     def freeze(self, layers: int = 0) -> None:
         """Keep the token embeddings (half of MiniLM's weights, of which a batch touches few rows) and the first `layers` as they are.
 
+        With `layers` all that comes before them stays too, such as position embeddings, so no gradient has to pass through them.
+
         Raises:
             TeacherError: the backbone has fewer layers.
         """
-        embeddings = cast(Any, self.module.backbone).get_input_embeddings()
-        stacks = [m for m in self.module.backbone.modules() if isinstance(m, nn.ModuleList)]
-        stack = max(stacks, key=len, default=nn.ModuleList())
+        backbone = cast(Any, self.module.backbone)
+        stack = max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
         if layers > len(stack):
             raise TeacherError(f"teacher.fine_tune.frozen_layers is {layers}, but this backbone has {len(stack)} layers")
-        for part in (embeddings, *stack[:layers]):
-            for parameter in part.parameters():
-                parameter.requires_grad_(False)
+        frozen = set(backbone.get_input_embeddings().parameters())
+        kept = {parameter for layer in stack[:layers] for parameter in layer.parameters()}
+        ordered = list(backbone.parameters())  # as they are registered: embeddings, layers, what comes behind
+        last = max((i for i, parameter in enumerate(ordered) if parameter in kept), default=-1)
+        for parameter in frozen | set(ordered[: last + 1]):
+            parameter.requires_grad_(False)
 
     # --- what a student may start from ---------------------------------------------------------------------
 
