@@ -37,8 +37,8 @@ def recipe() -> Json:
         "teacher": {
             "fine_tune": {"epochs": 5, "batch_size": 32, "learning_rate": 4e-4, "head_learning_rate": 2e-3, "frozen_layers": 3}
         },
-        "views": {"per_record": 3},
-        "training": {"epochs": 20},
+        "views": {"per_record": 6, "splice_share": 0.7},
+        "training": {"epochs": 12},
     }
 
 
