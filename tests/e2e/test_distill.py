@@ -217,3 +217,14 @@ def test_distill_from_python_says_the_same(tmp_path) -> None:
     (tmp_path / "x.jsonl").write_text("{\n")
     with pytest.raises(DataError, match="line 1"):
         limbeck.distill(data=tmp_path / "x.jsonl", out=tmp_path / "o")
+
+
+def test_the_example_runs(tiny_teacher, rows_file, tmp_path) -> None:
+    script = Path(__file__).resolve().parents[2] / "examples" / "distil_and_answer.py"
+    assert len(script.read_text(encoding="utf-8").splitlines()) < 80
+    done = subprocess.run(
+        [sys.executable, script, rows_file, tiny_teacher[1], tmp_path / "out"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("teacher ")
+    assert len(done.stdout.splitlines()) == 4
