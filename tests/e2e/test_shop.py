@@ -72,7 +72,7 @@ def test_no_template_covers_more_than_a_hundredth_of_the_rows() -> None:
 
 def test_people_write_short_and_long() -> None:
     lengths = sorted(len(words(r["text"])) for r in TRAIN)
-    assert lengths[len(lengths) // 10] <= 4
+    assert lengths[len(lengths) // 10] <= 5
     assert lengths[-1] >= 50
 
 

@@ -24,7 +24,7 @@ MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
 CONVERSATION = [
     "hi, its been a week and the tracking page has said the same thing since monday",
     "the kettle you sent worked twice and now it is dead",
-    "do you take klarna",
+    "could i split the bill over three months with klarna",
     "enough of this robot, let me speak to somebody",
 ]
 """What the demo says to its student; none of these texts is in the data."""
