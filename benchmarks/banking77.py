@@ -33,12 +33,13 @@ def skeleton(data: Path, work: Path, final: bool) -> tuple[dict[str, float], dic
     recipe = {"data": {"train": str(data / "train.jsonl.gz"), "test_share": 0.1}, "seed": 0}
     if final:
         recipe["data"]["test"] = str(data / "test.jsonl.gz")
-    out = work / f"banking77-skeleton-{limbeck.Recipe.read(recipe).fingerprint()[:8]}"
+    rows_of = "final" if final else "valid"
+    out = work / f"banking77-skeleton-{rows_of}-{limbeck.Recipe.read(recipe).fingerprint()[:8]}"
     with Watch() as watch:
         report = limbeck.distill(recipe, out=out, progress=watch)
     records = read_records(data / "train.jsonl.gz")
     test = read_records(data / "test.jsonl.gz") if final else None
-    rows = [(r.payload, r.label) for r in split(records, test, test_share=0.1, valid_share=0.0).test]
+    rows = [(r.payload, r.label) for r in split(records, test, test_share=0.1).test]
     done = subprocess.run(
         [sys.executable, "-c", ANSWER, report.bundle], input=json.dumps(rows), capture_output=True, text=True, check=True
     )
@@ -58,4 +59,5 @@ def skeleton(data: Path, work: Path, final: bool) -> tuple[dict[str, float], dic
 
 if __name__ == "__main__":
     args = arguments(__doc__ or "", ("skeleton",), "banking77")
-    write(args, *skeleton(args.data, args.work, args.final))
+    figures, bundles = skeleton(args.data, args.work, args.final)
+    write(args, figures, bundles, times=tuple(key for key in figures if key.startswith(("seconds_", "student_p50", "latency"))))

@@ -16,6 +16,32 @@ from typing import Any
 HERE = Path(__file__).parent
 CONTENDED = 5
 """Exit code of a benchmark whose figures other work on the machine has made void."""
+BUSY = 0.10
+"""Share of the cores' time that others may take before times are void."""
+
+
+def _jiffies() -> tuple[float, float] | None:
+    """Seconds that all cores have been busy for anybody, the hypervisor's other guests among them, and for us; None where unknown."""
+    stat = Path("/proc/stat")
+    if not stat.is_file():
+        return None
+    user, nice, system, _, _, irq, softirq, steal = map(int, stat.read_text(encoding="utf-8").split()[1:9])
+    own = os.times()
+    mine = own.user + own.system + own.children_user + own.children_system
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK"), mine
+
+
+_START = time.perf_counter(), _jiffies()
+
+
+def others_share() -> float | None:
+    """Share of the cores' time since the start that went to other work than ours; None where it cannot be known."""
+    began, before = _START
+    now = _jiffies()
+    if before is None or now is None:
+        return None
+    others = (now[0] - before[0]) - (now[1] - before[1])
+    return max(0.0, others / ((time.perf_counter() - began) * (os.cpu_count() or 1)))
 
 
 def arguments(description: str, parts: tuple[str, ...], data: str) -> argparse.Namespace:
@@ -50,16 +76,30 @@ def machine() -> dict[str, Any]:
         "cpu": model,
         "cores": os.cpu_count(),
         "instruction_sets": sorted(flags & {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"}),
-        "load_1min": os.getloadavg()[0],
+        "others_share": others_share(),
         "python": platform.python_version(),
         "limbeck": limbeck.__version__,
     }
 
 
-def write(args: argparse.Namespace, figures: dict[str, Any], bundles: dict[str, str]) -> None:
-    """Write the figures, and log a final reading of the test file."""
+def write(args: argparse.Namespace, figures: dict[str, Any], bundles: dict[str, str], times: tuple[str, ...] = ()) -> None:
+    """Write the figures, and log a final reading of the test file.
+
+    Args:
+        args: what `arguments` gave.
+        figures: by their keys.
+        bundles: paths by their keys.
+        times: which figures are times or ratios of times; they are left out when others kept the machine busy, and a benchmark
+            that has no other figure ends with exit code 5.
+    """
+    card = machine()
+    void = times if (card["others_share"] or 0.0) > BUSY else ()
+    figures = {key: value for key, value in figures.items() if key not in void}
     command = shlex.join(["python", *sys.argv])
-    result = {"figures": figures, "bundles": bundles, "machine": machine(), "command": command}
+    result = {"figures": figures, "bundles": bundles, "machine": card, "command": command}
+    if void:
+        result["void"] = list(void)
+        print(f"void, since others took {card['others_share']:.0%} of the cores: {', '.join(void)}", file=sys.stderr)
     args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(figures, indent=1))
@@ -71,3 +111,5 @@ def write(args: argparse.Namespace, figures: dict[str, Any], bundles: dict[str, 
         line = {"date": time.strftime("%Y-%m-%d"), "commit": commit, "benchmark": name, "part": args.part, "figures": figures}
         with (HERE / "final.log").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
+    if not figures:
+        sys.exit(CONTENDED)

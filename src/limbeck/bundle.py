@@ -66,6 +66,11 @@ class Bundle:
         """Bytes of all files of the bundle, the manifest among them: what a budget counts."""
         return sum(f.bytes for f in self.manifest.files.values()) + (self.path / MANIFEST).stat().st_size
 
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the manifest, and so of all that it lists."""
+        return sha256_of(self.path / MANIFEST)
+
     def json(self, name: str) -> Json:
         """The content of one of its JSON files."""
         content: Json = json.loads((self.path / name).read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,21 @@ app = typer.Typer(
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 _ROWS_AT_ONCE = 4096
+_STRUCTURED = {
+    ".json",
+    ".ndjson",
+    ".tsv",
+    ".tab",
+    ".parquet",
+    ".arrow",
+    ".xls",
+    ".xlsx",
+    ".ods",
+    ".yaml",
+    ".yml",
+    ".xml",
+    ".zip",
+}
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 
@@ -127,11 +143,26 @@ def demo(
         _out.print(f"  customer  {text}", markup=False)
         _out.print(f"  student   {answer.label} ({answer.probability:.2f}): {replies[answer.label]}", markup=False)
     _out.print("\n[bold]Talk to it[/bold]")
-    _out.print(f'  limbeck predict {report.bundle} "my parcel is still not here"', markup=False)
+    _out.print(f'  {_typed(sys.argv[0])} predict {report.bundle} "my parcel is still not here"', markup=False)
     _out.print(
-        f'  python -c \'import limbeck; print(limbeck.load("{report.bundle}").predict(["can I pay with PayPal?"]))\'',
+        f'  {_typed(sys.executable)} -c \'import limbeck; print(limbeck.load("{report.bundle}").predict(["can I pay with PayPal?"]))\'',
         markup=False,
     )
+
+
+def _typed(program: str) -> str:
+    """A program as one types it here: its name where the shell finds it by that, else its path, from here if it lies below."""
+    path = Path(program)
+    if path.name == "__main__.py":
+        return f"{_typed(sys.executable)} -m limbeck"
+    for name in (path.name, path.name.rstrip("0123456789.")):
+        if (found := shutil.which(name)) and Path(found).absolute() == path.absolute():
+            return name
+    try:
+        below = str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+    return below if "/" in below else f"./{below}"
 
 
 def _version(value: bool) -> None:
@@ -166,7 +197,6 @@ class Watch:
     def __init__(self) -> None:
         self._bar: Any = None
         self._tasks: dict[str, Any] = {}
-        self._started: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def __enter__(self) -> Watch:
@@ -180,9 +210,11 @@ class Watch:
             self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if kind is KeyboardInterrupt:
+            _err.print("interrupted; the same command takes up where it stopped")
 
     def __call__(self, stage: str, done: int, total: int, note: str) -> None:
         if self._bar is not None:
@@ -209,10 +241,16 @@ def _show(report: Report, as_json: bool) -> None:
 
 
 def _texts(file: Path, column: str) -> Iterator[str]:
-    """The texts of a file: a column of jsonl or csv rows, or the lines of anything else."""
+    """The texts of a file: a column of jsonl or csv rows, or the lines of a text file."""
     from limbeck.data.read import FORMATS, rows, text_lines
 
-    if not file.name.lower().removesuffix(".gz").endswith(FORMATS):
+    suffix = Path(file.name.lower().removesuffix(".gz")).suffix
+    if suffix in _STRUCTURED:
+        raise DataError(
+            f"{file}: a file named {suffix} does not hold a text a line, and limbeck reads rows from {' and '.join(FORMATS)} only. "
+            "Convert it, or name it .txt if each line is a text."
+        )
+    if suffix not in FORMATS:
         yield from text_lines(file)
         return
     for where, row in rows(file):

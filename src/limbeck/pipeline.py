@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ try:
 
     from limbeck.engine.batches import Examples
     from limbeck.engine.loop import Schedule, Step, Term, train
-    from limbeck.run import Run, finished, is_proven, open_run, write_json
+    from limbeck.run import Run, finished, is_proven, open_run, settle, write_json
     from limbeck.signals.store import SignalStore
     from limbeck.signals.teach import teach
 except ImportError as error:
@@ -71,14 +72,14 @@ def distill(
         >>> limbeck.load(report.bundle).predict(["I lost my card"])  # doctest: +SKIP
     """
     short = {"data.train": data, "data.test": test, "teacher.model": teacher, "out": out}
-    given = [f"{key}={json.dumps(str(value))}" for key, value in short.items() if value is not None]
-    settled = Recipe.read({} if recipe is None else recipe, [*given, *overrides])
-    run = open_run(settled, progress)
+    given = {key: str(value) for key, value in short.items() if value is not None}
+    run = open_run(Recipe.read({} if recipe is None else recipe, overrides, given), progress)
+    splits = read_splits(run)
+    the_teacher = load_teacher(run, splits)
     if done := finished(run):
         return done
-    splits = read_splits(run)
-    the_teacher = prepare_teacher(run, splits)
-    views = make_views(run, splits)
+    the_teacher = fine_tuned(run, the_teacher, splits)
+    views = make_views(run, the_teacher, splits)
     store = ask_teacher(run, the_teacher, views)
     student, modality = fit_student(run, the_teacher, store, views)
     bundle = write_bundle(run, student, modality, the_teacher)
@@ -90,7 +91,7 @@ def read_splits(run: Run) -> Splits:
     section = run.recipe.data
     records = read_records(section.train, text=section.text, label=section.label)
     test = read_records(section.test, text=section.text, label=section.label) if section.test else None
-    splits = split(records, test, test_share=section.test_share, valid_share=section.valid_share)
+    splits = split(records, test, test_share=section.test_share)
     labelled = sum(r.label is not None for r in splits.train)
     note = f"{labelled:,} labelled and {len(splits.train) - labelled:,} unlabelled rows to train, "
     note += f"{len(splits.test):,} to judge, {len(splits.labels)} classes"
@@ -100,30 +101,38 @@ def read_splits(run: Run) -> Splits:
     return splits
 
 
-def prepare_teacher(run: Run, splits: Splits) -> Any:
-    """Load the teacher; fine-tune it if it has no head, or take the one that this run has fine-tuned before.
+def load_teacher(run: Run, splits: Splits) -> Any:
+    """Load the teacher; from here on the run's folder is settled.
 
     Raises:
         TeacherError: it cannot be loaded, or its labels are not the data's.
     """
-    kind, settings = run.recipe.entry("teachers"), run.recipe.settings("teachers")
+    teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    if teacher.has_head:
+        teacher.labels = matched_labels(teacher.labels, splits.labels)
+    settle(run, teacher.fingerprint())
+    return teacher
+
+
+def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
+    """The teacher as it will answer: as it is if it has a head, else with one that is fine-tuned on the labelled rows."""
+    settings = run.recipe.settings("teachers")
     folder = run.folder / "teacher"
     with run.stage("teacher"):
-        teacher = kind.load(settings, run.device)
         if teacher.has_head:
-            teacher.labels = _matched(teacher.labels, splits.labels)
             run.progress("teacher", 1, 1, f"{settings.model} answers as it is")
             return teacher
         identity = digest(
             {
-                "teacher": run.recipe.identity()["teacher"],
+                "backbone": dict(teacher.fingerprint()),
+                "fine_tune": run.recipe.teacher.fine_tune.model_dump(mode="json"),
                 "seed": run.recipe.seed,
                 "rows": [(r.key, r.label) for r in splits.train],
             }
         )
         if is_proven(folder, identity):
             run.progress("teacher", 1, 1, "taken from this run's folder")
-            return kind.load(type(settings)(str(folder), None, settings.max_tokens), run.device)
+            return type(teacher).load(dataclasses.replace(settings, model=str(folder), revision=None), run.device)
         _fine_tune(run, teacher, splits)
         draft = run.folder / ".teacher-draft"
         shutil.rmtree(draft, ignore_errors=True)
@@ -135,11 +144,10 @@ def prepare_teacher(run: Run, splits: Splits) -> Any:
     return teacher
 
 
-def make_views(run: Run, splits: Splits) -> list[View]:
+def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
     """The views of all training records that the teacher will label."""
-    modality = catalog.find("modalities", run.recipe.entry("tasks").modality)
-    plan = modality.view_plan(**run.recipe.views.model_dump())
-    views: list[View] = modality.views(splits.train, plan, run.recipe.seed)
+    modality = _full_modality(run, teacher)
+    views: list[View] = modality.views(splits.train, run.recipe.view_plan(), run.recipe.seed, teacher.token_embeddings())
     return views
 
 
@@ -157,9 +165,8 @@ def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View
     """Build the student over the pieces that the views use, and train it on the teacher's signals."""
     recipe = run.recipe
     with run.stage("student"):
-        full = catalog.find("modalities", recipe.entry("tasks").modality)(teacher.tokenizer_json(), teacher.max_tokens)
         payloads = [v.payload for v in views]
-        modality, pruned = full.pruned(payloads)
+        modality, pruned = _full_modality(run, teacher).pruned(payloads)
         student = recipe.entry("students")(
             recipe.settings("students"),
             pieces=modality.vocabulary_size,
@@ -260,6 +267,7 @@ def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) 
         lineage={
             "limbeck": __version__,
             "recipe": recipe.fingerprint(),
+            "bundle": bundle.sha256,
             "data": run.data,
             "teacher": dict(teacher.fingerprint()),
             "student": student.describe(),
@@ -271,6 +279,11 @@ def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) 
     write_json(evidence / "report.json", report.to_json())
     run.progress("verify", 1, 1, f"{len(true_N):,} held-out rows")
     return report
+
+
+def _full_modality(run: Run, teacher: Any) -> Any:
+    """The task's modality over the teacher's whole vocabulary."""
+    return run.recipe.entry("modalities")(teacher.tokenizer_json(), teacher.max_tokens)
 
 
 def _fine_tune(run: Run, teacher: Any, splits: Splits) -> None:
@@ -314,8 +327,10 @@ def _watch(run: Run, stage: str, steps: Iterator[Step], note: str) -> None:
             run.progress(stage, step.number, step.total, f"{note}, loss {mean:.3f}")
 
 
-def _matched(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ...]:
+def matched_labels(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ...]:
     """The teacher's labels in its own order, spelled as the data spells them.
+
+    A label is found by its exact spelling, or else by its letters and digits alone where only one label of each side has these.
 
     Raises:
         TeacherError: a label of the data is not among the teacher's.
@@ -324,14 +339,15 @@ def _matched(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ...]:
     def plain(name: str) -> str:
         return "".join(c for c in name.casefold() if c.isalnum())
 
-    spelled = {plain(label): label for label in data}
-    known = {plain(label) for label in teacher}
-    if unknown := [label for label in data if plain(label) not in known]:
+    own, wanted = set(teacher), set(data)
+    free, open_ = Counter(plain(t) for t in own - wanted), Counter(plain(d) for d in wanted - own)
+    loose = {plain(d): d for d in wanted - own if plain(d) and open_[plain(d)] == 1 == free[plain(d)]}
+    if unknown := sorted(d for d in wanted - own if loose.get(plain(d)) != d):
         raise TeacherError(
             f"the teacher has no class for {len(unknown)} of the data's labels: {listing(unknown)}; it knows {listing(list(teacher))}. "
             "Give a teacher for these labels, a backbone without a head (it is fine-tuned), or rename the labels in the data."
         )
-    return tuple(spelled.get(plain(label), label) for label in teacher)
+    return tuple(t if t in wanted else loose.get(plain(t), t) for t in teacher)
 
 
 def _logits(student: Any, modality: Any, payloads: Sequence[Any]) -> Any:

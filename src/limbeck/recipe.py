@@ -2,7 +2,7 @@
 
 A recipe is strict: an unknown key is an error that names the nearest known one, and all problems come in one message. The
 sections `teacher`, `student` and `objectives` name an entry of an open folder; their further keys are the settings of that
-entry and are checked against its own dataclass.
+entry and are checked against its own dataclass, as those of `views` are against the modality's plan of views.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from limbeck import catalog
+from limbeck import catalog, settings
 from limbeck.errors import InputFileError, LimbeckError, RecipeError, nearest
+from limbeck.settings import Count, CountOrNone, Positive, Share
 from limbeck.types import Budget, Json, digest
-
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class _Section(BaseModel):
@@ -46,8 +43,7 @@ class DataSection(_Section):
     test: str | None = None
     text: str = "text"
     label: str = "label"
-    test_share: Share = 0.2
-    valid_share: Share = 0.0
+    test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
 
 
 class FineTuneSection(_Section):
@@ -59,7 +55,7 @@ class FineTuneSection(_Section):
     head_learning_rate: Positive = 1e-3
     weight_decay: Share = 0.01
     warmup_share: Share = 0.06
-    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    frozen_layers: CountOrNone = 0
 
 
 class TeacherSection(_Open):
@@ -69,13 +65,8 @@ class TeacherSection(_Open):
     fine_tune: FineTuneSection = FineTuneSection()
 
 
-class ViewsSection(_Section):
-    """How many views of each record the teacher labels beside the record itself, and how they are made."""
-
-    per_record: Annotated[int, Field(ge=0)] = 8
-    drop_share: Share = 0.2
-    splice_share: Share = 0.4
-    typo_share: Share = 0.1
+class ViewsSection(_Open):
+    """How many further views of each record the teacher labels, and how they are made: the settings of the modality's plan."""
 
 
 class BudgetSection(_Section):
@@ -142,23 +133,42 @@ class Recipe(_Section):
     threads: Count | None = None
     out: str | None = None
 
-    @model_validator(mode="after")
-    def _shares(self) -> Self:
-        if self.views.splice_share + self.views.typo_share > 1:
-            raise ValueError("views.splice_share and views.typo_share add up to more than 1")
-        return self
+    def complete(self) -> Json:
+        """The recipe as JSON with every setting of every entry, those that were left to their defaults among them."""
+        plain = self.model_dump(mode="json", exclude={"teacher", "student", "views", "objectives"})
+        for name, folder, section in (("teacher", "teachers", self.teacher), ("student", "students", self.student)):
+            own = section.model_dump(mode="json", include=set(type(section).model_fields))
+            plain[name] = {**own, **settings.complete(self.entry(folder).Settings, section.settings)}
+        plain["views"] = settings.complete(self.entry("modalities").view_plan, self.views.settings)
+        plain["objectives"] = {
+            name: {"weight": section.weight, **settings.complete(catalog.find("objectives", name), section.settings)}
+            for name, section in self._objectives().items()
+        }
+        return plain
 
     def identity(self) -> Json:
-        """Everything that decides the result, as JSON."""
-        return self.model_dump(mode="json", exclude={"out"})
+        """Everything in a recipe that decides the result, as JSON: all of it but where the run and its data lie."""
+        identity = self.complete()
+        del identity["out"], identity["data"]["train"], identity["data"]["test"]
+        return identity
 
     def fingerprint(self) -> str:
         """The sha256 of the identity."""
         return digest(self.identity())
 
     @classmethod
-    def read(cls, source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequence[str] = ()) -> Self:
-        """A recipe from a YAML 1.2 file, a mapping or another recipe, with `key=value` overrides in dotted form.
+    def read(
+        cls,
+        source: str | Path | Mapping[str, Any] | Recipe,
+        overrides: Sequence[str] = (),
+        values: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """A recipe from a YAML 1.2 file, a mapping or another recipe.
+
+        Args:
+            source: the recipe.
+            overrides: `key=value` in dotted form, the value as YAML; they come last.
+            values: further settings, by dotted key, taken as they are.
 
         Raises:
             InputFileError: the file is missing or unreadable.
@@ -171,6 +181,8 @@ class Recipe(_Section):
         else:
             content, where = _yaml_mapping(_file_text(Path(source)), str(source)), str(source)
         problems: list[str] = []
+        for key, value in (values or {}).items():
+            _assign(content, key.split("."), value, key, problems)
         for override in overrides:
             key, equals, value = override.partition("=")
             if not equals or not key.strip():
@@ -191,64 +203,76 @@ class Recipe(_Section):
         return recipe
 
     def entry(self, folder: str) -> Any:
-        """The class that this recipe names in an open folder: 'teachers', 'students' or 'tasks'."""
-        name = {"teachers": self.teacher.kind, "students": self.student.family, "tasks": self.task}[folder]
-        return catalog.find(folder, name)
+        """The class that this recipe names in an open folder: 'tasks', 'modalities', 'teachers' or 'students'."""
+        if folder == "modalities":
+            return catalog.find(folder, self.entry("tasks").modality)
+        return catalog.find(
+            folder, {"teachers": self.teacher.kind, "students": self.student.family, "tasks": self.task}[folder]
+        )
 
     def settings(self, folder: str) -> Any:
         """The checked settings of the teacher or the student."""
         section = {"teachers": self.teacher, "students": self.student}[folder]
-        return TypeAdapter(self.entry(folder).Settings).validate_python(section.settings)
+        return settings.made(self.entry(folder).Settings, section.settings)
+
+    def view_plan(self) -> Any:
+        """The modality's plan of views."""
+        return settings.made(self.entry("modalities").view_plan, self.views.settings)
 
     def terms(self) -> list[tuple[Any, float]]:
         """Each objective with its weight; the task's defaults where the recipe names none."""
-        sections = self.objectives or {
-            name: ObjectiveSection(weight=weight) for name, weight in self.entry("tasks").objectives.items()
-        }
         return [
-            (TypeAdapter(catalog.find("objectives", name)).validate_python(section.settings), section.weight)
-            for name, section in sections.items()
+            (settings.made(catalog.find("objectives", name), section.settings), section.weight)
+            for name, section in self._objectives().items()
         ]
+
+    def _objectives(self) -> dict[str, ObjectiveSection]:
+        defaults = self.entry("tasks").objectives.items()
+        return self.objectives or {name: ObjectiveSection(weight=weight) for name, weight in defaults}
 
 
 def _entry_problems(content: Json) -> list[str]:
     """What is wrong with names of entries and with their settings."""
     problems: list[str] = []
 
-    def check(path: str, folder: str, name: object, settings: object, own: type[BaseModel] | None) -> None:
-        if not isinstance(name, str):
-            return  # pydantic has said so
-        try:
-            found = catalog.find(folder, name)
-        except LimbeckError as error:
-            problems.append(f"{path}: {error}")
-            return
-        if own is None or not isinstance(settings, Mapping):
-            return
-        declared: Any = found if dataclasses.is_dataclass(found) else found.Settings
-        known = [f.name for f in dataclasses.fields(declared)]
-        mine = {key: value for key, value in settings.items() if key not in own.model_fields}
-        problems.extend(
-            f"{path}.{key}: unknown key.{nearest(key, [*known, *own.model_fields])}" for key in mine if key not in known
-        )
-        try:
-            TypeAdapter(declared).validate_python({k: v for k, v in mine.items() if k in known})
-        except ValidationError as error:
-            problems.extend(f"{path}.{_dotted(d['loc'])}: {_reason(d)}" for d in error.errors())
+    def found(path: str, folder: str, name: object) -> Any:
+        if isinstance(name, str):  # else pydantic has said so
+            try:
+                return catalog.find(folder, name)
+            except LimbeckError as error:
+                problems.append(f"{path}: {error}")
+        return None
 
-    check("task", "tasks", content.get("task", "text-classification"), None, None)
+    def check(path: str, declared: type, values: object, own: type[BaseModel]) -> None:
+        if not isinstance(values, Mapping):
+            return
+        mine = {key: value for key, value in values.items() if key not in own.model_fields}
+        known = [*(f.name for f in dataclasses.fields(declared)), *own.model_fields]
+        try:
+            settings.made(declared, mine)
+        except ValidationError as error:
+            for details in error.errors():
+                unknown = details["type"] == "extra_forbidden"
+                reason = f"unknown key.{nearest(str(details['loc'][-1]), known)}" if unknown else _reason(details)
+                problems.append(f"{_dotted([path, *details['loc']])}: {reason}")
+        except ValueError as error:  # what a dataclass itself refuses
+            problems.append(f"{path}: {error}")
+
+    default = Recipe.model_fields["task"].default
+    task = found("task", "tasks", content.get("task", default)) or catalog.find("tasks", default)
+    check("views", catalog.find("modalities", task.modality).view_plan, content.get("views", {}), ViewsSection)
     for path, folder, key, own in (
         ("teacher", "teachers", "kind", TeacherSection),
         ("student", "students", "family", StudentSection),
     ):
         section = content.get(path, {})
-        if isinstance(section, Mapping):
-            default = own.model_fields[key].default
-            check(path, folder, section.get(key, default), section, own)
+        if isinstance(section, Mapping) and (entry := found(path, folder, section.get(key, own.model_fields[key].default))):
+            check(path, entry.Settings, section, own)
     objectives = content.get("objectives", {})
     if isinstance(objectives, Mapping):
         for name, section in objectives.items():
-            check(f"objectives.{name}", "objectives", name, section, ObjectiveSection)
+            if objective := found(f"objectives.{name}", "objectives", name):
+                check(f"objectives.{name}", objective, section, ObjectiveSection)
     return problems
 
 
@@ -310,7 +334,7 @@ def _parsed(text: str, where: str) -> Any:
 
     try:
         return _plain(YAML(typ="safe", pure=True).load(io.StringIO(text)))
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         raise RecipeError(f"{where}: not valid YAML\n{error}") from error
 
 

@@ -16,7 +16,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ from limbeck.data.read import check_readable
 from limbeck.engine.device import available_cores, best_device
 from limbeck.errors import RunFolderError, listing
 from limbeck.recipe import Recipe
-from limbeck.types import Json, Progress, Report, silent
+from limbeck.types import Fingerprint, Json, Progress, Report, silent
+
+RESOLVED = "resolved.json"
 
 
 @dataclass(slots=True)
@@ -54,58 +56,93 @@ class Run:
 
 
 def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
-    """Make or reopen the folder of a run; what was settled at its first start holds.
+    """Open the folder of a run, new or begun; nothing is written yet. What was settled at its first start holds.
 
     Raises:
-        RunFolderError: the folder holds another run, or something that is not a run.
+        RunFolderError: the folder holds another run, or something that is not a run, or cannot be one.
         InputFileError: a data file is missing.
     """
     folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
     files = {"train": recipe.data.train, "test": recipe.data.test}
-    for name in files.values():  # a missing file is said before a folder is made for it
+    for name in files.values():
         if name is not None:
             check_readable(Path(name))
     sums = {use: sha256_of(Path(name)) for use, name in files.items() if name is not None}
-    settled = folder / "resolved.json"
     threads = recipe.threads or available_cores()
     environment = _environment(threads)
-    if settled.is_file():
-        before = json.loads(settled.read_text(encoding="utf-8"))
-        now = {"recipe": recipe.identity(), "data": sums, "environment": environment}
-        # A machine with more cores is not another run: the number of threads settled at the first start is obeyed.
-        if recipe.threads is None:
-            environment["threads"] = threads = before["environment"]["threads"]
-        differing = [f"{k}: {a!r} there, {b!r} now" for k, a, b in _differences(before, now)]
-        if differing:
-            raise RunFolderError(
-                f"{folder} holds another run; it differs in\n  - "
-                + "\n  - ".join(differing)
-                + "\nGive another --out, or remove that folder."
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise RunFolderError(
-            f"{folder} is not empty and holds no run ({listing(sorted(p.name for p in folder.iterdir()), 3)}). Give another --out."
-        )
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {
-            "recipe": recipe.identity(),
-            "fingerprint": recipe.fingerprint(),
-            "data": sums,
-            "environment": environment,
-        }
-        write_json(settled, content)
+    try:
+        if before := _settled(folder):
+            # A machine with more cores is not another run: the number of threads settled at the first start is obeyed.
+            if recipe.threads is None:
+                environment["threads"] = threads = before["environment"]["threads"]
+            _compare(folder, before, {"recipe": recipe.identity(), "data": sums, "environment": environment})
+        elif folder.exists() and (others := sorted(p.name for p in folder.iterdir() if not p.name.startswith(f".{RESOLVED}"))):
+            raise RunFolderError(f"{folder} is not empty and holds no run ({listing(others, 3)}). Give another --out.")
+    except OSError as error:
+        if isinstance(error, RunFolderError):
+            raise
+        raise RunFolderError(f"{folder} cannot be the folder of a run: {error.strerror}. Give another --out.") from error
     torch.set_num_threads(threads)
     return Run(recipe, folder, threads, best_device(), environment, sums, progress)
 
 
+def settle(run: Run, teacher: Fingerprint) -> None:
+    """Write resolved.json at the first start of a run, once data and teacher are known to be there; later compare with it.
+
+    Raises:
+        RunFolderError: the folder was begun with another teacher, or cannot be written.
+    """
+    if before := _settled(run.folder):
+        _compare(run.folder, before, {"teacher": dict(teacher)})
+        return
+    content = {
+        "recipe": run.recipe.complete(),
+        "fingerprint": run.recipe.fingerprint(),
+        "data": run.data,
+        "teacher": dict(teacher),
+        "environment": run.environment,
+    }
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        write_json(run.folder / RESOLVED, content)
+    except OSError as error:
+        raise RunFolderError(f"cannot write to {run.folder}: {error.strerror}. Give another --out.") from error
+
+
 def finished(run: Run) -> Report | None:
-    """The report of a run that was completed before, if its bundle is still what the report speaks of."""
-    path = run.folder / "evidence" / "report.json"
-    if not path.is_file():
+    """The report of a run that was completed before, if its bundle is still the one that the report speaks of."""
+    try:
+        content = json.loads((run.folder / "evidence" / "report.json").read_text(encoding="utf-8"))
+        report = replace(Report.from_json(content), bundle=str(run.folder / "bundle"))
+        bundle = Bundle.open(run.folder / "bundle")
+    except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: the last stages make it again
         return None
-    Bundle.open(run.folder / "bundle")
-    return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
+    return report if report.lineage.get("bundle") == bundle.sha256 else None
+
+
+def _settled(folder: Path) -> Json | None:
+    try:
+        text = (folder / RESOLVED).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        content: Json = json.loads(text)
+        content["environment"]["threads"], content["recipe"], content["data"], content["teacher"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{folder / RESOLVED} is damaged, so nobody knows what run this is. Remove {folder}.") from error
+    return content
+
+
+def _compare(folder: Path, before: Json, now: Json) -> None:
+    # Files may be named by another path: their sha256, and the teacher's fingerprint, say whether they are the same.
+    same = {"recipe.teacher.model"}
+    differing = [f"{key}: {a!r} there, {b!r} now" for key, a, b in _differences(before, now) if key not in same]
+    if differing:
+        raise RunFolderError(
+            f"{folder} holds another run; it differs in\n  - "
+            + "\n  - ".join(differing)
+            + "\nGive another --out, or remove that folder."
+        )
 
 
 def is_proven(folder: Path, identity: str) -> bool:
@@ -145,10 +182,9 @@ def _version(package: str) -> str:
 
 
 def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two JSON values differ, as (dotted path, before, now); keys that only `before` has at the top are not compared."""
+    """Where two JSON values differ, as (dotted path, before, now); of the first two levels only what `now` has is compared."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = list(now) if not path else sorted({*before, *now})
-        for key in keys:
+        for key in now if path in ("", "recipe", "recipe.data") else sorted({*before, *now}):
             yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
     elif before != now:
         yield path, before, now

@@ -143,6 +143,11 @@ class Objective(Protocol):
         """Fields of `Signal` that it reads; checked before step 0; decides what the teacher must produce."""
         ...
 
+    @property
+    def couples(self) -> Literal["element", "batch"]:
+        """Whether an element's loss depends on itself alone, or on the whole batch, which forbids micro-batches."""
+        ...
+
     def init(self, student: Shapes, teacher: Shapes) -> nn.Module | None:
         """What is trained beside the student (projections and the like); dropped from the bundle."""
         ...

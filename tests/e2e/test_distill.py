@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,68 @@ def test_a_folder_with_another_run_is_refused_by_the_field_that_differs(tiny_run
         limbeck.distill(TINY, data=other, teacher=teacher, out=folder)
 
 
+def test_a_finished_run_is_opened_by_proof(tiny_run, tmp_path) -> None:
+    report, folder, data, teacher = tiny_run
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    again = limbeck.distill(TINY, data=data, teacher=teacher, out=moved)
+    assert again.bundle == str(moved / "bundle")
+    other = limbeck.distill({**TINY, "student": {"width": 8}}, data=data, teacher=teacher, out=tmp_path / "other")
+    shutil.rmtree(moved / "bundle")
+    shutil.copytree(tmp_path / "other" / "bundle", moved / "bundle")
+    mended = limbeck.distill(TINY, data=data, teacher=teacher, out=moved)
+    assert mended.student.bytes == report.student.bytes != other.student.bytes
+    (moved / "bundle" / "model.onnx").write_bytes(b"damaged")
+    (moved / "evidence" / "report.json").write_text("{")
+    assert limbeck.distill(TINY, data=data, teacher=teacher, out=moved).student.quality == report.student.quality
+    (moved / "resolved.json").write_text("{}")
+    with pytest.raises(RunFolderError, match=r"resolved\.json is damaged"):
+        limbeck.distill(TINY, data=data, teacher=teacher, out=moved)
+
+
+def test_another_teacher_under_the_same_name_is_another_run(tiny_run, tmp_path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    _, folder, data, teacher = tiny_run
+    shutil.copytree(folder, tmp_path / "run")
+    shutil.copytree(teacher, tmp_path / "teacher")
+    limbeck.distill(TINY, data=data, teacher=tmp_path / "teacher", out=tmp_path / "run")  # a copy is the same teacher
+    head = load_file(tmp_path / "teacher" / "head.safetensors")
+    save_file({k: v + 1 for k, v in head.items()}, tmp_path / "teacher" / "head.safetensors")
+    with pytest.raises(RunFolderError, match=r"teacher\.weights"):
+        limbeck.distill(TINY, data=data, teacher=tmp_path / "teacher", out=tmp_path / "run")
+
+
+def test_a_mistake_that_was_mended_does_not_spoil_the_folder(tiny_teacher, rows_file, tmp_path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match="data.text=NAME"):
+        limbeck.distill(TINY, data=rows_file, teacher=tiny_teacher[1], out=out, overrides=["data.text=txt"])
+    with pytest.raises(TeacherError):
+        limbeck.distill(TINY, data=rows_file, teacher=tmp_path / "absent", out=out)
+    assert not out.exists()
+    limbeck.distill(TINY, data=rows_file, teacher=tiny_teacher[1], out=out)
+
+
+def test_a_file_is_the_same_by_another_path(tiny_run, monkeypatch) -> None:
+    report, folder, data, teacher = tiny_run
+    monkeypatch.chdir(data.parent)
+    again = limbeck.distill(TINY, data=data.name, teacher=teacher, out=folder)
+    assert again.seconds == report.seconds
+
+
+def test_any_character_may_stand_in_a_path(tiny_teacher, rows_file, tmp_path) -> None:
+    data = rows_file.rename(rows_file.with_name("👍 [a]: {b}.jsonl"))
+    report = limbeck.distill(TINY, data=data, teacher=tiny_teacher[1], out=tmp_path / "🎉: out")
+    assert limbeck.load(report.bundle).predict(["hello"])
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere/run"])
+def test_a_folder_that_cannot_be_made_is_said(place: str, tiny_teacher, rows_file, tmp_path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunFolderError, match="out"):
+        limbeck.distill(TINY, data=rows_file, teacher=tiny_teacher[1], out=tmp_path / place)
+
+
 def test_a_folder_with_something_else_is_refused(tiny_run, tmp_path) -> None:
     (tmp_path / "thesis.txt").write_text("my only copy")
     with pytest.raises(RunFolderError, match=r"not empty and holds no run \('thesis.txt'\)"):
@@ -104,6 +167,77 @@ def test_a_sequence_classifier_is_used_as_it_is(rows_file, tmp_path) -> None:
     transformers.BertForSequenceClassification(config).save_pretrained(folder)
     report = limbeck.distill(TINY, data=rows_file, teacher=folder, out=tmp_path / "out")
     assert limbeck.load(report.bundle).labels == ("thanks", "greeting", "question", "spare")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "data", "expected"),
+    [
+        (["-1", "0", "1"], ["-1", "0", "1"], ("-1", "0", "1")),
+        (["C", "C#", "C++"], ["C#", "C++"], ("C", "C#", "C++")),
+        (["👍", "👎"], ["👎", "👍"], ("👍", "👎")),
+        (["Lost-Card", "PIN"], ["lost_card", "pin"], ("lost_card", "pin")),
+        (["A b", "a-b"], ["ab"], None),
+        (["C", "C++"], ["C", "x"], None),
+        (["LABEL_0", "LABEL_1"], ["no", "yes"], None),
+    ],
+)
+def test_labels_are_matched_by_what_they_say_and_never_merged(teacher, data, expected) -> None:
+    from limbeck.pipeline import matched_labels
+
+    if expected is None:
+        with pytest.raises(TeacherError, match="no class for"):
+            matched_labels(teacher, data)
+    else:
+        assert matched_labels(teacher, data) == expected
+
+
+def test_a_teacher_that_is_not_whole_is_refused(rows_file, tmp_path) -> None:
+    import transformers
+    from safetensors.torch import load_file, save_file
+
+    from limbeck.teachers.huggingface import Huggingface
+
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    Huggingface.tiny(whole)
+    config = transformers.AutoConfig.from_pretrained(whole)
+    config.id2label = dict(enumerate(["thanks", "greeting", "question"]))
+    for damage, message in (
+        ("head", "classifier.bias.*would be random numbers"),
+        ("tokenizer", "no fast tokenizer with pieces|cannot load the teacher"),
+        ("described", "cannot load the teacher"),
+        ("junk", "cannot load the teacher"),
+        ("positions", "reads at most 512 tokens"),
+    ):
+        folder = tmp_path / damage
+        shutil.copytree(whole, folder)
+        overrides = []
+        if damage == "head":
+            (folder / "head.safetensors").unlink()
+            model = transformers.BertForSequenceClassification(config)
+            model.save_pretrained(folder)
+            weights = load_file(folder / "model.safetensors")
+            kept = {k: v for k, v in weights.items() if not k.startswith("classifier")}
+            save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+        elif damage == "tokenizer":
+            for file in folder.glob("*token*"):
+                file.unlink()
+            (folder / "vocab.txt").unlink(missing_ok=True)
+        elif damage == "described":
+            (folder / "limbeck_teacher.json").write_text("{}")
+        elif damage == "junk":
+            (folder / "head.safetensors").write_bytes(b"junk")
+        else:
+            overrides = ["teacher.max_tokens=1000"]
+        with pytest.raises(TeacherError, match=f"(?s){message}"):
+            limbeck.distill(TINY, data=rows_file, teacher=folder, out=tmp_path / "out", overrides=overrides)
+
+
+def test_a_training_that_diverges_is_called_so(tiny_run, tmp_path) -> None:
+    with pytest.raises(limbeck.LimbeckError, match="diverged"):
+        limbeck.distill(
+            TINY, data=tiny_run[2], teacher=tiny_run[3], out=tmp_path / "o", overrides=["training.learning_rate=1e30"]
+        )
 
 
 def test_a_teacher_of_other_labels_is_refused(tiny_teacher, tmp_path) -> None:
@@ -192,6 +326,8 @@ def test_the_command_line_from_a_recipe_to_answers(tiny_teacher, rows_file, tmp_
         (["absent", "x"], "there is no bundle at absent"),
         (["{bundle}"], "give texts, or --file"),
         (["{bundle}", "x", "--file", "y"], "not both"),
+        (["{bundle}", "--file", "a.tsv"], "a file named .tsv does not hold a text a line"),
+        (["{bundle}", "--file", "absent.txt", "--out", "g"], "absent.txt: it does not exist"),
         (["{bundle}", "--file", "absent.txt"], "absent.txt: it does not exist"),
         (["{bundle}", "--file", "{data}", "--column", "txt"], "no text in column 'txt'; the columns are text, label"),
         (["{bundle}", "--file", "{data}", "--out", "no/such/folder/x"], "cannot write"),

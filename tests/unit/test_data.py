@@ -44,6 +44,7 @@ def test_odd_texts_are_read(tmp_path) -> None:
         ("a.jsonl", b'{"txt": "x", "label": 1}\n', "no column 'text'.*Did you mean 'txt'.*data.text=NAME"),
         ("a.jsonl", b'{"text": 3, "label": 1}\n', "must hold text; got int"),
         ("a.jsonl", b'{"text": "x", "label": {"a": 1}}\n', "must hold a name"),
+        ("a.jsonl", b'{"text": "x", "label": "a\\ud800"}\n', "half a character"),
         ("a.jsonl", b'{"text": "x", "lable": 1}\n', "no column 'label'.*Did you mean 'lable'"),
         ("a.jsonl", b'{"text": "\xff"}\n', "not UTF-8.*0xff"),
         ("a.jsonl", b"\n", "no rows"),
@@ -88,9 +89,28 @@ def test_text_lines_and_whole_writing(tmp_path) -> None:
         failing()
     assert next(iter(text_lines(path))) == "a"
     assert [p.name for p in tmp_path.iterdir()] == ["lines.txt.gz"]
-    with pytest.raises(InputFileError, match="cannot write"), write_whole(tmp_path / "no" / "x") as handle:
-        pass
+    for bad in (tmp_path / "no" / "x", path / "below-a-file", tmp_path):
+        with pytest.raises(InputFileError, match="cannot write"), write_whole(bad) as handle:
+            pass
+    with pytest.raises(InputFileError, match="ours"), write_whole(path) as handle:
+        raise InputFileError("ours")
     assert stat.S_IMODE(path.stat().st_mode) & 0o400
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path) -> None:
+    import os
+    import threading
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    with write_whole(pipe) as handle:
+        handle.write("x\n")
+    reader.join(timeout=10)
+    assert got == ["x\n"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def records(n: int, copies: int = 1) -> list[Record]:
@@ -98,18 +118,25 @@ def records(n: int, copies: int = 1) -> list[Record]:
 
 
 def test_splits_depend_on_keys_alone_and_keep_copies_together() -> None:
-    some, more = (split(records(n, 2), None, test_share=0.2, valid_share=0.1) for n in (500, 1000))
+    some, more = (split(records(n, 2), None, test_share=0.2) for n in (500, 1000))
     assert {r.key for r in some.test} <= {r.key for r in more.test}
-    parts = [{r.key for r in part} for part in (more.train, more.valid, more.test)]
+    parts = [{r.key for r in part} for part in (more.train, more.test)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 1000
-    assert 150 < len(parts[2]) < 250
+    assert 150 < len(parts[1]) < 250
     assert {r.split for r in more.test} == {"test"}
 
 
 def test_a_test_file_never_trains() -> None:
-    found = split(records(10), [Record(f"{3:032x}", "text 3", "b")], test_share=0.2, valid_share=0.0)
+    found = split(records(10), [Record(f"{3:032x}", "text 3", "b")], test_share=0.2)
     assert found.leaked == 1
     assert len(found.train) == 9
+
+
+def test_an_unlabelled_copy_of_a_held_out_text_neither_judges_nor_trains() -> None:
+    labelled = records(50)
+    found = split([*labelled, *(Record(r.key, r.payload) for r in labelled)], None, test_share=0.2)
+    assert all(r.label is not None for r in found.test)
+    assert not {r.key for r in found.test} & {r.key for r in found.train}
 
 
 @pytest.mark.parametrize(
@@ -124,4 +151,4 @@ def test_a_test_file_never_trains() -> None:
 )
 def test_too_little_to_learn_from(train, test, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        split(train, test, test_share=0.2, valid_share=0.0)
+        split(train, test, test_share=0.2)

@@ -21,7 +21,7 @@ def test_all_problems_come_in_one_message() -> None:
         "objectives": {"soft_target": {}, "hard_labels": {"weigth": 1}},
         "task": "text-clasification",
         "teacher": {"kind": "hugingface"},
-        "views": {"splice_share": "much"},
+        "views": {"splice_share": "much", "typo_shares": 0.1},
     }
     with pytest.raises(RecipeError) as caught:
         Recipe.read(content)
@@ -39,7 +39,8 @@ def test_all_problems_come_in_one_message() -> None:
         "Did you mean 'text_classification'?",
         "Did you mean 'huggingface'?",
         "views.splice_share: ",
-        "11 problems",
+        "views.typo_shares: unknown key. Did you mean 'typo_share'?",
+        "12 problems",
     ):
         assert expected in message, message
 
@@ -63,10 +64,51 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
         Recipe.read({"data": {"train": "x"}, "seed": 1}, [override])
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("student.width=0", "student.width: Input should be greater than or equal to 1; got 0"),
+        ('student.width="64"', "student.width: Input should be a valid integer; got '64'"),
+        ("student.dropout=true", "student.dropout: Input should be a valid number; got True"),
+        ("student.dropout=5", "student.dropout: Input should be less than 1; got 5"),
+        ("student.precision=int4", "student.precision: Input should be 'int8' or 'float32'; got 'int4'"),
+        ("teacher.max_tokens=-1", "teacher.max_tokens: Input should be greater"),
+        ("objectives.soft_targets.temperature=0", "temperature: Input should be greater than 0"),
+        ("views.splice_share=0.95", "views: splice_share and typo_share add up to more than 1"),
+        ("views.swap_share=.nan", "views.swap_share: "),
+        ("training.learning_rate=.inf", "training.learning_rate: Input should be a finite number"),
+    ],
+)
+def test_settings_of_entries_are_as_strict_as_the_rest(override: str, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.read({"data": {"train": "x"}}, [override])
+    assert message in str(caught.value)
+    assert "1 problem\n" in str(caught.value)
+
+
+def test_what_is_settled_is_complete() -> None:
+    complete = Recipe.read({"data": {"train": "x"}}).complete()
+    assert complete["student"]["width"] == 128
+    assert complete["teacher"]["max_tokens"] == 128
+    assert complete["views"]["per_record"] == 8
+    assert complete["objectives"]["soft_targets"] == {"weight": 1.0, "temperature": 2.0}
+    assert Recipe.read(complete).complete() == complete
+
+
+def test_values_are_taken_as_they_are() -> None:
+    name = '👍 "a": [b].jsonl'
+    assert Recipe.read({}, values={"data.train": name}).data.train == name
+
+
 def test_a_file_that_is_no_recipe(tmp_path) -> None:
     with pytest.raises(InputFileError, match="cannot read the recipe"):
         Recipe.read(tmp_path / "absent.yaml")
-    for content, message in ((b"- 1", "mapping"), (b"a: [", "not valid YAML"), (b"\xff\xfe", "not UTF-8")):
+    for content, message in (
+        (b"- 1", "mapping"),
+        (b"a: [", "not valid YAML"),
+        (b"a: &a [*a]", "not valid YAML"),
+        (b"\xff\xfe", "not UTF-8"),
+    ):
         path = tmp_path / "recipe.yaml"
         path.write_bytes(content)
         with pytest.raises(RecipeError, match=message):
@@ -75,6 +117,7 @@ def test_a_file_that_is_no_recipe(tmp_path) -> None:
 
 def test_the_fingerprint_knows_everything_but_the_place() -> None:
     base = Recipe.read({"data": {"train": "x"}})
-    assert base.fingerprint() == Recipe.read({"data": {"train": "x"}, "out": "elsewhere"}).fingerprint()
+    assert base.fingerprint() == Recipe.read({"data": {"train": "/a/x"}, "out": "elsewhere"}).fingerprint()
+    assert base.fingerprint() == Recipe.read({"data": {"train": "x"}, "student": {"width": 128}}).fingerprint()
     assert base.fingerprint() != Recipe.read({"data": {"train": "x"}, "seed": 1}).fingerprint()
     assert Recipe.read(base).fingerprint() == base.fingerprint()

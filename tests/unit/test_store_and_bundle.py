@@ -53,6 +53,26 @@ def test_what_is_committed_is_never_asked_again(tmp_path) -> None:
     np.testing.assert_array_equal(again.get(["xxx", ""], NEEDS).logits_BC, [[3, 1], [0, 1]])
 
 
+def test_a_field_that_is_added_later_hides_nothing(tmp_path) -> None:
+    store = SignalStore(tmp_path, FINGERPRINT)
+    store.commit(["a", "b"], Signal(logits_BC=np.array([[1, 2], [3, 4]], np.float32)))
+    store.commit(["b", "a"], Signal(embedding_BD=np.array([[6.0], [5.0]], np.float32)))
+    both = frozenset({"logits_BC", "embedding_BD"})
+    for opened in (store, SignalStore(tmp_path, FINGERPRINT)):
+        assert opened.missing(["a", "b"], both) == []
+        found = opened.get(["a", "b"], both)
+        np.testing.assert_array_equal(found.logits_BC, [[1, 2], [3, 4]])
+        np.testing.assert_array_equal(found.embedding_BD, [[5], [6]])
+
+
+def test_a_damaged_store_is_said(tmp_path) -> None:
+    SignalStore(tmp_path, FINGERPRINT)
+    for content in ("", "[1]", "{"):
+        (tmp_path / "store.json").write_text(content)
+        with pytest.raises(SignalError, match="damaged"):
+            SignalStore(tmp_path, FINGERPRINT)
+
+
 def test_copies_are_asked_once(tmp_path) -> None:
     teacher = Counting()
     list(teach(teacher, SignalStore(tmp_path, FINGERPRINT), views(3) * 4, NEEDS))
@@ -160,19 +180,36 @@ def test_a_manifest_that_is_none(bundle, change: dict, message: str) -> None:
         Bundle.open(bundle)
 
 
-def test_golden_examples_are_replayed(bundle) -> None:
+def forge(bundle, name: str, content: bytes) -> None:
+    """Change a file and make the manifest agree."""
     from limbeck.bundle import sha256_of
 
+    (bundle / name).write_bytes(content)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["files"][name] = {"sha256": sha256_of(bundle / name), "bytes": len(content)}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_golden_examples_are_replayed(bundle) -> None:
     golden = json.loads((bundle / "golden.json").read_text())
     golden["logits"][0][0] += 0.5
-    (bundle / "golden.json").write_text(json.dumps(golden))
-    manifest = json.loads((bundle / "manifest.json").read_text())
-    manifest["files"]["golden.json"] = {
-        "sha256": sha256_of(bundle / "golden.json"),
-        "bytes": (bundle / "golden.json").stat().st_size,
-    }
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    forge(bundle, "golden.json", json.dumps(golden).encode())
     with pytest.raises(BundleError, match="golden examples differ"):
+        load(bundle)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "modality.json", "golden.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff junk"])
+def test_files_that_make_no_model_are_refused(bundle, name: str, content: bytes) -> None:
+    forge(bundle, name, content)
+    with pytest.raises(BundleError, match="do not make a model"):
+        load(bundle)
+
+
+def test_labels_that_are_not_the_models_are_refused(bundle) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "labels": manifest["labels"][:-1]}))
+    with pytest.raises(BundleError, match=r"3,\) logits for 2 labels"):
         load(bundle)
 
 

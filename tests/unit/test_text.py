@@ -5,10 +5,10 @@ import random
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from limbeck.errors import DataError
-from limbeck.modalities._text_views import TextViews, drop_words, splice, typos
+from limbeck.modalities._text_views import TextViews, drop_words, splice, swap_words, typos
 from limbeck.modalities.text import Text
 from limbeck.types import Record
 
@@ -72,25 +72,71 @@ def test_a_broken_tokenizer_is_said() -> None:
         Text({"model": {"type": "Nonsense"}})
 
 
+TEXT = Text(trained("WordPiece"))
 RECORDS = [Record(str(i), f"text number {i} with some words", "ab"[i % 2]) for i in range(20)]
 
 
 def test_views_are_the_same_again_and_do_not_depend_on_other_records() -> None:
     plan = TextViews(per_record=4, splice_share=0.0)
-    first = Text.views(RECORDS, plan, seed=3)
-    assert first == Text.views(RECORDS, plan, seed=3)
-    assert first != Text.views(RECORDS, plan, seed=4)
-    assert all(v in first for v in Text.views(RECORDS[:10], plan, 3))
+    first = TEXT.views(RECORDS, plan, seed=3)
+    assert first == TEXT.views(RECORDS, plan, seed=3)
+    assert first != TEXT.views(RECORDS, plan, seed=4)
+    assert all(v in first for v in TEXT.views(RECORDS[:10], plan, 3))
     assert [v.payload for v in first[:20]] == [r.payload for r in RECORDS]
     assert len({v.payload for v in first}) == len(first)
 
 
 def test_a_splice_has_two_keys_and_no_label() -> None:
-    views = [v for v in Text.views(RECORDS, TextViews(per_record=4, splice_share=0.9), 0) if v.operations]
+    views = [v for v in TEXT.views(RECORDS, TextViews(per_record=4, splice_share=0.9), 0) if v.operations]
     spliced = [v for v in views if v.operations[0].name == "splice"]
     assert spliced
     assert all(len(v.keys) == 2 and v.label is None for v in spliced)
     assert all(v.label is not None for v in views if v not in spliced)
+
+
+@pytest.mark.parametrize("space", [None, "byte level", "metaspace"])
+def test_near_words_are_found_however_a_tokenizer_writes_spaces(space: str | None) -> None:
+    """Embeddings made so that 'parcel' and 'lamp' are near, and nothing else is."""
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = {
+        None: (pre_tokenizers.Whitespace(), decoders.BPEDecoder()),
+        "byte level": (pre_tokenizers.ByteLevel(), decoders.ByteLevel()),
+        "metaspace": (pre_tokenizers.Metaspace(), decoders.Metaspace()),
+    }[space]
+    texts = [" ".join(CORPUS)] * 5
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=500, special_tokens=["[UNK]"]))
+    text = Text(json.loads(tokenizer.to_str()))
+    ids = {word: text.encode([f" {word}"])[0] for word in ("parcel", "lamp", "please")}
+    assert all(len(i) == 1 for i in ids.values())
+    embeddings_VD = np.eye(text.vocabulary_size, dtype=np.float32)
+    embeddings_VD[ids["lamp"][0]] = embeddings_VD[ids["parcel"][0]] + 0.1
+    records = [Record("1", "The PARCEL, please; parcel's parcel2", "a")]
+    views = text.views(
+        records, TextViews(per_record=50, drop_share=0.0, splice_share=0.0, typo_share=0.0, swap_share=1.0), 0, embeddings_VD
+    )
+    assert [v.payload for v in views] == [records[0].payload, "The lamp, please; parcel's parcel2"]
+    assert [v.label for v in views] == ["a", None]
+    assert [o.name for o in views[1].operations] == ["drop_words", "swap_words"]
+    without = text.views(records, TextViews(per_record=50, drop_share=0.0, splice_share=0.0, typo_share=0.0), 0)
+    assert [v.payload for v in without] == [records[0].payload]
+
+
+def test_near_words_of_the_real_teacher() -> None:
+    """The neighbours that a person would name, in the vocabulary of all-MiniLM-L6-v2."""
+    from safetensors.numpy import load_file
+
+    from limbeck.shop import packaged_model
+
+    folder = packaged_model()
+    assert folder is not None
+    text = Text(json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")))
+    embeddings_VD = load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"]
+    found = text.near_words(embeddings_VD, ["it ARRIVED broken, and I'm angry; xyzzy 42 ##ing"])
+    assert {"arrive", "came"} <= set(found["arrived"])
+    assert "broke" in found["broken"]
+    assert "mad" in found["angry"]
+    assert not {"xyzzy", "i", "m", "ing"} & set(found)
+    assert all(len(near) <= 10 and word not in near for word, near in found.items())
 
 
 @pytest.mark.parametrize("text", ["", " ", "x", "one", "👍", "a\x00b c", "w " * 1000])
@@ -99,6 +145,7 @@ def test_operations_take_any_text(text: str) -> None:
     for _ in range(50):
         assert isinstance(drop_words(text, 0.9, dice), str)
         assert isinstance(splice(text, "other words", dice), str)
+        assert len(swap_words(text, {"one": ("two",)}, 0.9, dice).split()) == len(text.split())
         assert abs(len(typos(text, dice)) - len(text)) <= 2
     if text.split():
         assert drop_words(text, 0.99, dice)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from limbeck.errors import DataError, InputFileError, listing, nearest
+from limbeck.errors import DataError, InputFileError, LimbeckError, listing, nearest
 from limbeck.types import Record
 
 FORMATS = (".jsonl", ".csv")
@@ -52,6 +52,8 @@ def read_records(path: str | Path, *, text: str = "text", label: str | None = "l
         if isinstance(value, bool | dict | list | float):
             raise DataError(f"{where}: column '{label}' must hold a name or a whole number; got {value!r:.40}")
         name = None if value is None or str(value).strip() == "" else str(value)
+        if name is not None and any("\ud800" <= c <= "\udfff" for c in name):
+            raise DataError(f"{where}: the label {name!r:.40} holds half a character (a lone surrogate). Write it whole.")
         labelled = labelled or (label is not None and label in row)
         records.append(Record(key_of(payload), payload, name))
     if not records:
@@ -121,15 +123,25 @@ def write_whole(path: Path) -> Iterator[TextIO]:
     Raises:
         InputFileError: the folder is missing or cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    if path.is_dir() or not path.name:
+        raise InputFileError(f"cannot write {path}: it is a folder. Give the name of a file.")
+    special = path.exists() and not path.is_file()  # a pipe or a device is written to, never replaced
+    draft = path if special else path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with gzip.open(draft, "wt", encoding="utf-8") if path.suffix == ".gz" else draft.open("w", encoding="utf-8") as handle:
             yield handle
-        draft.replace(path)
+        if not special:
+            draft.replace(path)
+    except LimbeckError:  # of whoever makes the lines, some of which are OSErrors too
+        raise
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise InputFileError(f"cannot write {path}: {error.strerror or error}. Check the folder.") from error
     finally:
-        draft.unlink(missing_ok=True)
+        if not special:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
 
 
 def _opened(file: Path, newline: str | None = "") -> TextIO:

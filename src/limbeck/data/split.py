@@ -1,4 +1,4 @@
-"""Which records train, which choose, which judge. Knows keys and shares; knows nothing of payloads.
+"""Which records train and which judge. Knows keys and shares; knows nothing of payloads.
 
 A record's split is a function of its key alone, so copies of a text stay together, and rows added later move nobody.
 """
@@ -19,15 +19,14 @@ class Splits:
     """Records by use. `leaked` counts training rows that were left out because their text is also in the test file."""
 
     train: tuple[Record, ...]
-    valid: tuple[Record, ...]
     test: tuple[Record, ...]
     labels: tuple[str, ...]
     leaked: int
     held_out: str
 
 
-def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_share: float, valid_share: float) -> Splits:
-    """Split records by the hash of their keys; with a test file of its own only the validation rows are taken from `records`.
+def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_share: float) -> Splits:
+    """Split records by the hash of their keys, or, with a test file of its own, leave out what that file holds too.
 
     Only labelled rows are held out: unlabelled ones train, since only the teacher can judge them.
 
@@ -54,18 +53,15 @@ def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_shar
         records = kept
     else:
         chosen = _held_out(records, test_share, "test")
-        test_rows = [r for r in records if r.key in chosen]
+        test_rows = [r for r in records if r.key in chosen and r.label is not None]
         leaked, held_out = 0, f"{test_share:.0%} of the data file, by the hash of the text"
         records = [r for r in records if r.key not in chosen]
     if not test_rows:
         raise DataError("no labelled row is left to judge with. Give a test file with labels (--test), or more labelled rows.")
-    chosen = _held_out(records, valid_share, "valid") if valid_share else set()
-    train = [r for r in records if r.key not in chosen]
-    if len({r.label for r in train if r.label is not None}) < 2:
+    if len({r.label for r in records if r.label is not None}) < 2:
         raise DataError("too few labelled rows: after the held-out rows fewer than two classes are left to train on. Add rows.")
     return Splits(
-        tuple(_marked(train, "train")),
-        tuple(_marked([r for r in records if r.key in chosen], "valid")),
+        tuple(_marked(records, "train")),
         tuple(_marked(test_rows, "test")),
         labels,
         leaked,

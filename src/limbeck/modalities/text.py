@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from limbeck.errors import DataError
+from limbeck.modalities._near_words import NearWords, near_words
 from limbeck.modalities._pruning import Pruned, bare, pruned
 from limbeck.modalities._text_views import TextViews
+from limbeck.text import clean, readable
 from limbeck.types import Json, Record, View
-
-_CHARACTERS_PER_TOKEN = 32
-"""A text is cut to this many characters per allowed token before it is tokenised, so 100,000 characters cost no more than 4,096."""
 
 
 class Text:
@@ -64,8 +63,7 @@ class Text:
 
     def encode(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
         """Token ids of each text, (T,), T at most `max_tokens`; an empty text has none."""
-        most = self.max_tokens * _CHARACTERS_PER_TOKEN
-        texts = [clean(p)[:most] for p in payloads]
+        texts = [readable(p, self.max_tokens) for p in payloads]
         encoded = (
             [self._tokenizer.encode(texts[0], add_special_tokens=False)]
             if len(texts) == 1
@@ -94,10 +92,24 @@ class Text:
 
     view_plan = TextViews
 
-    @staticmethod
-    def views(records: Sequence[Record], plan: TextViews, seed: int) -> list[View]:
-        """Each record as it is, and `plan.per_record` further views of it; the same arguments give the same views."""
-        return plan.of(records, seed)
+    def views(
+        self, records: Sequence[Record], plan: TextViews, seed: int, embeddings_VD: NDArray[np.float32] | None = None
+    ) -> list[View]:
+        """Each record as it is, and `plan.per_record` further views of it; the same arguments give the same views.
+
+        Args:
+            records: whose payloads are texts.
+            plan: how many views, and of which kinds.
+            seed: of the dice.
+            embeddings_VD: the teacher's embedding of each piece, (V, D), by which near words are found; None: no word is swapped.
+        """
+        if embeddings_VD is None or not plan.swap_share:
+            return plan.of(records, seed, {})
+        return plan.of(records, seed, self.near_words(embeddings_VD, [r.payload for r in records]))
+
+    def near_words(self, embeddings_VD: NDArray[np.float32], texts: Sequence[str]) -> NearWords:
+        """For each word of the texts that is one piece: up to ten words whose embeddings (V, D) lie nearest, nearest first."""
+        return near_words(self._tokenizer, embeddings_VD, [clean(t) for t in texts])
 
     def pruned(self, texts: Sequence[str]) -> tuple[Text, Pruned]:
         """This modality over the pieces that `texts` use and all single characters, and where each piece comes from.
@@ -105,17 +117,5 @@ class Text:
         Every one of `texts` is encoded into the same pieces as before; other texts fall back to smaller pieces, and no text
         gets an unknown token that the full tokenizer reads.
         """
-        most = self.max_tokens * _CHARACTERS_PER_TOKEN
-        smaller = pruned(self._tokenizer_json, self._tokenizer, [clean(t)[:most] for t in texts])
+        smaller = pruned(self._tokenizer_json, self._tokenizer, [readable(t, self.max_tokens) for t in texts])
         return Text(smaller.tokenizer, self.max_tokens), smaller
-
-
-def clean(text: object) -> str:
-    """The text with lone surrogates replaced, which UTF-8 and so the tokenizer cannot carry.
-
-    Raises:
-        TypeError: it is not a text.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"a text is expected; got {type(text).__name__}: {text!r:.60}")
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from limbeck.losses.divergence import forward_kl
+from limbeck.settings import Positive
 from limbeck.types import Batch, Loss, Outputs, Shapes, Signal
 
 
@@ -23,7 +24,7 @@ class SoftTargets:
         frozenset({'logits_BC'})
     """
 
-    temperature: float = 2.0
+    temperature: Positive = 2.0
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits_BC"})
     couples: ClassVar[Literal["element", "batch"]] = "element"

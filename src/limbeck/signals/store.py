@@ -45,14 +45,14 @@ class SignalStore:
         self._shards = folder / "shards"
         self._shards.mkdir(parents=True, exist_ok=True)
         self._identity = digest(dict(fingerprint))
-        self._entries: dict[bytes, tuple[int, int]] = {}
+        self._places: dict[str, dict[bytes, tuple[int, int]]] = {}  # field -> key -> (shard, row)
         self._loaded: list[dict[str, NDArray[Any]]] = []
         self._open(folder / "store.json", dict(fingerprint))
         for path in sorted(self._shards.glob("*.safetensors")):
             self._add(_proven(path))
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(set().union(*self._places.values()))
 
     def key(self, payload: str) -> bytes:
         """The key of what the teacher is asked, 32 bytes."""
@@ -60,12 +60,8 @@ class SignalStore:
 
     def missing(self, payloads: Sequence[str], needs: frozenset[str]) -> list[str]:
         """The payloads, each once and in order, that have no entry with all the needed fields."""
-        absent = []
-        for payload in dict.fromkeys(payloads):
-            place = self._entries.get(self.key(payload))
-            if place is None or not needs <= set(self._loaded[place[0]]):
-                absent.append(payload)
-        return absent
+        columns = [self._places.get(name, {}) for name in needs]
+        return [p for p in dict.fromkeys(payloads) if not all(self.key(p) in column for column in columns)]
 
     def commit(self, payloads: Sequence[str], signal: Signal) -> None:
         """Add one shard, whole or not at all."""
@@ -100,14 +96,20 @@ class SignalStore:
         """
         if absent := self.missing(payloads, needs):
             raise SignalError(f"{len(absent)} of {len(payloads)} inputs have no {', '.join(sorted(needs))} in the store")
-        places = [self._entries[self.key(p)] for p in payloads]
-        return Signal(**{name: np.stack([self._loaded[s][name][r] for s, r in places]) for name in sorted(needs)})
+        keys = [self.key(p) for p in payloads]
+        return Signal(**{name: np.stack([self._row(name, key) for key in keys]) for name in sorted(needs)})
+
+    def _row(self, name: str, key: bytes) -> NDArray[Any]:
+        shard, row = self._places[name][key]
+        return np.asarray(self._loaded[shard][name][row])
 
     def _add(self, shard: Mapping[str, NDArray[Any]]) -> None:
         number = len(self._loaded)
         self._loaded.append(dict(shard))
-        for row, key in enumerate(np.asarray(shard[_KEYS])):
-            self._entries[key.tobytes()] = (number, row)
+        keys = [key.tobytes() for key in np.asarray(shard[_KEYS])]
+        for name in shard:
+            if name != _KEYS:
+                self._places.setdefault(name, {}).update((key, (number, row)) for row, key in enumerate(keys))
 
     def _open(self, path: Path, fingerprint: dict[str, str]) -> None:
         if not path.is_file():
@@ -115,7 +117,10 @@ class SignalStore:
             draft.write_text(json.dumps(fingerprint, indent=1, sort_keys=True), encoding="utf-8")
             draft.replace(path)
             return
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            stored = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise SignalError(f"{path} is damaged, so nobody knows whose answers lie there. Remove {path.parent}.") from error
         differing = [name for name in sorted({*stored, *fingerprint}) if stored.get(name) != fingerprint.get(name)]
         if differing:
             details = "; ".join(f"{n}: {stored.get(n)!s:.16} there, {fingerprint.get(n)!s:.16} now" for n in differing)

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from limbeck.errors import TeacherError
+from limbeck.errors import TeacherError, listing
+from limbeck.settings import Count
 from limbeck.shop import packaged_model
+from limbeck.text import readable
 from limbeck.types import Fingerprint, Json, Outputs, Signal, digest
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -73,7 +75,7 @@ class Huggingface:
 
         model: str = DEFAULT_MODEL
         revision: str | None = None
-        max_tokens: int = 128
+        max_tokens: Count = 128
 
     tolerance: ClassVar[float] = 1e-4
     """Largest difference of a logit between two calls that batch differently, at float32."""
@@ -97,29 +99,37 @@ class Huggingface:
         """Load a backbone, a classifier, or a teacher that `save` wrote.
 
         Raises:
-            TeacherError: the folder or id cannot be loaded, or it has no fast tokenizer.
+            TeacherError: the folder or id cannot be loaded, lacks weights or a fast tokenizer, or reads fewer tokens than asked.
         """
         source = str(packaged_model()) if settings.model == DEFAULT_MODEL and packaged_model() else settings.model
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
         with _quiet(), _explained(settings.model):
             config = transformers.AutoConfig.from_pretrained(source, **options)
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, use_fast=True, **options)
-            if not tokenizer.is_fast:
-                raise TeacherError(f"teacher '{settings.model}' has no fast tokenizer (tokenizer.json); limbeck needs one")
+            if not tokenizer.is_fast or len(tokenizer) <= len(tokenizer.all_special_tokens):
+                raise TeacherError(
+                    f"teacher '{settings.model}' has no fast tokenizer with pieces (tokenizer.json); limbeck needs one"
+                )
+            longest = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", settings.max_tokens))
+            if settings.max_tokens > longest:
+                raise TeacherError(
+                    f"teacher.max_tokens is {settings.max_tokens}, but '{settings.model}' reads at most {longest} tokens. "
+                    f"Run again with --set teacher.max_tokens={longest}"
+                )
             own_head = Path(source) / HEAD_FILE
-            with_head = any(a.endswith("ForSequenceClassification") for a in config.architectures or [])
-            if with_head:
-                model = transformers.AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32, **options)
+            head: nn.Linear | None = None
+            labels: list[str] = []
+            if any(a.endswith("ForSequenceClassification") for a in config.architectures or []):
+                model = _whole(transformers.AutoModelForSequenceClassification, source, options)
                 labels = [str(config.id2label[i]) for i in range(config.num_labels)]
-                return cls(EncoderClassifier(model, None), tokenizer, labels, settings.max_tokens, device)
-            backbone = transformers.AutoModel.from_pretrained(source, dtype=torch.float32, **options)
-        if not own_head.is_file():
-            return cls(EncoderClassifier(backbone, None), tokenizer, (), settings.max_tokens, device)
-        described = json.loads((Path(source) / HEAD_CONFIG).read_text(encoding="utf-8"))
-        weights = load_file(own_head)
-        head = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
-        head.load_state_dict(weights)
-        return cls(EncoderClassifier(backbone, head), tokenizer, described["labels"], described["max_tokens"], device)
+            else:
+                model = _whole(transformers.AutoModel, source, options)
+                if own_head.is_file():
+                    weights = load_file(own_head)
+                    head = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
+                    head.load_state_dict(weights)
+                    labels = list(json.loads((Path(source) / HEAD_CONFIG).read_text(encoding="utf-8"))["labels"])
+        return cls(EncoderClassifier(model, head), tokenizer, labels, settings.max_tokens, device)
 
     @classmethod
     def tiny(cls, folder: Path) -> Huggingface:
@@ -180,7 +190,7 @@ class Huggingface:
                 {k: v.contiguous().cpu() for k, v in self.module.head.state_dict().items()},
                 folder / HEAD_FILE,
             )
-            described = {"labels": list(self.labels), "max_tokens": self.max_tokens, "pooling": "mean"}
+            described = {"labels": list(self.labels), "pooling": "mean"}
             (folder / HEAD_CONFIG).write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
 
     # --- what every teacher does ---------------------------------------------------------------------------
@@ -225,7 +235,7 @@ class Huggingface:
 
     def encode(self, payloads: Sequence[Any]) -> list[NDArray[np.int64]]:
         """Token ids with special tokens, each (T,), T at most max_tokens."""
-        texts = [str(p).encode("utf-8", "replace").decode("utf-8")[: self.max_tokens * 32] for p in payloads]
+        texts = [readable(p, self.max_tokens) for p in payloads]
         with _quiet():
             found = self._tokenizer(texts, truncation=True, max_length=self.max_tokens, padding=False)
         return [np.asarray(ids, dtype=np.int64) for ids in found["input_ids"]]
@@ -270,6 +280,23 @@ class Huggingface:
         """The embedding of each piece of its vocabulary, (V, D)."""
         weight = cast(Any, self.module.backbone).get_input_embeddings().weight
         return cast("NDArray[np.float32]", weight.detach().float().cpu().numpy())
+
+
+def _whole(kind: Any, source: str, options: Json) -> nn.Module:
+    """A model whose weights all come from its file.
+
+    Raises:
+        TeacherError: some weights that it computes with are not in the file; transformers would fill them with random numbers.
+    """
+    model, found = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True, **options)
+    unused = "pooler" if kind is transformers.AutoModel else None  # mean pooling goes past a backbone's pooler
+    missing = sorted(key for key in found["missing_keys"] if unused is None or unused not in key)
+    if missing or found["mismatched_keys"]:
+        raise TeacherError(
+            f"the weights of '{source}' are not whole: {listing(missing or [str(k) for k in found['mismatched_keys']], 3)} "
+            "would be random numbers. Save the model again with its head, or give another."
+        )
+    return cast(nn.Module, model)
 
 
 @contextlib.contextmanager

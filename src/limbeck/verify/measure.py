@@ -65,10 +65,14 @@ def check_parity(
     worst = 0.0
     for size in batch_sizes:
         batch = [payloads[i % len(payloads)] for i in range(size)]
-        together_BC = written(batch)
+        trained_BC, together_BC = expected(batch), written(batch)
+        if not np.isfinite(trained_BC).all():
+            raise ParityError(
+                "the trained student's logits are not finite: its training diverged. Lower training.learning_rate."
+            )
         alone_BC = np.concatenate([written([p]) for p in batch])
         for name, difference in (
-            ("the trained student", np.abs(expected(batch) - together_BC).max()),
+            ("the trained student", np.abs(trained_BC - together_BC).max()),
             ("itself one record at a time", np.abs(alone_BC - together_BC).max()),
         ):
             if not difference <= tolerance:
