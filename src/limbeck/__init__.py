@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from limbeck.catalog import find as find
     from limbeck.catalog import names as names
     from limbeck.errors import LimbeckError as LimbeckError
+    from limbeck.evidence import Budget as Budget
+    from limbeck.evidence import Report as Report
+    from limbeck.evidence import Verdict as Verdict
     from limbeck.pipeline import distill as distill
     from limbeck.recipe import Recipe as Recipe
     from limbeck.runtime.predict import Predictor as Predictor
     from limbeck.runtime.predict import load as load
-    from limbeck.types import Budget as Budget
     from limbeck.types import Prediction as Prediction
-    from limbeck.types import Report as Report
-    from limbeck.types import Verdict as Verdict
 
 _HOME = {
-    "Budget": "types",
+    "Budget": "evidence",
     "Bundle": "bundle",
     "LimbeckError": "errors",
     "Prediction": "types",
     "Predictor": "runtime.predict",
     "Recipe": "recipe",
-    "Report": "types",
-    "Verdict": "types",
+    "Report": "evidence",
+    "Verdict": "evidence",
     "distill": "pipeline",
     "find": "catalog",
     "load": "runtime.predict",

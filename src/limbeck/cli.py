@@ -22,7 +22,7 @@ from limbeck._version import __version__
 from limbeck.errors import DataError, LimbeckError
 
 if TYPE_CHECKING:
-    from limbeck.types import Report
+    from limbeck.evidence import Report
 
 app = typer.Typer(
     name="limbeck",

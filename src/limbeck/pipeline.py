@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ import numpy as np
 from limbeck import catalog
 from limbeck._version import __version__
 from limbeck.bundle import Bundle, replace_folder, seal, sha256_of
+from limbeck.data.labels import matched_labels
 from limbeck.data.read import read_records
 from limbeck.data.split import Splits, split
-from limbeck.errors import TeacherError, listing, missing_extra
-from limbeck.metrics.classification import agreement
+from limbeck.errors import TeacherError, missing_extra
+from limbeck.evidence import Measured, Report
 from limbeck.recipe import Recipe
 from limbeck.runtime.predict import Predictor
-from limbeck.types import Measured, Progress, Report, View, digest, silent
+from limbeck.types import Progress, View, digest, silent
 
 try:
     import torch
@@ -33,8 +33,8 @@ try:
 except ImportError as error:
     raise missing_extra(error.name or "torch", "train", "distilling") from error
 
-from limbeck.verify.measure import check_parity, interleaved_latency, quality
-from limbeck.verify.statistics import paired_difference, rows_to_show, verdict
+from limbeck.verify.compare import compare
+from limbeck.verify.measure import check_parity, interleaved_latency, peak_memory
 
 GOLDEN = (
     "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
@@ -240,27 +240,24 @@ def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) 
             )
         finally:
             torch.set_num_threads(run.threads)
-        teacher_right_N, student_right_N = (m.argmax(1) == true_N for m in (teacher_NC, student_NC))
-        gained = int((student_right_N & ~teacher_right_N).sum())
-        lost = int((teacher_right_N & ~student_right_N).sum())
-        difference = paired_difference(gained, lost, len(true_N))
+        compared = compare(teacher_NC, student_NC, true_N, recipe.verify.margin)
         budget = recipe.student.budget.budget()
         measured = {
             "bytes": float(bundle.bytes),
             "latency_p50_us": times[1].p50_us,
-            "memory_bytes": float(_peak_memory(bundle.path) if budget.memory_bytes else 0),
+            "memory_bytes": float(peak_memory(bundle.path) if budget.memory_bytes else 0),
         }
     report = Report(
         task=recipe.task,
         rows=len(true_N),
         held_out=splits.held_out,
-        teacher=Measured(quality(teacher_NC, true_N), times[0], 4 * teacher.parameters, teacher.parameters),
-        student=Measured(quality(student_NC, true_N), times[1], bundle.bytes, student.describe()["parameters"]),
-        agreement=agreement(teacher_NC.argmax(1), student_NC.argmax(1)),
-        difference=difference,
+        teacher=Measured(compared.teacher, times[0], 4 * teacher.parameters, teacher.parameters),
+        student=Measured(compared.student, times[1], bundle.bytes, student.describe()["parameters"]),
+        agreement=compared.agreement,
+        difference=compared.difference,
         margin=recipe.verify.margin,
-        verdict=verdict(difference, recipe.verify.margin),
-        rows_to_show=rows_to_show(gained, lost, len(true_N), recipe.verify.margin),
+        verdict=compared.verdict,
+        rows_to_show=compared.rows_to_show,
         budget_misses=tuple(budget.misses(measured)),
         seconds=run.seconds,
         bundle=str(bundle.path),
@@ -327,43 +324,7 @@ def _watch(run: Run, stage: str, steps: Iterator[Step], note: str) -> None:
             run.progress(stage, step.number, step.total, f"{note}, loss {mean:.3f}")
 
 
-def matched_labels(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ...]:
-    """The teacher's labels in its own order, spelled as the data spells them.
-
-    A label is found by its exact spelling, or else by its letters and digits alone where only one label of each side has these.
-
-    Raises:
-        TeacherError: a label of the data is not among the teacher's.
-    """
-
-    def plain(name: str) -> str:
-        return "".join(c for c in name.casefold() if c.isalnum())
-
-    own, wanted = set(teacher), set(data)
-    free, open_ = Counter(plain(t) for t in own - wanted), Counter(plain(d) for d in wanted - own)
-    loose = {plain(d): d for d in wanted - own if plain(d) and open_[plain(d)] == 1 == free[plain(d)]}
-    if unknown := sorted(d for d in wanted - own if loose.get(plain(d)) != d):
-        raise TeacherError(
-            f"the teacher has no class for {len(unknown)} of the data's labels: {listing(unknown)}; it knows {listing(list(teacher))}. "
-            "Give a teacher for these labels, a backbone without a head (it is fine-tuned), or rename the labels in the data."
-        )
-    return tuple(t if t in wanted else loose.get(plain(t), t) for t in teacher)
-
-
 def _logits(student: Any, modality: Any, payloads: Sequence[Any]) -> Any:
     arrays = modality.collate(modality.encode(payloads))
     with torch.inference_mode():
         return student(**{k: torch.from_numpy(v) for k, v in arrays.items()}).logits_BC.numpy()
-
-
-def _peak_memory(bundle: Path) -> int:
-    """Peak resident bytes of a new process that loads the bundle and answers once."""
-    import subprocess
-    import sys
-
-    code = (
-        "import resource, sys, limbeck; limbeck.load(sys.argv[1]).predict(['hello']); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(bundle)], check=True, capture_output=True, text=True)
-    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)

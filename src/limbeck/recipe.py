@@ -8,17 +8,17 @@ entry and are checked against its own dataclass, as those of `views` are against
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from limbeck import catalog, settings
-from limbeck.errors import InputFileError, LimbeckError, RecipeError, nearest
+from limbeck import catalog, settings, yaml
+from limbeck.errors import LimbeckError, RecipeError, nearest
+from limbeck.evidence import Budget
 from limbeck.settings import Count, CountOrNone, Positive, Share
-from limbeck.types import Budget, Json, digest
+from limbeck.types import Json, digest
 
 
 class _Section(BaseModel):
@@ -177,9 +177,9 @@ class Recipe(_Section):
         if isinstance(source, Recipe):
             content, where = source.model_dump(mode="json"), "recipe"
         elif isinstance(source, Mapping):
-            content, where = _copied(source), "recipe"
+            content, where = yaml.plain(source), "recipe"
         else:
-            content, where = _yaml_mapping(_file_text(Path(source)), str(source)), str(source)
+            content, where = yaml.mapping(yaml.file_text(Path(source)), str(source)), str(source)
         problems: list[str] = []
         for key, value in (values or {}).items():
             _assign(content, key.split("."), value, key, problems)
@@ -188,8 +188,8 @@ class Recipe(_Section):
             if not equals or not key.strip():
                 problems.append(f"--set {override}: expected key=value, for example --set student.width=64")
                 continue
-            _assign(content, key.strip().split("."), _yaml_value(value), f"--set {override}", problems)
-        content = _plain(content)
+            _assign(content, key.strip().split("."), yaml.value(value), f"--set {override}", problems)
+        content = yaml.plain(content)
         recipe: Self | None = None
         try:
             recipe = cls.model_validate(content)
@@ -303,41 +303,6 @@ def _dotted(path: Sequence[Any]) -> str:
     return ".".join(str(part) for part in path)
 
 
-def _file_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8.") from error
-    except OSError as error:
-        raise InputFileError(f"cannot read the recipe {path}: {error.strerror}. Check the path.") from error
-
-
-def _yaml_mapping(text: str, where: str) -> Json:
-    content = _parsed(text, where)
-    if not isinstance(content, Mapping):
-        raise RecipeError(
-            f"{where}: a recipe is a mapping of sections such as 'data:'; this file holds {type(content).__name__}"
-        )
-    return _copied(content)
-
-
-def _yaml_value(text: str) -> Any:
-    try:
-        return _parsed(text, "--set")
-    except RecipeError:
-        return text
-
-
-def _parsed(text: str, where: str) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return _plain(YAML(typ="safe", pure=True).load(io.StringIO(text)))
-    except (YAMLError, RecursionError) as error:
-        raise RecipeError(f"{where}: not valid YAML\n{error}") from error
-
-
 def _assign(content: Json, path: list[str], value: Any, where: str, problems: list[str]) -> None:
     section: Any = content
     for part in path[:-1]:
@@ -348,19 +313,3 @@ def _assign(content: Json, path: list[str], value: Any, where: str, problems: li
             problems.append(f"{where}: '{part}' is a value, not a section")
             return
     section[path[-1]] = value
-
-
-def _copied(value: Mapping[str, Any]) -> Json:
-    copy: Json = _plain(value)
-    return copy
-
-
-def _plain(value: Any) -> Any:
-    """The same content as plain dicts, lists and scalars; a path becomes text."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return str(value) if isinstance(value, Path) else value

@@ -28,8 +28,9 @@ from limbeck.bundle import Bundle, sha256_of
 from limbeck.data.read import check_readable
 from limbeck.engine.device import available_cores, best_device
 from limbeck.errors import RunFolderError, listing
+from limbeck.evidence import Report
 from limbeck.recipe import Recipe
-from limbeck.types import Fingerprint, Json, Progress, Report, silent
+from limbeck.types import Fingerprint, Json, Progress, silent
 
 RESOLVED = "resolved.json"
 

@@ -12,7 +12,7 @@ import pytest
 
 import limbeck
 from limbeck.errors import DataError, InputFileError, RunFolderError, TeacherError
-from limbeck.types import Report
+from limbeck.evidence import Report
 from samples import ROWS, TINY
 
 
@@ -182,7 +182,7 @@ def test_a_sequence_classifier_is_used_as_it_is(rows_file, tmp_path) -> None:
     ],
 )
 def test_labels_are_matched_by_what_they_say_and_never_merged(teacher, data, expected) -> None:
-    from limbeck.pipeline import matched_labels
+    from limbeck.data.labels import matched_labels
 
     if expected is None:
         with pytest.raises(TeacherError, match="no class for"):

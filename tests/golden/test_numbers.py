@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from limbeck.evidence import Verdict
 from limbeck.losses.divergence import forward_kl
 from limbeck.losses.labels import cross_entropy
 from limbeck.metrics.classification import accuracy, agreement, macro_f1
-from limbeck.types import Verdict
 from limbeck.verify.statistics import paired_difference, rows_to_show, verdict
 
 

@@ -8,11 +8,9 @@ Letters: B examples, T positions, D width, C classes, V pieces of the vocabulary
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -24,9 +22,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from limbeck.errors import TeacherError, listing
+from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
+from limbeck.teachers._loading import explained, quiet, whole
 from limbeck.text import readable
 from limbeck.types import Fingerprint, Json, Outputs, Signal, digest
 
@@ -103,7 +102,7 @@ class Huggingface:
         """
         source = str(packaged_model()) if settings.model == DEFAULT_MODEL and packaged_model() else settings.model
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
-        with _quiet(), _explained(settings.model):
+        with quiet(), explained(settings.model):
             config = transformers.AutoConfig.from_pretrained(source, **options)
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, use_fast=True, **options)
             if not tokenizer.is_fast or len(tokenizer) <= len(tokenizer.all_special_tokens):
@@ -120,10 +119,10 @@ class Huggingface:
             head: nn.Linear | None = None
             labels: list[str] = []
             if any(a.endswith("ForSequenceClassification") for a in config.architectures or []):
-                model = _whole(transformers.AutoModelForSequenceClassification, source, options)
+                model = whole(transformers.AutoModelForSequenceClassification, source, options)
                 labels = [str(config.id2label[i]) for i in range(config.num_labels)]
             else:
-                model = _whole(transformers.AutoModel, source, options)
+                model = whole(transformers.AutoModel, source, options)
                 if own_head.is_file():
                     weights = load_file(own_head)
                     head = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
@@ -153,7 +152,7 @@ class Huggingface:
             num_attention_heads=2,
             intermediate_size=32,
         )
-        with _quiet():
+        with quiet():
             teacher = cls(EncoderClassifier(transformers.BertModel(config), None), tokenizer, (), 32)
             teacher.add_head(["greeting", "question", "thanks"], seed=0)
             teacher.save(folder)
@@ -182,7 +181,7 @@ class Huggingface:
 
     def save(self, folder: Path) -> None:
         """Write backbone, tokenizer, head and labels to a folder that `load` reads."""
-        with _quiet():
+        with quiet():
             cast(Any, self.module.backbone).save_pretrained(folder)
             self._tokenizer.save_pretrained(folder)
         if self.module.head is not None:
@@ -236,7 +235,7 @@ class Huggingface:
     def encode(self, payloads: Sequence[Any]) -> list[NDArray[np.int64]]:
         """Token ids with special tokens, each (T,), T at most max_tokens."""
         texts = [readable(p, self.max_tokens) for p in payloads]
-        with _quiet():
+        with quiet():
             found = self._tokenizer(texts, truncation=True, max_length=self.max_tokens, padding=False)
         return [np.asarray(ids, dtype=np.int64) for ids in found["input_ids"]]
 
@@ -280,54 +279,3 @@ class Huggingface:
         """The embedding of each piece of its vocabulary, (V, D)."""
         weight = cast(Any, self.module.backbone).get_input_embeddings().weight
         return cast("NDArray[np.float32]", weight.detach().float().cpu().numpy())
-
-
-def _whole(kind: Any, source: str, options: Json) -> nn.Module:
-    """A model whose weights all come from its file.
-
-    Raises:
-        TeacherError: some weights that it computes with are not in the file; transformers would fill them with random numbers.
-    """
-    model, found = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True, **options)
-    unused = "pooler" if kind is transformers.AutoModel else None  # mean pooling goes past a backbone's pooler
-    missing = sorted(key for key in found["missing_keys"] if unused is None or unused not in key)
-    if missing or found["mismatched_keys"]:
-        raise TeacherError(
-            f"the weights of '{source}' are not whole: {listing(missing or [str(k) for k in found['mismatched_keys']], 3)} "
-            "would be random numbers. Save the model again with its head, or give another."
-        )
-    return cast(nn.Module, model)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' progress bars and advice: progress belongs to the pipeline."""
-    log: Any = transformers.utils.logging
-    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.set_verbosity(level)
-        if bars:
-            log.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _explained(model: str) -> Iterator[None]:
-    try:
-        yield
-    except TeacherError:
-        raise
-    except Exception as error:  # transformers, safetensors and the hub raise many kinds
-        folder = Path(model)
-        where = "this folder" if folder.is_dir() else "the Hugging Face hub (there is no such folder here)"
-        first = str(error).strip().splitlines()
-        raise TeacherError(
-            f"cannot load the teacher '{model}' from {where}: {type(error).__name__}: {first[0] if first else ''}\n"
-            "A teacher is a hub id or a folder with config.json, tokenizer.json and model.safetensors. "
-            "Check the name, or the connection, or download it once and give the folder."
-        ) from error

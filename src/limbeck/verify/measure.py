@@ -1,4 +1,4 @@
-"""Quality, parity and latency of models that answer payloads. Knows callables and clocks; knows nothing of training.
+"""Parity, latency and memory of models that answer payloads. Knows callables and clocks; knows nothing of training.
 
 Letters: N rows, B a batch, C classes.
 """
@@ -6,24 +6,20 @@ Letters: N rows, B a batch, C classes.
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import ParityError
-from limbeck.metrics.classification import accuracy, macro_f1
-from limbeck.types import Latency, Quality
+from limbeck.evidence import Latency
 
 Answer = Callable[[Any], object]
-
-
-def quality(logits_NC: NDArray[np.float32], true_N: NDArray[np.int64]) -> Quality:
-    """Accuracy and macro-F1 of the most probable class."""
-    predicted_N = logits_NC.argmax(axis=1)
-    return Quality(accuracy(predicted_N, true_N), macro_f1(predicted_N, true_N))
 
 
 def interleaved_latency(models: Sequence[Answer], queries: Sequence[Any], block: int = 20) -> list[Latency]:
@@ -82,3 +78,13 @@ def check_parity(
                 )
             worst = max(worst, float(difference))
     return worst
+
+
+def peak_memory(bundle: Path) -> int:
+    """Peak resident bytes of a new process that loads the bundle and answers once."""
+    code = (
+        "import resource, sys, limbeck; limbeck.load(sys.argv[1]).predict(['hello']); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(bundle)], check=True, capture_output=True, text=True)
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from limbeck.types import Report, Verdict
+from limbeck.evidence import Report, Verdict
 
 _STYLE = {Verdict.KEPT: "bold green", Verdict.LOST: "bold red", Verdict.NOT_SHOWN: "bold yellow"}
 
@@ -19,12 +19,12 @@ def page(report: Report) -> RenderableType:
         table.add_column(name, justify="right")
     t, s = report.teacher, report.student
     rows = [
-        ("accuracy", *(f"{m.quality.accuracy:.4f}" for m in (t, s)), f"{_ratio(s.quality.accuracy, t.quality.accuracy):.3f}"),
-        ("macro-F1", *(f"{m.quality.macro_f1:.4f}" for m in (t, s)), f"{_ratio(s.quality.macro_f1, t.quality.macro_f1):.3f}"),
-        ("bytes", _bytes(t.bytes), _bytes(s.bytes), f"1/{_ratio(t.bytes, s.bytes):,.0f}"),
-        ("parameters", f"{t.parameters:,}", f"{s.parameters:,}", f"1/{_ratio(t.parameters, s.parameters):,.0f}"),
-        ("p50 latency", *(_time(m.latency.p50_us) for m in (t, s)), f"1/{_ratio(t.latency.p50_us, s.latency.p50_us):,.0f}"),
-        ("p95 latency", *(_time(m.latency.p95_us) for m in (t, s)), f"1/{_ratio(t.latency.p95_us, s.latency.p95_us):,.0f}"),
+        ("accuracy", *(f"{m.quality.accuracy:.4f}" for m in (t, s)), _kept(s.quality.accuracy, t.quality.accuracy)),
+        ("macro-F1", *(f"{m.quality.macro_f1:.4f}" for m in (t, s)), _kept(s.quality.macro_f1, t.quality.macro_f1)),
+        ("bytes", _bytes(t.bytes), _bytes(s.bytes), _share(s.bytes, t.bytes)),
+        ("parameters", f"{t.parameters:,}", f"{s.parameters:,}", _share(s.parameters, t.parameters)),
+        ("p50 latency", *(_time(m.latency.p50_us) for m in (t, s)), _share(s.latency.p50_us, t.latency.p50_us)),
+        ("p95 latency", *(_time(m.latency.p95_us) for m in (t, s)), _share(s.latency.p95_us, t.latency.p95_us)),
     ]
     for row in rows:
         table.add_row(*row)
@@ -54,8 +54,13 @@ def _words(report: Report) -> list[Text]:
     return lines
 
 
-def _ratio(a: float, b: float) -> float:
-    return a / b if b else float("nan")
+def _kept(student: float, teacher: float) -> str:
+    return f"{student / teacher:.3f}" if teacher else "–"
+
+
+def _share(student: float, teacher: float) -> str:
+    """How much smaller the student is ("1/32"), or how much larger ("× 2.5")."""
+    return f"1/{teacher / student:,.0f}" if student <= teacher else f"× {student / teacher:,.1f}"
 
 
 def _bytes(count: int) -> str:

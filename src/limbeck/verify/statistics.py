@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from limbeck.types import Interval, Verdict
+from limbeck.evidence import Interval, Verdict
 
 
 def paired_difference(gained: int, lost: int, rows: int, confidence: float = 0.95) -> Interval:

@@ -1,0 +1,67 @@
+"""Loading from transformers' folders and hub ids without noise and without guesses. Knows transformers; knows nothing of signals."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from torch import nn
+
+from limbeck.errors import TeacherError, listing
+from limbeck.types import Json
+
+
+def whole(kind: Any, source: str, options: Json) -> nn.Module:
+    """A model whose weights all come from its file.
+
+    Raises:
+        TeacherError: some weights that it computes with are not in the file; transformers would fill them with random numbers.
+    """
+    model, found = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True, **options)
+    unused = "pooler" if kind is transformers.AutoModel else None  # mean pooling goes past a backbone's pooler
+    missing = sorted(key for key in found["missing_keys"] if unused is None or unused not in key)
+    if missing or found["mismatched_keys"]:
+        raise TeacherError(
+            f"the weights of '{source}' are not whole: {listing(missing or [str(k) for k in found['mismatched_keys']], 3)} "
+            "would be random numbers. Save the model again with its head, or give another."
+        )
+    return cast(nn.Module, model)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bars and advice: progress belongs to the pipeline."""
+    log: Any = transformers.utils.logging
+    level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def explained(model: str) -> Iterator[None]:
+    try:
+        yield
+    except TeacherError:
+        raise
+    except Exception as error:  # transformers, safetensors and the hub raise many kinds
+        folder = Path(model)
+        where = "this folder" if folder.is_dir() else "the Hugging Face hub (there is no such folder here)"
+        first = str(error).strip().splitlines()
+        raise TeacherError(
+            f"cannot load the teacher '{model}' from {where}: {type(error).__name__}: {first[0] if first else ''}\n"
+            "A teacher is a hub id or a folder with config.json, tokenizer.json and model.safetensors. "
+            "Check the name, or the connection, or download it once and give the folder."
+        ) from error
