@@ -97,7 +97,7 @@ class ObjectiveSection(_Open):
 class TrainingSection(_Section):
     """How the student is trained."""
 
-    epochs: Count = 20
+    epochs: Count = 12
     batch_size: Count = 128
     learning_rate: Positive = 5e-3
     weight_decay: Share = 0.01

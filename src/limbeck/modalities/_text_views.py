@@ -32,7 +32,7 @@ class TextViews:
 
     per_record: CountOrNone = 8
     drop_share: Share = 0.2
-    splice_share: Probability = 0.4
+    splice_share: Probability = 0.5
     typo_share: Probability = 0.1
     swap_share: Probability = 0.8
 

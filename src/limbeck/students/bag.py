@@ -21,6 +21,7 @@ from limbeck.settings import Count, Share
 from limbeck.types import Json, Outputs, Shapes
 
 _EPSILON = 1e-6
+_START = 2.0  # deviation of the numbers that an embedding starts with when it starts from the teacher's
 
 
 class Bag(nn.Module):
@@ -58,7 +59,7 @@ class Bag(nn.Module):
         width: Count = 128
         hidden: Count = 256
         dropout: Share = 0.1
-        token_dropout: Share = 0.1
+        token_dropout: Share = 0.0
         precision: Literal["int8", "float32"] = "int8"
 
     def __init__(
@@ -171,15 +172,15 @@ def _int8(rows_xD: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _principal(start_VS: Tensor, width: int) -> Tensor:
-    """The `width` strongest principal components of the rows, scaled to a deviation of 1 over all numbers.
+    """The `width` strongest principal components of the rows, scaled to a deviation of 2 over all numbers.
 
     Adam moves each number by about the learning rate a step, whatever its size: components with a deviation of 0.1 are
-    forgotten within an epoch, those with 1 are kept where the texts say nothing against them (docs/diary.md has the figures).
+    forgotten within an epoch, larger ones are kept where the texts say nothing against them (docs/diary.md has the figures).
     """
     centred_VS = start_VS - start_VS.mean(0)
     _, vectors_SS = torch.linalg.eigh(centred_VS.T @ centred_VS)
     components_VD: Tensor = centred_VS @ vectors_SS.flip(1)[:, :width]
-    return components_VD / components_VD.std().clamp_min(1e-8)
+    return components_VD * (_START / components_VD.std().clamp_min(1e-8))
 
 
 def _arrays(layer: nn.Linear) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
