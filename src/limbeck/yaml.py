@@ -14,6 +14,12 @@ from limbeck.types import Json
 
 
 def file_text(path: Path) -> str:
+    """The text of a recipe file.
+
+    Raises:
+        InputFileError: it cannot be read.
+        RecipeError: it is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -23,6 +29,11 @@ def file_text(path: Path) -> str:
 
 
 def mapping(text: str, where: str) -> Json:
+    """The sections of a recipe; `where` names it in messages.
+
+    Raises:
+        RecipeError: it is not YAML, or not a mapping.
+    """
     content = _parsed(text, where)
     if not isinstance(content, Mapping):
         raise RecipeError(
@@ -33,6 +44,12 @@ def mapping(text: str, where: str) -> Json:
 
 
 def value(text: str) -> Any:
+    """One value as a person types it behind an equals sign; what is not YAML is taken as text.
+
+    Example:
+        >>> value("1e-3"), value("no"), value("a: [")
+        (0.001, 'no', 'a: [')
+    """
     try:
         return _parsed(text, "--set")
     except RecipeError:
