@@ -20,7 +20,7 @@ BUSY = 0.10
 """Share of the cores' time that others may take before times are void."""
 
 
-def _jiffies() -> tuple[float, float] | None:
+def _busy() -> tuple[float, float] | None:
     """Seconds that all cores have been busy for anybody, the hypervisor's other guests among them, and for us; None where unknown."""
     stat = Path("/proc/stat")
     if not stat.is_file():
@@ -31,17 +31,22 @@ def _jiffies() -> tuple[float, float] | None:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK"), mine
 
 
-_START = time.perf_counter(), _jiffies()
+class Company:
+    """How much of the cores' time goes to other work than ours, from now on."""
+
+    def __init__(self) -> None:
+        self._began, self._before = time.perf_counter(), _busy()
+
+    def share(self) -> float:
+        """Share of the cores' time, in [0, 1]; 0 where it cannot be known."""
+        now = _busy()
+        if self._before is None or now is None:
+            return 0.0
+        others = (now[0] - self._before[0]) - (now[1] - self._before[1])
+        return max(0.0, others / ((time.perf_counter() - self._began) * (os.cpu_count() or 1)))
 
 
-def others_share() -> float | None:
-    """Share of the cores' time since the start that went to other work than ours; None where it cannot be known."""
-    began, before = _START
-    now = _jiffies()
-    if before is None or now is None:
-        return None
-    others = (now[0] - before[0]) - (now[1] - before[1])
-    return max(0.0, others / ((time.perf_counter() - began) * (os.cpu_count() or 1)))
+WHOLE = Company()
 
 
 def arguments(description: str, parts: tuple[str, ...], data: str) -> argparse.Namespace:
@@ -76,30 +81,29 @@ def machine() -> dict[str, Any]:
         "cpu": model,
         "cores": os.cpu_count(),
         "instruction_sets": sorted(flags & {"avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8"}),
-        "others_share": others_share(),
+        "others_share": round(WHOLE.share(), 4),
         "python": platform.python_version(),
         "limbeck": limbeck.__version__,
     }
 
 
-def write(args: argparse.Namespace, figures: dict[str, Any], bundles: dict[str, str], times: tuple[str, ...] = ()) -> None:
+def write(
+    args: argparse.Namespace, figures: dict[str, Any], bundles: dict[str, str], void: dict[str, str] | None = None
+) -> None:
     """Write the figures, and log a final reading of the test file.
 
     Args:
         args: what `arguments` gave.
         figures: by their keys.
         bundles: paths by their keys.
-        times: which figures are times or ratios of times; they are left out when others kept the machine busy, and a benchmark
-            that has no other figure ends with exit code 5.
+        void: figures that do not count, with the reason; they are left out, and where none is left the exit code is 5.
     """
-    card = machine()
-    void = times if (card["others_share"] or 0.0) > BUSY else ()
+    void = {key: reason for key, reason in (void or {}).items() if key in figures}
     figures = {key: value for key, value in figures.items() if key not in void}
     command = shlex.join(["python", *sys.argv])
-    result = {"figures": figures, "bundles": bundles, "machine": card, "command": command}
-    if void:
-        result["void"] = list(void)
-        print(f"void, since others took {card['others_share']:.0%} of the cores: {', '.join(void)}", file=sys.stderr)
+    result = {"figures": figures, "void": void, "bundles": bundles, "machine": machine(), "command": command}
+    for reason in sorted(set(void.values())):
+        print(f"void, {reason}: {', '.join(key for key in void if void[key] == reason)}", file=sys.stderr)
     args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(figures, indent=1))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from limbeck._version import __version__
 from limbeck.errors import BundleError, InputFileError, listing
@@ -161,7 +161,7 @@ def _manifest(text: str, folder: Path) -> Manifest:
                 "Run: pip install --upgrade limbeck"
             )
         manifest = Manifest.model_validate(content)
-    except (json.JSONDecodeError, ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: JSON, a number of 5,000 digits, or pydantic
         raise BundleError(f"{folder}: {MANIFEST} is not a manifest: {error}") from error
     for name in manifest.files:
         if not name or name.startswith(("/", ".")) or "\\" in name or "/" in name:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from limbeck import catalog, settings, yaml
 from limbeck.errors import LimbeckError, RecipeError, nearest
 from limbeck.evidence import Budget
-from limbeck.settings import Count, CountOrNone, Positive, Share
+from limbeck.settings import Count, CountOrZero, Positive, Share
 from limbeck.types import Json, digest
 
 
@@ -55,7 +55,7 @@ class FineTuneSection(_Section):
     head_learning_rate: Positive = 1e-3
     weight_decay: Share = 0.01
     warmup_share: Share = 0.06
-    frozen_layers: CountOrNone = 0
+    frozen_layers: CountOrZero = 0
 
 
 class TeacherSection(_Open):
@@ -70,7 +70,7 @@ class ViewsSection(_Open):
 
 
 class BudgetSection(_Section):
-    """Upper limits for the written student; see `limbeck.types.Budget`."""
+    """Upper limits for the written student; see `limbeck.evidence.Budget`."""
 
     bytes: Count | None = None
     latency_p50_us: Positive | None = None

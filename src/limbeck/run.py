@@ -116,18 +116,19 @@ def finished(run: Run) -> Report | None:
         content = json.loads((run.folder / "evidence" / "report.json").read_text(encoding="utf-8"))
         report = replace(Report.from_json(content), bundle=str(run.folder / "bundle"))
         bundle = Bundle.open(run.folder / "bundle")
+        proven = report.lineage["bundle"] == bundle.sha256
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: the last stages make it again
         return None
-    return report if report.lineage.get("bundle") == bundle.sha256 else None
+    return report if proven else None
 
 
 def _settled(folder: Path) -> Json | None:
     try:
-        text = (folder / RESOLVED).read_text(encoding="utf-8")
+        data = (folder / RESOLVED).read_bytes()
     except FileNotFoundError:
         return None
     try:
-        content: Json = json.loads(text)
+        content: Json = json.loads(data)
         content["environment"]["threads"], content["recipe"], content["data"], content["teacher"]
     except (ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{folder / RESOLVED} is damaged, so nobody knows what run this is. Remove {folder}.") from error
@@ -151,7 +152,7 @@ def is_proven(folder: Path, identity: str) -> bool:
     try:
         proof = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
         return proof["identity"] == identity and all(sha256_of(folder / n) == s for n, s in proof["files"].items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

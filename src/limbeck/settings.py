@@ -15,7 +15,7 @@ Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
+CountOrZero = Annotated[int, Field(ge=0)]
 
 
 @cache
@@ -24,8 +24,12 @@ def checker(declared: type) -> type[BaseModel]:
     hints = get_type_hints(declared, include_extras=True)
     columns: dict[str, Any] = {}
     for field in dataclasses.fields(declared):
-        given = field.default is not dataclasses.MISSING
-        columns[field.name] = (hints[field.name], field.default if given else ...)
+        default: Any = ...
+        if field.default is not dataclasses.MISSING:
+            default = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            default = Field(default_factory=field.default_factory)
+        columns[field.name] = (hints[field.name], default)
     strict = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
     return create_model(declared.__name__, __config__=strict, **columns)
 

@@ -177,6 +177,11 @@ def test_a_sequence_classifier_is_used_as_it_is(rows_file, tmp_path) -> None:
         (["👍", "👎"], ["👎", "👍"], ("👍", "👎")),
         (["Lost-Card", "PIN"], ["lost_card", "pin"], ("lost_card", "pin")),
         (["A b", "a-b"], ["ab"], None),
+        (["C", "C++"], ["C", "C#"], None),
+        (["1", "-1"], ["1", "+1"], None),
+        (["A-", "B"], ["A+", "B"], None),
+        (["-1", "0"], ["0", "1"], None),
+        (["spare", "Top up-limits"], ["top_up_limits"], ("spare", "top_up_limits")),
         (["C", "C++"], ["C", "x"], None),
         (["LABEL_0", "LABEL_1"], ["no", "yes"], None),
     ],
@@ -208,6 +213,7 @@ def test_a_teacher_that_is_not_whole_is_refused(rows_file, tmp_path) -> None:
         ("described", "cannot load the teacher"),
         ("junk", "cannot load the teacher"),
         ("positions", "reads at most 512 tokens"),
+        ("roberta", "reads at most 32 tokens"),
     ):
         folder = tmp_path / damage
         shutil.copytree(whole, folder)
@@ -227,6 +233,18 @@ def test_a_teacher_that_is_not_whole_is_refused(rows_file, tmp_path) -> None:
             (folder / "limbeck_teacher.json").write_text("{}")
         elif damage == "junk":
             (folder / "head.safetensors").write_bytes(b"junk")
+        elif damage == "roberta":  # 34 positions, of which the padding index takes two
+            small = transformers.RobertaConfig(
+                vocab_size=50,
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=32,
+                max_position_embeddings=34,
+            )
+            (folder / "head.safetensors").unlink()
+            transformers.RobertaModel(small).save_pretrained(folder)
+            overrides = ["teacher.max_tokens=33"]
         else:
             overrides = ["teacher.max_tokens=1000"]
         with pytest.raises(TeacherError, match=f"(?s){message}"):

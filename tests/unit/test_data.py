@@ -94,6 +94,16 @@ def test_text_lines_and_whole_writing(tmp_path) -> None:
             pass
     with pytest.raises(InputFileError, match="ours"), write_whole(path) as handle:
         raise InputFileError("ours")
+    long = tmp_path / ("x" * 300)
+    with pytest.raises(InputFileError, match="cannot write"), write_whole(long) as handle:
+        pass
+    with pytest.raises(InputFileError, match="cannot read|does not exist"):
+        read_records(long)
+    (tmp_path / "link").symlink_to(tmp_path / "linked.txt")
+    with write_whole(tmp_path / "link") as handle:
+        handle.write("new\n")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "linked.txt").read_text() == "new\n"
     assert stat.S_IMODE(path.stat().st_mode) & 0o400
 
 

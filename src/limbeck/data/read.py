@@ -102,7 +102,11 @@ def check_readable(file: Path) -> None:
     Raises:
         InputFileError: it is missing, a folder, or not ours to read.
     """
-    if not file.is_file():
+    try:
+        there = file.is_file()
+    except OSError as error:
+        raise InputFileError(f"cannot read the file {file}: {error.strerror}.") from error
+    if not there:
         what = "is a folder" if file.is_dir() else "does not exist"
         raise InputFileError(f"cannot read the file {file}: it {what}. Check the path (from {Path.cwd()}).")
     if not os.access(file, os.R_OK):
@@ -123,18 +127,22 @@ def write_whole(path: Path) -> Iterator[TextIO]:
     Raises:
         InputFileError: the folder is missing or cannot be written.
     """
-    if path.is_dir() or not path.name:
-        raise InputFileError(f"cannot write {path}: it is a folder. Give the name of a file.")
-    special = path.exists() and not path.is_file()  # a pipe or a device is written to, never replaced
-    draft = path if special else path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        place = path.resolve()  # a link stays, and what it leads to is replaced
+        if place.is_dir():
+            raise InputFileError(f"cannot write {path}: it is a folder. Give the name of a file.")
+        special = place.exists() and not place.is_file()  # a pipe or a device is written to, never replaced
+    except OSError as error:
+        if isinstance(error, LimbeckError):
+            raise
+        raise InputFileError(f"cannot write {path}: {error.strerror or error}.") from error
+    draft = place if special else place.with_name(f".{place.name}.{os.getpid()}")
     try:
         with gzip.open(draft, "wt", encoding="utf-8") if path.suffix == ".gz" else draft.open("w", encoding="utf-8") as handle:
             yield handle
         if not special:
-            draft.replace(path)
-    except LimbeckError:  # of whoever makes the lines, some of which are OSErrors too
-        raise
-    except BrokenPipeError:
+            draft.replace(place)
+    except (LimbeckError, BrokenPipeError):  # of whoever makes the lines, or reads them: some of ours are OSErrors too
         raise
     except OSError as error:
         raise InputFileError(f"cannot write {path}: {error.strerror or error}. Check the folder.") from error

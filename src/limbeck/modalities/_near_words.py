@@ -17,7 +17,7 @@ WORD = re.compile(r"(?<![\w'])[^\W\d_]{2,}(?![\w'])")
 """A run of letters that is no part of a contraction, a number or an identifier."""
 
 _MOST_WORDS = 20_000  # the most frequent words of the texts; rarer ones would cost more time than they are worth
-_AT_ONCE = 1024
+_AT_ONCE = 2**24  # cosines, which is 64 MB
 
 NearWords = Mapping[str, tuple[str, ...]]
 
@@ -28,7 +28,7 @@ def near_words(
     """For each word of the texts that is one piece of the vocabulary: the words whose embeddings lie nearest, nearest first.
 
     Similarity is the cosine of the embeddings less their mean: without that, all pieces of a trained table resemble each other
-    (Mu and Viswanath 2018, All-but-the-Top, section 2).
+    (Mu and Viswanath 2018, All-but-the-Top, section 2). A tokenizer whose pieces cannot be read as words has no near words.
 
     Args:
         tokenizer: of the tokenizers library, without special tokens.
@@ -50,11 +50,12 @@ def near_words(
     vectors_VD /= np.linalg.norm(vectors_VD, axis=1, keepdims=True).clip(1e-8)
     vectors_WD = vectors_VD[[id_of[word] for word in words_W]]
     found: dict[str, tuple[str, ...]] = {}
-    for start in range(0, len(wanted_U), _AT_ONCE):
-        part = wanted_U[start : start + _AT_ONCE]
+    block = max(1, _AT_ONCE // len(words_W))
+    for start in range(0, len(wanted_U), block):
+        part = wanted_U[start : start + block]
         cosine_UW = vectors_VD[[id_of[word] for word in part]] @ vectors_WD.T
         kept = min(most + 1, len(words_W))  # the word itself is among them
-        nearest_UK = np.argpartition(-cosine_UW, kept - 1, axis=1)[:, :kept]
+        nearest_UK = np.argpartition(cosine_UW, len(words_W) - kept, axis=1)[:, len(words_W) - kept :]
         for word, nearest_K, cosine_W in zip(part, nearest_UK, cosine_UW, strict=True):
             ordered = sorted(nearest_K, key=lambda i: (-cosine_W[i], i))
             near = [words_W[i] for i in ordered if cosine_W[i] >= least and words_W[i] != word]

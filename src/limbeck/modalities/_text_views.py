@@ -1,7 +1,8 @@
 """Views of a text: the same customer, said a little differently. Knows strings; knows nothing of tokenizers, models or files.
 
 Operations act on strings, since teacher and student tokenise differently and must see the same view. Each view has its own
-seed, made from the record's key and the view's number, so a new record changes no other record's views but the splices.
+seed, made from the record's key and the view's number, so a new record hardly changes the views of others: what a splice draws
+from, and which views would repeat a text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limbeck.modalities._near_words import WORD, NearWords
-from limbeck.settings import CountOrNone, Probability, Share
+from limbeck.settings import CountOrZero, Probability, Share
 from limbeck.types import Operation, Record, View
 
 SWAPPED = 0.3
@@ -30,7 +31,7 @@ class TextViews:
     knows, so these have no label.
     """
 
-    per_record: CountOrNone = 8
+    per_record: CountOrZero = 8
     drop_share: Share = 0.2
     splice_share: Probability = 0.5
     typo_share: Probability = 0.1

@@ -180,7 +180,7 @@ def _principal(start_VS: Tensor, width: int) -> Tensor:
     centred_VS = start_VS - start_VS.mean(0)
     _, vectors_SS = torch.linalg.eigh(centred_VS.T @ centred_VS)
     components_VD: Tensor = centred_VS @ vectors_SS.flip(1)[:, :width]
-    return components_VD * (_START / components_VD.std().clamp_min(1e-8))
+    return components_VD * (_START / components_VD.std(correction=0).clamp_min(1e-8))
 
 
 def _arrays(layer: nn.Linear) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

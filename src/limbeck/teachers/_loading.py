@@ -25,12 +25,23 @@ def whole(kind: Any, source: str, options: Json) -> nn.Module:
     model, found = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True, **options)
     unused = "pooler" if kind is transformers.AutoModel else None  # mean pooling goes past a backbone's pooler
     missing = sorted(key for key in found["missing_keys"] if unused is None or unused not in key)
-    if missing or found["mismatched_keys"]:
+    if missing:
         raise TeacherError(
-            f"the weights of '{source}' are not whole: {listing(missing or [str(k) for k in found['mismatched_keys']], 3)} "
+            f"the weights of '{source}' are not whole: {listing(missing, 3)} "
             "would be random numbers. Save the model again with its head, or give another."
         )
     return cast(nn.Module, model)
+
+
+def longest_input(model: nn.Module, config: Any, tokenizer: Any) -> int | None:
+    """The most tokens, special ones included, that model and tokenizer can read; None where neither has a limit."""
+    positions = int(getattr(config, "max_position_embeddings", None) or 0)
+    for name, module in model.named_modules():
+        # RoBERTa and its kin count positions from behind the padding index.
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            positions = module.num_embeddings - module.padding_idx - 1
+    limits = [limit for limit in (positions, int(min(tokenizer.model_max_length, 10**9))) if 0 < limit < 10**9]
+    return min(limits, default=None)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
-from limbeck.teachers._loading import explained, quiet, whole
+from limbeck.teachers._loading import explained, longest_input, quiet, whole
 from limbeck.text import readable
 from limbeck.types import Fingerprint, Json, Outputs, Signal, digest
 
@@ -109,12 +109,6 @@ class Huggingface:
                 raise TeacherError(
                     f"teacher '{settings.model}' has no fast tokenizer with pieces (tokenizer.json); limbeck needs one"
                 )
-            longest = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", settings.max_tokens))
-            if settings.max_tokens > longest:
-                raise TeacherError(
-                    f"teacher.max_tokens is {settings.max_tokens}, but '{settings.model}' reads at most {longest} tokens. "
-                    f"Run again with --set teacher.max_tokens={longest}"
-                )
             own_head = Path(source) / HEAD_FILE
             head: nn.Linear | None = None
             labels: list[str] = []
@@ -128,6 +122,12 @@ class Huggingface:
                     head = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
                     head.load_state_dict(weights)
                     labels = list(json.loads((Path(source) / HEAD_CONFIG).read_text(encoding="utf-8"))["labels"])
+            longest = longest_input(model, config, tokenizer)
+            if longest is not None and settings.max_tokens > longest:
+                raise TeacherError(
+                    f"teacher.max_tokens is {settings.max_tokens}, but '{settings.model}' reads at most {longest} tokens. "
+                    f"Run again with --set teacher.max_tokens={longest}"
+                )
         return cls(EncoderClassifier(model, head), tokenizer, labels, settings.max_tokens, device)
 
     @classmethod
