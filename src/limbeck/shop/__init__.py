@@ -35,7 +35,7 @@ def recipe() -> Json:
     return {
         "data": {"train": str(TRAIN), "test": str(TEST)},
         "teacher": {
-            "fine_tune": {"epochs": 4, "batch_size": 32, "learning_rate": 5e-4, "head_learning_rate": 2e-3, "frozen_layers": 3}
+            "fine_tune": {"epochs": 5, "batch_size": 32, "learning_rate": 4e-4, "head_learning_rate": 2e-3, "frozen_layers": 3}
         },
         "views": {"per_record": 6},
     }
