@@ -320,7 +320,7 @@ def _watch(run: Run, stage: str, steps: Iterator[Step], note: str) -> None:
                 f"training the {stage} diverged at step {step.number}: the loss is {step.loss}. Lower its learning rate."
             )
         mean = step.loss if mean is None else 0.98 * mean + 0.02 * step.loss
-        if step.number % 10 == 0 or step.number == step.total:
+        if step.number == 1 or step.number % 10 == 0 or step.number == step.total:
             run.progress(stage, step.number, step.total, f"{note}, loss {mean:.3f}")
 
 
