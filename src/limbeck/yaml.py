@@ -39,8 +39,7 @@ def mapping(text: str, where: str) -> Json:
         raise RecipeError(
             f"{where}: a recipe is a mapping of sections such as 'data:'; this file holds {type(content).__name__}"
         )
-    copy: Json = plain(content)
-    return copy
+    return dict(content)
 
 
 def value(text: str) -> Any:
