@@ -20,7 +20,7 @@ from limbeck.errors import TeacherError, missing_extra
 from limbeck.evidence import Measured, Report
 from limbeck.recipe import Recipe
 from limbeck.runtime.predict import Predictor
-from limbeck.types import Progress, View, digest, silent
+from limbeck.types import Progress, Start, View, digest, silent
 
 try:
     import torch
@@ -171,7 +171,7 @@ def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View
             recipe.settings("students"),
             pieces=modality.vocabulary_size,
             classes=len(teacher.labels),
-            start_VS=teacher.token_embeddings()[pruned.old_ids_V],
+            start=Start(teacher.token_embeddings()[pruned.old_ids_V]),
             used_V=pruned.used_V,
             seed=recipe.seed,
         ).to(run.device)

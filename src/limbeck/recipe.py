@@ -10,109 +10,31 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from limbeck import catalog, settings, yaml
 from limbeck.errors import LimbeckError, RecipeError, nearest
-from limbeck.evidence import Budget
-from limbeck.settings import Count, CountOrZero, Positive, Share
+from limbeck.sections import (
+    DataSection,
+    ObjectiveSection,
+    Section,
+    StudentSection,
+    TeacherSection,
+    TrainingSection,
+    VerifySection,
+    ViewsSection,
+)
+from limbeck.settings import Count
 from limbeck.types import Json, digest
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+class Recipe(Section):
+    """A whole run. `out` is where it lies, `signals` where the teacher's answers lie (default OUT/signals; parallel runs may share
+    a folder) and `track` who else is told of the learning curves (tensorboard, mlflow, wandb): no part of its identity.
 
-
-class _Open(BaseModel):
-    """A section whose further keys are the settings of an entry of an open folder."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-
-    @property
-    def settings(self) -> Json:
-        """The keys that belong to the entry."""
-        return dict(self.model_extra or {})
-
-
-class DataSection(_Section):
-    """Where the records lie, and which share of them is held out by the hash of the record's key."""
-
-    train: str
-    test: str | None = None
-    text: str = "text"
-    label: str = "label"
-    test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-
-
-class FineTuneSection(_Section):
-    """How a backbone without a head learns the labels. Shares are of all steps."""
-
-    epochs: Count = 6
-    batch_size: Count = 64
-    learning_rate: Positive = 3e-4
-    head_learning_rate: Positive = 1e-3
-    weight_decay: Share = 0.01
-    warmup_share: Share = 0.06
-    frozen_layers: CountOrZero = 0
-
-
-class TeacherSection(_Open):
-    """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head."""
-
-    kind: str = "huggingface"
-    fine_tune: FineTuneSection = FineTuneSection()
-
-
-class ViewsSection(_Open):
-    """How many further views of each record the teacher labels, and how they are made: the settings of the modality's plan."""
-
-
-class BudgetSection(_Section):
-    """Upper limits for the written student; see `limbeck.evidence.Budget`."""
-
-    bytes: Count | None = None
-    latency_p50_us: Positive | None = None
-    memory_bytes: Count | None = None
-
-    def budget(self) -> Budget:
-        """The same limits as the noun."""
-        return Budget(self.bytes, self.latency_p50_us, self.memory_bytes)
-
-
-class StudentSection(_Open):
-    """The family of the student (students/) and its settings."""
-
-    family: str = "bag"
-    budget: BudgetSection = BudgetSection()
-
-
-class ObjectiveSection(_Open):
-    """The weight of one objective (objectives/) and its settings."""
-
-    weight: Positive = 1.0
-
-
-class TrainingSection(_Section):
-    """How the student is trained."""
-
-    epochs: Count = 12
-    batch_size: Count = 128
-    learning_rate: Positive = 5e-3
-    weight_decay: Share = 0.01
-    warmup_share: Share = 0.05
-
-
-class VerifySection(_Section):
-    """What is asked of the written student."""
-
-    margin: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
-    latency_queries: Count = 200
-
-
-class Recipe(_Section):
-    """A whole run. `out` is where it lies and is not part of its identity.
+    `precision` is that of the teacher's answers and of training: auto takes bfloat16 where a measurement finds it faster.
 
     Example:
         >>> Recipe(data={"train": "logs.jsonl"}).student.family
@@ -126,11 +48,14 @@ class Recipe(_Section):
     teacher: TeacherSection = TeacherSection()
     views: ViewsSection = ViewsSection()
     student: StudentSection = StudentSection()
-    objectives: dict[str, ObjectiveSection] = {}
+    objectives: dict[str, ObjectiveSection] = Field(default_factory=dict)
     training: TrainingSection = TrainingSection()
     verify: VerifySection = VerifySection()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     threads: Count | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    track: str | None = None
+    signals: str | None = None
     out: str | None = None
 
     def complete(self) -> Json:
@@ -149,7 +74,10 @@ class Recipe(_Section):
     def identity(self) -> Json:
         """Everything in a recipe that decides the result, as JSON: all of it but where the run and its data lie."""
         identity = self.complete()
-        del identity["out"], identity["data"]["train"], identity["data"]["test"]
+        for key in ("out", "signals", "track"):
+            del identity[key]
+        for key in ("train", "test", "unlabelled"):
+            del identity["data"][key]
         return identity
 
     def fingerprint(self) -> str:

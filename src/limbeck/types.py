@@ -73,11 +73,14 @@ class View:
 class Signal:
     """What the teacher said about a batch of views; a field it was not asked for is None.
 
-    logits_BC: class logits. embedding_BD: one pooled representation per example.
+    logits_BC: class logits. embedding_BD: one pooled representation per example. hidden_BWD: the last hidden state averaged over
+    the tokens of each word (`limbeck.text.words`), and mask_BW: 1 where there is such a word.
     """
 
     logits_BC: Any = None
     embedding_BD: Any = None
+    hidden_BWD: Any = None
+    mask_BW: Any = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -97,6 +100,41 @@ Fingerprint = Mapping[str, str]
 """Everything that decides a teacher's answers (weights, preprocessing, settings), by name."""
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderWeights:
+    """A transformer encoder of BERT's kind (LayerNorm behind each block), in neutral names, whatever its library calls them.
+
+    Arrays are float32; S is its width, P its number of positions, F the width of its feed-forward blocks.
+
+    positions_PS: what is added for each place in the text, from the first token on. segment_S: what is added to every token
+    (the first token type, or zeros). norm: weight and bias (S,) of the LayerNorm behind the embeddings. layers: first to last, each
+    with `query`, `key`, `value`, `mixed` (out, S), `up` (F, S), `down` (S, F) as "NAME.weight" and "NAME.bias", and
+    `attention_norm`, `output_norm` as "NAME.weight" and "NAME.bias" (S,). epsilon: of every LayerNorm.
+    """
+
+    positions_PS: NDArray[np.float32]
+    segment_S: NDArray[np.float32]
+    norm: tuple[NDArray[np.float32], NDArray[np.float32]]
+    layers: tuple[Mapping[str, NDArray[np.float32]], ...]
+    heads: int
+    activation: Literal["gelu", "relu"]
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a student may start from: a teacher's weights for the student's own pieces.
+
+    tokens_VS: the teacher's embedding of each of the student's pieces, (V, S). encoder: the transformer around them; None where
+    the teacher is not of a kind that can be taken apart. head: weight (C, S) and bias (C,) of its classifier on the mean-pooled
+    last hidden state, where it has one of that kind.
+    """
+
+    tokens_VS: NDArray[np.float32]
+    encoder: EncoderWeights | None = None
+    head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+
 # --- training ---------------------------------------------------------------------------------------------
 
 
@@ -110,19 +148,24 @@ class Shapes:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a student (or a teacher's module) computes for a batch: logits_BC, and perhaps embedding_BD."""
+    """What a student (or a teacher's module) computes for a batch: logits_BC, and perhaps embedding_BD and hidden_BTD (by token)."""
 
     logits_BC: Tensor
     embedding_BD: Tensor | None = None
+    hidden_BTD: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Model inputs by name, the class index of each example (-1: no label), and what the teacher said of them."""
+    """Model inputs by name, the class index of each example (-1: no label), and what the teacher said of them.
+
+    words_BT: for each of the student's tokens, the number of its word in the text (-1: none), where an objective needs it.
+    """
 
     inputs: Mapping[str, Tensor]
     labels_B: Tensor
     signal: Signal
+    words_BT: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +241,13 @@ class Teacher(Protocol):
 
 @runtime_checkable
 class Student(Protocol):
-    """A small network of a family: an `nn.Module` whose forward returns `Outputs`."""
+    """A small network of a family: an `nn.Module` whose forward returns `Outputs`.
+
+    Made as `Family(settings, pieces, classes, start=Start | None, used_V=array | None, seed=int)`. `special_tokens` says whether
+    its input has the tokenizer's own special tokens around the text, as a transformer's has.
+    """
+
+    special_tokens: bool
 
     def shapes(self) -> Shapes:
         """Classes, and the width of its representation."""

@@ -8,7 +8,7 @@ Letters: B examples, T positions, V pieces, R rows of the table, D width, H hidd
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, Share
-from limbeck.types import Json, Outputs, Shapes
+from limbeck.types import Json, Outputs, Shapes, Start
 
 _EPSILON = 1e-6
 _START = 2.0  # deviation of the numbers that an embedding starts with when it starts from the teacher's
@@ -33,8 +33,8 @@ class Bag(nn.Module):
         settings: widths and dropout.
         pieces: size of the vocabulary, V.
         classes: C.
-        start_VS: embeddings to start from, such as the teacher's for the same pieces, (V, S); their `width` strongest principal
-            components become the first D columns. None starts from small random numbers.
+        start: what to start from: the `width` strongest principal components of its token embeddings become the first D columns.
+            None starts from small random numbers.
         used_V: which pieces the training texts hold; the others share one row that says nothing, so that a vocabulary which can
             spell every word costs rows only for the pieces that it has learned. None: all.
         seed: of the initial weights.
@@ -62,18 +62,20 @@ class Bag(nn.Module):
         token_dropout: Share = 0.0
         precision: Literal["int8", "float32"] = "int8"
 
+    special_tokens: ClassVar[bool] = False
+
     def __init__(
         self,
         settings: Settings,
         pieces: int,
         classes: int,
-        start_VS: NDArray[np.float32] | None = None,
+        start: Start | None = None,
         used_V: NDArray[np.bool_] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.origin = "random" if start_VS is None else "teacher's token embeddings, principal components"
+        self.origin = "random" if start is None else "teacher's token embeddings, principal components"
         generator = torch.Generator().manual_seed(seed)
         used_V = np.ones(pieces, bool) if used_V is None else used_V
         # Row 0 is for all unused pieces; its weight is never counted.
@@ -92,8 +94,8 @@ class Bag(nn.Module):
                 bound = layer.in_features**-0.5
                 layer.weight.uniform_(-bound, bound, generator=generator)
                 layer.bias.zero_()
-            if start_VS is not None:
-                components_UD = _principal(torch.from_numpy(np.asarray(start_VS, np.float32)[used_V]), settings.width)
+            if start is not None:
+                components_UD = _principal(torch.from_numpy(np.asarray(start.tokens_VS, np.float32)[used_V]), settings.width)
                 self.embedding.weight[1:, : components_UD.shape[1]] = components_UD
 
     @classmethod

@@ -1,0 +1,124 @@
+"""The sections of a recipe: their keys, defaults and ranges. Knows values; knows no entry of an open folder and reads no file.
+
+The sections `teacher`, `student`, `views` and each of `objectives` are open: their further keys are the settings of the entry
+that they name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from limbeck.evidence import Budget
+from limbeck.settings import Count, CountOrZero, Positive, Share
+from limbeck.types import Json
+
+
+class Section(BaseModel):
+    """A closed section: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Open(BaseModel):
+    """A section whose further keys are the settings of an entry of an open folder."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    @property
+    def settings(self) -> Json:
+        """The keys that belong to the entry."""
+        return dict(self.model_extra or {})
+
+
+class DataSection(Section):
+    """Where the records lie, and which share of the labelled ones is held out by the hash of the record's key.
+
+    `train` may hold rows without a label; `unlabelled` is a further file whose labels, if any, are not looked at. `test_share` judges
+    where there is no `test`; `valid_share` chooses (the epoch of the teacher, the weights of the student) and trains no student.
+    """
+
+    train: str
+    test: str | None = None
+    unlabelled: str | None = None
+    text: str = "text"
+    label: str = "label"
+    test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    valid_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+
+
+class FineTuneSection(Section):
+    """How a backbone without a head learns the labels. Shares are of all steps.
+
+    The epoch that is best on the validation rows is chosen; with `refit` the teacher is then trained again on training and
+    validation rows together, as long as that. `seeds` teachers are trained, and their probabilities averaged.
+    """
+
+    epochs: Count = 6
+    batch_size: Count = 64
+    learning_rate: Positive = 3e-4
+    head_learning_rate: Positive = 1e-3
+    weight_decay: Share = 0.01
+    warmup_share: Share = 0.06
+    frozen_layers: CountOrZero = 0
+    refit: bool = True
+    seeds: Count = 1
+
+
+class TeacherSection(Open):
+    """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head."""
+
+    kind: str = "huggingface"
+    fine_tune: FineTuneSection = FineTuneSection()
+
+
+class ViewsSection(Open):
+    """How many further views of each record the teacher labels, and how they are made: the settings of the modality's plan."""
+
+
+class BudgetSection(Section):
+    """Upper limits for the written student; see `limbeck.evidence.Budget`."""
+
+    bytes: Count | None = None
+    latency_p50_us: Positive | None = None
+    memory_bytes: Count | None = None
+
+    def budget(self) -> Budget:
+        """The same limits as the noun."""
+        return Budget(self.bytes, self.latency_p50_us, self.memory_bytes)
+
+
+class StudentSection(Open):
+    """The family of the student (students/) and its settings."""
+
+    family: str = "bag"
+    budget: BudgetSection = BudgetSection()
+
+
+class ObjectiveSection(Open):
+    """The weight of one objective (objectives/) and its settings."""
+
+    weight: Positive = 1.0
+
+
+class TrainingSection(Section):
+    """How the student is trained.
+
+    `ema` is the decay per step of an exponential moving average of the weights; 0 is none. After each epoch the student is judged on
+    the validation rows by its agreement with the teacher, and the best weights are kept.
+    """
+
+    epochs: Count = 12
+    batch_size: Count = 128
+    learning_rate: Positive = 5e-3
+    weight_decay: Share = 0.01
+    warmup_share: Share = 0.05
+    ema: Share = 0.0
+
+
+class VerifySection(Section):
+    """What is asked of the written student."""
+
+    margin: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
+    latency_queries: Count = 200
