@@ -42,6 +42,10 @@ class RunFolderError(LimbeckError, FileExistsError):
     """The output folder holds another run, or something that is not a run."""
 
 
+class TrainingError(LimbeckError, ArithmeticError):
+    """A training does not lead anywhere: its loss is not a number any more."""
+
+
 class ParityError(LimbeckError, ArithmeticError):
     """The written file does not say what the trained student says."""
 

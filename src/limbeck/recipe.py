@@ -27,7 +27,7 @@ from limbeck.sections import (
     ViewsSection,
 )
 from limbeck.settings import Count
-from limbeck.types import Json, digest
+from limbeck.types import Json, TrainingPlan, digest
 
 
 class Recipe(Section):
@@ -54,7 +54,7 @@ class Recipe(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     threads: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    track: str | None = None
+    track: Literal["tensorboard", "mlflow", "wandb", "trackio"] | None = None
     signals: str | None = None
     out: str | None = None
 
@@ -64,6 +64,7 @@ class Recipe(Section):
         for name, folder, section in (("teacher", "teachers", self.teacher), ("student", "students", self.student)):
             own = section.model_dump(mode="json", include=set(type(section).model_fields))
             plain[name] = {**own, **settings.complete(self.entry(folder).Settings, section.settings)}
+        plain["training"] = dataclasses.asdict(self.training_plan())
         plain["views"] = settings.complete(self.entry("modalities").view_plan, self.views.settings)
         plain["objectives"] = {
             name: {"weight": section.weight, **settings.complete(catalog.find("objectives", name), section.settings)}
@@ -142,6 +143,12 @@ class Recipe(Section):
         """The checked settings of the teacher or the student."""
         section = {"teachers": self.teacher, "students": self.student}[folder]
         return settings.made(self.entry(folder).Settings, section.settings)
+
+    def training_plan(self) -> TrainingPlan:
+        """How the student is trained: what the recipe says, and what its family recommends for the rest."""
+        given = {key: value for key, value in self.training.model_dump().items() if value is not None}
+        recommended: TrainingPlan = self.entry("students").plan
+        return dataclasses.replace(recommended, **given)
 
     def view_plan(self) -> Any:
         """The modality's plan of views."""

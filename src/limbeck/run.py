@@ -1,7 +1,8 @@
 """The folder of a run: what was settled at its first start, and what is finished in it. Knows files; runs no stage.
 
 OUT/
-  resolved.json            recipe, data and surroundings as they were settled at the first start
+  resolved.json            recipe, data, surroundings, and what measurements chose, as they were settled at the first start
+  curves.jsonl             learning curves
   teacher/                 the fine-tuned teacher, with complete.json as its proof
   signals/                 what the teacher said
   bundle/                  the files needed to answer
@@ -14,7 +15,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -22,22 +23,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from limbeck._version import __version__
 from limbeck.bundle import Bundle, sha256_of
+from limbeck.curves import Curves
 from limbeck.data.read import check_readable
+from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.device import available_cores, best_device
 from limbeck.errors import RunFolderError, listing
 from limbeck.evidence import Report
 from limbeck.recipe import Recipe
 from limbeck.types import Fingerprint, Json, Progress, silent
 
-RESOLVED = "resolved.json"
+RESOLVED, LOCK, CURVES = "resolved.json", ".lock", "curves.jsonl"
 
 
 @dataclass(slots=True)
 class Run:
-    """A run's folder, its settled surroundings, and the seconds that its stages took."""
+    """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder."""
 
     recipe: Recipe
     folder: Path
@@ -47,13 +51,34 @@ class Run:
     data: Json
     progress: Progress = silent
     seconds: dict[str, float] = field(default_factory=dict)
+    curves: Curves | None = None
+    lock: FileLock | None = None
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.curves is not None:
+            self.curves.close()
+        if self.lock is not None:
+            self.lock.release()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Count the seconds of a stage."""
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 2)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 2)
+
+    def decided(self, name: str, measure: Callable[[], Json]) -> Json:
+        """What a measurement chose under this name at the first time; it is measured once, written down, and obeyed from then on."""
+        content = json.loads((self.folder / RESOLVED).read_text(encoding="utf-8"))
+        if name not in content["measured"]:
+            content["measured"][name] = measure()
+            write_json(self.folder / RESOLVED, content)
+        found: Json = content["measured"][name]
+        return found
 
 
 def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
@@ -64,7 +89,7 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
         InputFileError: a data file is missing.
     """
     folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
-    files = {"train": recipe.data.train, "test": recipe.data.test}
+    files = {"train": recipe.data.train, "test": recipe.data.test, "unlabelled": recipe.data.unlabelled}
     for name in files.values():
         if name is not None:
             check_readable(Path(name))
@@ -77,7 +102,9 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
             if recipe.threads is None:
                 environment["threads"] = threads = before["environment"]["threads"]
             _compare(folder, before, {"recipe": recipe.identity(), "data": sums, "environment": environment})
-        elif folder.exists() and (others := sorted(p.name for p in folder.iterdir() if not p.name.startswith(f".{RESOLVED}"))):
+        elif folder.exists() and (
+            others := sorted(p.name for p in folder.iterdir() if not p.name.startswith((f".{RESOLVED}", LOCK)))
+        ):
             raise RunFolderError(f"{folder} is not empty and holds no run ({listing(others, 3)}). Give another --out.")
     except OSError as error:
         if isinstance(error, RunFolderError):
@@ -88,13 +115,26 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
 
 
 def settle(run: Run, teacher: Fingerprint) -> None:
-    """Write resolved.json at the first start of a run, once data and teacher are known to be there; later compare with it.
+    """Take the folder, and write resolved.json at the first start, once data and teacher are known to be there; later compare with it.
 
     Raises:
-        RunFolderError: the folder was begun with another teacher, or cannot be written.
+        RunFolderError: another process works in the folder, it was begun with another teacher, or it cannot be written.
     """
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        run.lock = FileLock(run.folder / LOCK)
+        run.lock.acquire(timeout=0)
+    except Timeout as error:
+        run.lock = None
+        raise RunFolderError(
+            f"another process works in {run.folder} at this moment. Wait for it, or give another --out."
+        ) from error
+    except OSError as error:
+        run.lock = None
+        raise RunFolderError(f"cannot write to {run.folder}: {error.strerror}. Give another --out.") from error
+    run.curves = Curves(run.folder / CURVES, run.recipe.track, run.recipe.complete())
     if before := _settled(run.folder):
-        _compare(run.folder, before, {"teacher": dict(teacher)})
+        _compare(run.folder, before, {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher)})
         return
     content = {
         "recipe": run.recipe.complete(),
@@ -102,9 +142,9 @@ def settle(run: Run, teacher: Fingerprint) -> None:
         "data": run.data,
         "teacher": dict(teacher),
         "environment": run.environment,
+        "measured": {},
     }
     try:
-        run.folder.mkdir(parents=True, exist_ok=True)
         write_json(run.folder / RESOLVED, content)
     except OSError as error:
         raise RunFolderError(f"cannot write to {run.folder}: {error.strerror}. Give another --out.") from error
@@ -129,7 +169,7 @@ def _settled(folder: Path) -> Json | None:
         return None
     try:
         content: Json = json.loads(data)
-        content["environment"]["threads"], content["recipe"], content["data"], content["teacher"]
+        content["environment"]["threads"], content["recipe"], content["data"], content["teacher"], content["measured"]
     except (ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{folder / RESOLVED} is damaged, so nobody knows what run this is. Remove {folder}.") from error
     return content
@@ -163,14 +203,13 @@ def write_json(path: Path, content: Json) -> None:
 
 
 def _environment(threads: int) -> Json:
-    packages = ("torch", "transformers", "tokenizers", "numpy", "onnx", "onnxruntime")
+    packages = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "onnx", "onnxruntime")
     return {
         "limbeck": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "device": best_device(),
-        "dtype": "float32",
         "threads": threads,
         "packages": {name: _version(name) for name in packages},
     }

@@ -103,18 +103,18 @@ class ObjectiveSection(Open):
 
 
 class TrainingSection(Section):
-    """How the student is trained.
+    """How the student is trained. What is left out is what its family recommends.
 
     `ema` is the decay per step of an exponential moving average of the weights; 0 is none. After each epoch the student is judged on
-    the validation rows by its agreement with the teacher, and the best weights are kept.
+    the validation rows by its divergence from the teacher, and the best weights are kept.
     """
 
-    epochs: Count = 12
-    batch_size: Count = 128
-    learning_rate: Positive = 5e-3
-    weight_decay: Share = 0.01
-    warmup_share: Share = 0.05
-    ema: Share = 0.0
+    epochs: Count | None = None
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+    weight_decay: Share | None = None
+    warmup_share: Share | None = None
+    ema: Share | None = None
 
 
 class VerifySection(Section):

@@ -147,6 +147,26 @@ class Shapes:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """How long and how fast a model is trained: the learning rate rises over `warmup_share` of the steps, then falls linearly to 0.
+
+    ema: decay per step of a moving average of the weights that takes their place in the end; 0 is none.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    warmup_share: float = 0.05
+    ema: float = 0.0
+
+    def rate(self, step: int, steps: int) -> float:
+        """The share of the learning rate at a step, in (0, 1]."""
+        warmup = max(1, round(self.warmup_share * steps))
+        return min((step + 1) / warmup, max(1, steps - step) / max(1, steps - warmup + 1), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     """What a student (or a teacher's module) computes for a batch: logits_BC, and perhaps embedding_BD and hidden_BTD (by token)."""
 
@@ -244,10 +264,11 @@ class Student(Protocol):
     """A small network of a family: an `nn.Module` whose forward returns `Outputs`.
 
     Made as `Family(settings, pieces, classes, start=Start | None, used_V=array | None, seed=int)`. `special_tokens` says whether
-    its input has the tokenizer's own special tokens around the text, as a transformer's has.
+    its input has the tokenizer's own special tokens around the text, as a transformer's has; `plan` how it is best trained.
     """
 
     special_tokens: bool
+    plan: TrainingPlan
 
     def shapes(self) -> Shapes:
         """Classes, and the width of its representation."""

@@ -24,7 +24,8 @@ def cli(*arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:
 
 def test_a_run_leaves_what_it_promises(tiny_run) -> None:
     report, folder, _, _ = tiny_run
-    assert sorted(p.name for p in folder.iterdir()) == ["bundle", "evidence", "resolved.json", "signals"]
+    left = {p.name for p in folder.iterdir()} - {".lock"}
+    assert left == {"bundle", "curves.jsonl", "evidence", "resolved.json", "signals"}
     content = json.loads((folder / "evidence" / "report.json").read_text(encoding="utf-8"))
     assert Report.from_json(content) == Report.from_json(report.to_json())
     assert report.student.bytes == sum(p.stat().st_size for p in (folder / "bundle").iterdir())

@@ -19,13 +19,14 @@ class Splits:
     """Records by use. `leaked` counts training rows that were left out because their text is also in the test file."""
 
     train: tuple[Record, ...]
+    valid: tuple[Record, ...]
     test: tuple[Record, ...]
     labels: tuple[str, ...]
     leaked: int
     held_out: str
 
 
-def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_share: float) -> Splits:
+def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_share: float, valid_share: float = 0.0) -> Splits:
     """Split records by the hash of their keys, or, with a test file of its own, leave out what that file holds too.
 
     Only labelled rows are held out: unlabelled ones train, since only the teacher can judge them.
@@ -60,8 +61,12 @@ def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_shar
         raise DataError("no labelled row is left to judge with. Give a test file with labels (--test), or more labelled rows.")
     if len({r.label for r in records if r.label is not None}) < 2:
         raise DataError("too few labelled rows: after the held-out rows fewer than two classes are left to train on. Add rows.")
+    chosen = {r.key for r in records if r.label is not None and _place(r.key, "valid") < valid_share}
+    valid = [r for r in records if r.key in chosen and r.label is not None]
+    records = [r for r in records if r.key not in chosen]
     return Splits(
         tuple(_marked(records, "train")),
+        tuple(_marked(valid, "valid")),
         tuple(_marked(test_rows, "test")),
         labels,
         leaked,

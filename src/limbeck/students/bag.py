@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, Share
-from limbeck.types import Json, Outputs, Shapes, Start
+from limbeck.types import Json, Outputs, Shapes, Start, TrainingPlan
 
 _EPSILON = 1e-6
 _START = 2.0  # deviation of the numbers that an embedding starts with when it starts from the teacher's
@@ -63,6 +63,7 @@ class Bag(nn.Module):
         precision: Literal["int8", "float32"] = "int8"
 
     special_tokens: ClassVar[bool] = False
+    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=5e-3)
 
     def __init__(
         self,

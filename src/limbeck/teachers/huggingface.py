@@ -27,7 +27,7 @@ from limbeck.settings import Count
 from limbeck.shop import packaged_model
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
 from limbeck.text import readable
-from limbeck.types import Fingerprint, Json, Outputs, Signal, digest
+from limbeck.types import Fingerprint, Json, Outputs, Signal, Start, digest
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 HEAD_FILE, HEAD_CONFIG = "head.safetensors", "limbeck_teacher.json"
@@ -92,6 +92,7 @@ class Huggingface:
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
         self._device = device
+        self.precision = "float32"  # or "bfloat16": of the matrix products of its answers
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> Huggingface:
@@ -175,6 +176,11 @@ class Huggingface:
         return bool(self.labels)
 
     @property
+    def width(self) -> int:
+        """Width of its hidden states."""
+        return int(cast(Any, self.module.backbone).config.hidden_size)
+
+    @property
     def parameters(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.module.parameters())
@@ -213,7 +219,7 @@ class Huggingface:
             "labels": hashlib.sha256(json.dumps(self.labels).encode()).hexdigest(),
             "max_tokens": str(self.max_tokens),
             "pooling": "own head" if self.module.head is None else "mean",
-            "dtype": "float32",
+            "precision": self.precision,
         }
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
@@ -221,7 +227,8 @@ class Huggingface:
         encoded = self.encode(payloads)
         order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i]), i))
         parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sorted(needs)}
-        with torch.inference_mode():
+        half = torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        with torch.inference_mode(), half:
             for start in range(0, len(order), _BATCH):
                 batch = self.collate([encoded[i] for i in order[start : start + _BATCH]])
                 out = self.module(**{k: torch.from_numpy(v).to(self._device) for k, v in batch.items()})
@@ -279,3 +286,7 @@ class Huggingface:
         """The embedding of each piece of its vocabulary, (V, D)."""
         weight = cast(Any, self.module.backbone).get_input_embeddings().weight
         return cast("NDArray[np.float32]", weight.detach().float().cpu().numpy())
+
+    def start(self, old_ids_V: NDArray[np.int64]) -> Start:
+        """What a student over these pieces may start from."""
+        return Start(self.token_embeddings()[old_ids_V])

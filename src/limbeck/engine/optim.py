@@ -1,0 +1,116 @@
+"""How weights move: optimisers, moving averages. Knows parameters; knows nothing of losses or data.
+
+A large embedding table gets gradients for the rows that a batch touches and for no others, so neither the gradient nor the update
+costs work on the rest of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from limbeck.types import TrainingPlan
+
+_LARGE = 100_000
+"""Weights of an embedding from which on only touched rows are worked on."""
+_EVERY = 8
+"""Steps between two updates of a moving average: it costs a pass over all weights."""
+
+
+class Optimizer:
+    """AdamW for dense weights and lazy Adam for large embeddings, with a learning rate for each parameter.
+
+    Lazy Adam moves a row, and decays its moments, only in steps that touch it, and does not decay its weights.
+
+    Args:
+        modules: whose trainable parameters move; the first one's are found by name for `rates`.
+        plan: learning rate and weight decay.
+        rates: learning rates of submodules of the first module that differ from the plan's, by their name.
+
+    Source: Kingma and Ba (2015); Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization, algorithm 2.
+    """
+
+    def __init__(self, modules: list[nn.Module], plan: TrainingPlan, rates: Mapping[str, float]) -> None:
+        self._plan = plan
+        touched = _large_embeddings(modules)
+        dense: dict[float, list[nn.Parameter]] = {}
+        sparse: dict[float, list[nn.Parameter]] = {}
+        for module in modules:
+            for name, parameter in module.named_parameters():
+                if parameter.requires_grad:
+                    own = [rate for prefix, rate in rates.items() if module is modules[0] and name.startswith(f"{prefix}.")]
+                    kind = sparse if parameter in touched else dense
+                    kind.setdefault(own[0] if own else plan.learning_rate, []).append(parameter)
+        self._parts: list[torch.optim.Optimizer] = []
+        if dense:
+            groups = [{"params": parameters, "lr": rate} for rate, parameters in dense.items()]
+            fused = all(p.device.type in ("cpu", "cuda") for parameters in dense.values() for p in parameters)
+            self._parts.append(torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=fused))
+        if sparse:
+            self._parts.append(torch.optim.SparseAdam([{"params": p, "lr": rate} for rate, p in sparse.items()]))
+        self._rates = [[float(group["lr"]) for group in part.param_groups] for part in self._parts]
+
+    def step(self, number: int, steps: int) -> None:
+        """Move the weights by their gradients at step `number` of `steps`, and forget the gradients."""
+        share = self._plan.rate(number, steps)
+        for part, rates in zip(self._parts, self._rates, strict=True):
+            for group, rate in zip(part.param_groups, rates, strict=True):
+                group["lr"] = rate * share
+            part.step()
+            part.zero_grad()
+
+    def state(self) -> dict[str, Tensor]:
+        """Moments and step counts by part, parameter and name."""
+        found = {}
+        for number, part in enumerate(self._parts):
+            for index, moments in part.state_dict()["state"].items():
+                for name, value in moments.items():
+                    found[f"{number}.{index}.{name}"] = torch.as_tensor(value)
+        return found
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up from what `state` gave."""
+        for number, part in enumerate(self._parts):
+            whole = part.state_dict()
+            moments: dict[int, dict[str, object]] = {}
+            for key, value in state.items():
+                owner, index, name = key.split(".")
+                if int(owner) == number:
+                    lazy = name == "step" and isinstance(part, torch.optim.SparseAdam)  # which counts in a Python number
+                    moments.setdefault(int(index), {})[name] = int(value) if lazy else value
+            part.load_state_dict({**whole, "state": moments})
+
+
+class MovingAverage:
+    """An exponential moving average of a model's weights, for judging and keeping in their place.
+
+    Source: Polyak and Juditsky (1992); the decay warms up as (1 + n) / (10 + n), as in TensorFlow's ExponentialMovingAverage.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Draw towards the model's weights after step `step`, counted from 1."""
+        if step % _EVERY:
+            return
+        decay = min(self._decay, (1 + step) / (10 + step)) ** _EVERY
+        now = dict(model.named_parameters())
+        torch._foreach_lerp_(list(self.weights.values()), [now[name] for name in self.weights], 1.0 - decay)
+
+
+def _large_embeddings(modules: Iterable[nn.Module]) -> set[Tensor]:
+    """The weights of all large trainable embeddings, which from now on get gradients for touched rows only."""
+    found: set[Tensor] = set()
+    for module in modules:
+        for part in module.modules():
+            if not isinstance(part, nn.Embedding) or part.weight.device.type != "cpu":
+                continue
+            if part.weight.numel() >= _LARGE and part.weight.requires_grad:
+                part.sparse = True
+                found.add(part.weight)
+    return found

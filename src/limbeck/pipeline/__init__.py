@@ -1,0 +1,64 @@
+"""The whole way from a recipe to a bundle. Knows all stages and the order of a run; each stage's work is in its own room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from limbeck.errors import missing_extra
+from limbeck.evidence import Report
+from limbeck.recipe import Recipe
+from limbeck.types import Progress, silent
+
+try:
+    from limbeck.pipeline.data import read_splits
+    from limbeck.pipeline.proof import prove
+    from limbeck.pipeline.student import fit_student, make_views, write_bundle
+    from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
+    from limbeck.run import finished, open_run
+except ImportError as error:
+    raise missing_extra(error.name or "torch", "train", "distilling") from error
+
+
+def distill(
+    recipe: str | Path | Mapping[str, Any] | Recipe | None = None,
+    *,
+    data: str | Path | None = None,
+    test: str | Path | None = None,
+    teacher: str | Path | None = None,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Report:
+    """Distil a teacher into a student, and write a bundle with the proof of what it kept.
+
+    Args:
+        recipe: a YAML file, a mapping or a `Recipe`; None takes the defaults, then `data` is needed.
+        data, test, teacher, out: short forms of data.train, data.test, teacher.model and out.
+        overrides: further settings as "key=value" with dotted keys.
+        progress: called as progress(stage, done, total, note).
+
+    Returns:
+        The report. `out` then holds bundle/, evidence/report.json and resolved.json.
+
+    Raises:
+        LimbeckError: with what was wrong, where, and the next step.
+
+    Example:
+        >>> report = limbeck.distill(data="train.jsonl.gz", out="runs/bank")  # doctest: +SKIP
+        >>> limbeck.load(report.bundle).predict(["I lost my card"])  # doctest: +SKIP
+    """
+    short = {"data.train": data, "data.test": test, "teacher.model": teacher, "out": out}
+    given = {key: str(value) for key, value in short.items() if value is not None}
+    with open_run(Recipe.read({} if recipe is None else recipe, overrides, given), progress) as run:
+        splits = read_splits(run)
+        the_teacher = load_teacher(run, splits)
+        if done := finished(run):
+            return done
+        the_teacher = fine_tuned(run, the_teacher, splits)
+        views = make_views(run, the_teacher, splits)
+        store = ask_teacher(run, the_teacher, views, splits)
+        student, modality = fit_student(run, the_teacher, store, views, splits)
+        bundle = write_bundle(run, student, modality, the_teacher)
+        return prove(run, the_teacher, student, bundle, splits)

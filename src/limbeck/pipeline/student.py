@@ -1,0 +1,163 @@
+"""The student's stages: views, training, the written file. Knows what a student is made from; knows nothing of how it is judged."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from limbeck import catalog
+from limbeck.bundle import Bundle, seal
+from limbeck.data.split import Splits
+from limbeck.engine.batches import Examples
+from limbeck.engine.loop import Judge, Term, Training
+from limbeck.losses.divergence import forward_kl
+from limbeck.metrics.classification import agreement
+from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.training import trained
+from limbeck.run import Run
+from limbeck.signals.store import SignalStore
+from limbeck.types import Shapes, View
+from limbeck.verify.measure import check_parity
+
+GOLDEN = (
+    "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
+    "one two three four five six seven eight nine ten eleven twelve",
+)  # fmt: skip
+"""Synthetic texts whose logits a bundle carries; never a customer's."""
+
+
+_BATCH = 128
+
+
+def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
+    """The views of all training records that the teacher will label."""
+    modality = full_modality(run, teacher)
+    views: list[View] = modality.views(splits.train, run.recipe.view_plan(), run.recipe.seed, teacher.token_embeddings())
+    return views
+
+
+def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits) -> tuple[Any, Any]:
+    """Build the student over the pieces that the views use, and train it on the teacher's signals.
+
+    Returns:
+        The student, with the weights that are nearest to the teacher on the validation rows, and its modality.
+    """
+    recipe = run.recipe
+    with run.stage("student"):
+        payloads = [v.payload for v in views]
+        student, modality = new_student(run, teacher, payloads)
+        teacher_shapes = Shapes(len(teacher.labels), teacher.width)
+        terms = [Term(o, weight, o.init(student.shapes(), teacher_shapes)) for o, weight in recipe.terms()]
+        for term in terms:
+            if term.state is not None:
+                term.state.to(run.device)
+        live = frozenset[str]().union(*(t.objective.needs for t in terms if getattr(t.objective, "live", False)))
+        stored = frozenset[str]().union(*(t.objective.needs for t in terms)) - live
+        index = {label: i for i, label in enumerate(teacher.labels)}
+        examples = Examples(
+            modality.encode(payloads),
+            np.array([-1 if v.label is None else index[v.label] for v in views], dtype=np.int64),
+            store.get(payloads, stored),
+            words=modality.words(payloads) if "hidden_BWD" in live | stored else None,
+            live=(lambda chosen_B: teacher.answer([payloads[i] for i in chosen_B], live)) if live else None,
+        )
+        judged = [r.payload for r in splits.valid]
+        judge = nearness(modality, judged, store.get(judged, LOGITS).logits_BC, run.device) if judged else None
+        training = Training(
+            student,
+            examples,
+            modality.collate,
+            terms,
+            recipe.training_plan(),
+            judge=judge,
+            seed=recipe.seed,
+            device=run.device,
+        )
+        identity = {"recipe": recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
+        note = f"{recipe.student.family}, {student.describe()['parameters']:,} parameters"
+        run.checkpoints.append(trained(run, "student", "student", training, identity, note))
+    return student.cpu().eval(), modality
+
+
+def new_student(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
+    """An untrained student over the pieces that these payloads use, started from the teacher, and its modality."""
+    family = run.recipe.entry("students")
+    modality, pruned = full_modality(run, teacher).pruned(payloads)
+    student = family(
+        run.recipe.settings("students"),
+        pieces=modality.vocabulary_size,
+        classes=len(teacher.labels),
+        start=teacher.start(pruned.old_ids_V),
+        used_V=pruned.used_V,
+        seed=run.recipe.seed,
+    )
+    return student.to(run.device), modality
+
+
+def nearness(modality: Any, payloads: Sequence[Any], teacher_NC: NDArray[np.float32], device: str) -> Judge:
+    """How near a student is to the teacher on these payloads: minus the KL divergence in nats, and the share of equal answers."""
+    encoded = modality.encode(payloads)
+    target_NC = torch.from_numpy(teacher_NC)
+
+    def judge(module: nn.Module) -> Mapping[str, float]:
+        logits_NC = student_logits(module, modality, encoded, device)
+        divergence = float(forward_kl(logits_NC, target_NC).mean())
+        return {"-KL": -divergence, "agreement": agreement(logits_NC.argmax(1).numpy(), teacher_NC.argmax(axis=1))}
+
+    return judge
+
+
+def student_logits(module: nn.Module, modality: Any, encoded: Sequence[NDArray[Any]], device: str = "cpu") -> torch.Tensor:
+    """Logits (N, C) of encoded payloads, in order, in batches of equal length."""
+    order = np.argsort([len(e) for e in encoded], kind="stable")
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(order), _BATCH):
+            arrays = modality.collate([encoded[i] for i in order[start : start + _BATCH]])
+            parts.append(module(**{k: torch.from_numpy(v).to(device) for k, v in arrays.items()}).logits_BC.float().cpu())
+    return torch.cat(parts)[torch.from_numpy(np.argsort(order))]
+
+
+def write_bundle(run: Run, student: Any, modality: Any, teacher: Any) -> Bundle:
+    """Write the student's file, hold it against the student, and seal the bundle."""
+    with run.stage("bundle"):
+        target = catalog.find("targets", "onnx")()
+        draft = run.folder / ".draft"
+        draft.mkdir(exist_ok=True)
+        model = draft / target.filename
+        target.write(student.graph(), model)
+        written = target.load(model)
+        golden = list(GOLDEN)
+        check_parity(
+            lambda texts: student_logits(student, modality, modality.encode(texts)).numpy(),
+            lambda texts: written(modality.collate(modality.encode(texts))),
+            [*golden, "x " * 10_000],
+            target.tolerance,
+        )
+        logits_BC = written(modality.collate(modality.encode(golden)))
+        bundle = seal(
+            run.folder / "bundle",
+            task=run.recipe.task.replace("_", "-"),
+            modality=run.recipe.entry("tasks").modality,
+            target="onnx",
+            labels=list(teacher.labels),
+            spec=modality.spec(),
+            golden={"payloads": golden, "logits": logits_BC.tolist(), "tolerance": 10 * target.tolerance},
+            model=model,
+        )
+        shutil.rmtree(draft)
+        while run.checkpoints:
+            run.checkpoints.pop().remove()
+    run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, the written file says what the student says")
+    return bundle
+
+
+def full_modality(run: Run, teacher: Any) -> Any:
+    """The task's modality over the teacher's whole vocabulary."""
+    return run.recipe.entry("modalities")(teacher.tokenizer_json(), teacher.max_tokens)

@@ -1,0 +1,73 @@
+"""Several fine-tuned teachers as one: the mean of their probabilities. Knows teachers of one kind and label order; knows no kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck.types import Fingerprint, Signal, Start, digest
+
+
+class Averaged:
+    """Teachers that differ by their seed; they are asked in turns, and their class probabilities are averaged.
+
+    A student starts from the first of them. Only logits can be averaged: the members' representations have no axes in common.
+
+    Source: Lakshminarayanan et al. (2017), Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles, section 2.4.
+    """
+
+    def __init__(self, members: Sequence[Any]) -> None:
+        self._members = list(members)
+        self.labels: tuple[str, ...] = members[0].labels
+        self.max_tokens: int = members[0].max_tokens
+        self.tolerance: float = members[0].tolerance
+        self.width: int = members[0].width
+        self.parameters: int = sum(m.parameters for m in members)
+        self.has_head = True
+
+    @property
+    def precision(self) -> str:
+        """In which its members compute."""
+        return str(self._members[0].precision)
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        for member in self._members:
+            member.precision = name
+
+    def gives(self) -> frozenset[str]:
+        """Logits."""
+        return frozenset({"logits_BC"})
+
+    def fingerprint(self) -> Fingerprint:
+        """That of the first, with the weights of all."""
+        found = [dict(m.fingerprint()) for m in self._members]
+        return {**found[0], "weights": digest([f["weights"] for f in found])}
+
+    def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
+        """The logarithm of the mean probability of each class, (B, C)."""
+        del needs
+        probabilities_BC = np.mean([_softmax(m.answer(payloads, self.gives()).logits_BC) for m in self._members], axis=0)
+        return Signal(logits_BC=np.log(np.maximum(probabilities_BC, np.finfo(np.float32).tiny)).astype(np.float32))
+
+    def tokenizer_json(self) -> Any:
+        """The members' tokenizer."""
+        return self._members[0].tokenizer_json()
+
+    def token_embeddings(self) -> NDArray[np.float32]:
+        """The first member's embedding of each piece, (V, D)."""
+        found: NDArray[np.float32] = self._members[0].token_embeddings()
+        return found
+
+    def start(self, old_ids_V: NDArray[np.int64]) -> Start:
+        """What a student may start from: the first member."""
+        found: Start = self._members[0].start(old_ids_V)
+        return found
+
+
+def _softmax(logits_BC: NDArray[np.float32]) -> NDArray[np.float64]:
+    shifted_BC = np.exp(logits_BC.astype(np.float64) - logits_BC.max(axis=1, keepdims=True))
+    return np.asarray(shifted_BC / shifted_BC.sum(axis=1, keepdims=True))
