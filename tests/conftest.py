@@ -1,4 +1,4 @@
-"""What all tests share: no network, two threads, and where the real data lies."""
+"""What all tests share: no network, one thread, and where the real data lies."""
 
 import json
 import os
@@ -10,6 +10,9 @@ from samples import ROWS, TINY
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # the models are tiny, and threads that wait for each other on a busy machine take ten times as long
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -35,7 +35,7 @@ class Curves:
         if tracker is not None:
             from accelerate.tracking import get_available_trackers
 
-            if tracker not in get_available_trackers():
+            if tracker not in {known.value for known in get_available_trackers()}:
                 raise MissingExtraError(f"'track: {tracker}' needs the package '{tracker}'. Run: pip install {tracker}")
 
     def note(self, stage: str, step: int, figures: Mapping[str, float]) -> None:

@@ -20,7 +20,7 @@ from limbeck.engine.loop import Term, Training
 from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.training import precision, trained
 from limbeck.run import Run, is_proven, settle, write_json
-from limbeck.signals.store import SignalStore
+from limbeck.signals.store import SignalStore, stored_fingerprint
 from limbeck.signals.teach import teach
 from limbeck.teachers._averaged import Averaged
 from limbeck.types import Json, Record, TrainingPlan, View, digest
@@ -63,18 +63,26 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
     needs = LOGITS.union(*(o.needs for o, _ in run.recipe.terms() if not getattr(o, "live", False)))
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):
+        folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
         if hasattr(teacher, "precision"):
-            probe = [v.payload for v in asked[:_PROBE]]
-
-            def answer(name: str) -> None:
-                teacher.precision = name
-                teacher.answer(probe, LOGITS)
-
-            teacher.precision = precision(run, "signals", answer)
-        store = SignalStore(Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals", teacher.fingerprint())
+            teacher.precision = _labelling_precision(run, teacher, folder, [v.payload for v in asked[:_PROBE]])
+        store = SignalStore(folder, teacher.fingerprint())
         for done, total in teach(teacher, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
+
+
+def _labelling_precision(run: Run, teacher: Any, folder: Path, payloads: Sequence[Any]) -> str:
+    """That of the answers that lie in the store already, else the recipe's, else the faster one."""
+    before = stored_fingerprint(folder).get("precision")
+    if run.recipe.precision == "auto" and before:
+        return before
+
+    def answer(name: str) -> None:
+        teacher.precision = name
+        teacher.answer(payloads, LOGITS)
+
+    return precision(run, "signals", answer)
 
 
 def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:

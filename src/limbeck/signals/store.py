@@ -129,6 +129,14 @@ class SignalStore:
             )
 
 
+def stored_fingerprint(folder: Path) -> Fingerprint:
+    """The fingerprint of the teacher whose answers lie in a folder; empty where none do, or where it cannot be read."""
+    try:
+        return dict(json.loads((folder / "store.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
 def _proven(path: Path) -> dict[str, NDArray[Any]]:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != path.stem:

@@ -1,0 +1,229 @@
+"""The engine: what a step depends on, what a checkpoint holds, what is chosen. Letters: N examples, V pieces, C classes."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from limbeck.engine.batches import Examples, batches, plan
+from limbeck.engine.checkpoint import Checkpoint
+from limbeck.engine.device import chosen_precision, seconds_by_precision
+from limbeck.engine.loop import Term, Training
+from limbeck.errors import RunFolderError
+from limbeck.objectives.hard_labels import HardLabels
+from limbeck.objectives.soft_targets import SoftTargets
+from limbeck.types import Outputs, Signal, TrainingPlan
+
+V, C, N = 4000, 3, 50
+
+
+class Small(nn.Module):
+    """A bag with dropout, so that chance matters, and a table of 4,000 x 32 = 128,000 weights, so that it counts as large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(V, 32)
+        self.dropout = nn.Dropout(0.3)
+        self.head = nn.Linear(32, C)
+
+    def forward(self, ids: torch.Tensor) -> Outputs:
+        return Outputs(self.head(self.dropout(self.embedding(ids).mean(1))))
+
+
+def examples(**more) -> Examples:
+    dice = np.random.default_rng(0)
+    encoded = [dice.integers(0, 200, dice.integers(1, 9)) for _ in range(N)]
+    return Examples(encoded, dice.integers(0, C, N), Signal(logits_BC=dice.normal(size=(N, C)).astype(np.float32)), **more)
+
+
+def collate(encoded):
+    ids_BT = np.zeros((len(encoded), max(map(len, encoded))), np.int64)
+    for row, ids in enumerate(encoded):
+        ids_BT[row, : len(ids)] = ids
+    return {"ids": ids_BT}
+
+
+def training(judge=None, ema: float = 0.0, **more) -> Training:
+    recipe = TrainingPlan(epochs=4, batch_size=8, learning_rate=1e-2, ema=ema)
+    return Training(
+        Small(), examples(), collate, [Term(SoftTargets(), 1.0), Term(HardLabels(), 0.1)], recipe, judge=judge, seed=3, **more
+    )
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def figure(model: nn.Module) -> dict[str, float]:
+    return {"figure": float(model.head.weight.detach()[0, 0])}
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("judge", [None, figure])
+@pytest.mark.parametrize("killed", [1, 7, 13, 27])
+def test_a_training_taken_up_from_its_checkpoint_ends_with_the_same_bits(tmp_path, ema, judge, killed) -> None:
+    whole = training(judge, ema)
+    losses = [step.loss for step in whole.steps()]
+    begun = training(judge, ema)
+    steps = begun.steps()
+    for _ in range(killed):
+        next(steps)
+    Checkpoint(tmp_path / "c", "me").save(*begun.state())
+    for _ in range(2):  # steps that are lost
+        next(steps, None)
+    again = training(judge, ema)
+    with torch.no_grad():
+        again.model.head.weight.add_(1.0)  # all of it must come from the checkpoint
+    again.restore(*Checkpoint(tmp_path / "c", "me").load())
+    assert [step.loss for step in again.steps()] == losses[killed:]
+    for name, value in weights(whole.model).items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+    assert (again.best, again.best_epoch) == (whole.best, whole.best_epoch)
+
+
+def test_the_callers_dice_do_not_matter_and_are_left_alone() -> None:
+    first, second = training(), training()
+    list(first.steps())
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    list(second.steps())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first.model.head.weight, second.model.head.weight)
+
+
+def test_rows_that_no_batch_touches_stay_as_they_are() -> None:
+    found = training()
+    before = weights(found.model)["embedding.weight"]
+    list(found.steps())
+    after = found.model.embedding.weight.detach()
+    assert torch.equal(after[200:], before[200:])
+    assert not torch.equal(after[:200], before[:200])
+    assert found.model.embedding.sparse
+
+
+def test_lazy_adam_of_a_row_touched_in_every_step_is_adam() -> None:
+    one = Examples([np.array([5]), np.array([5])], np.array([0, 1]), Signal(logits_BC=np.eye(2, C, dtype=np.float32)))
+    recipe = TrainingPlan(epochs=5, batch_size=2, learning_rate=1e-2, weight_decay=0.0)
+    lazy = Training(Small(), one, collate, [Term(SoftTargets(), 1.0)], recipe)
+    dense = Training(Small(), one, collate, [Term(SoftTargets(), 1.0)], recipe)
+    dense.model.embedding.sparse = False
+    parameters = list(dense.model.parameters())
+    dense._optimizer._parts = [torch.optim.AdamW([{"params": parameters, "lr": 1e-2}], weight_decay=0.0)]
+    dense._optimizer._rates = [[1e-2]]
+    list(lazy.steps()), list(dense.steps())
+    torch.testing.assert_close(lazy.model.embedding.weight[5], dense.model.embedding.weight[5])
+
+
+def test_the_best_epoch_stands_at_the_end_and_ties_go_to_the_later() -> None:
+    seen: list[tuple[float, torch.Tensor]] = []
+    scores = iter([0.5, 0.9, 0.9, 0.1])
+
+    def judge(model: nn.Module) -> dict[str, float]:
+        assert not model.training
+        seen.append((next(scores), model.head.weight.detach().clone()))
+        return {"accuracy": seen[-1][0]}
+
+    found = training(judge)
+    judged = [step.judged for step in found.steps() if step.judged]
+    assert [j["accuracy"] for j in judged] == [0.5, 0.9, 0.9, 0.1]
+    assert found.best_epoch == 3
+    assert torch.equal(found.model.head.weight, seen[2][1])
+    assert not found.model.training
+
+
+def test_a_shorter_training_is_the_beginning_of_the_longer_one() -> None:
+    short, whole = training(epochs=2), training()
+    losses = [step.loss for step in short.steps()]
+    assert losses == [step.loss for step in whole.steps()][: len(losses)]
+    assert len(losses) == 14
+
+
+def test_a_moving_average_takes_the_place_of_the_weights() -> None:
+    plain, averaged = training(), training(ema=0.9)
+    assert [s.loss for s in plain.steps()] == [s.loss for s in averaged.steps()]
+    assert not torch.equal(plain.model.head.weight, averaged.model.head.weight)
+
+
+def test_a_rehearsal_leaves_no_trace() -> None:
+    plain, rehearsed = training(), training()
+    seconds_by_precision(rehearsed.rehearse)
+    list(plain.steps()), list(rehearsed.steps())
+    assert torch.equal(plain.model.head.weight, rehearsed.model.head.weight)
+
+
+def test_precision_is_chosen_by_the_clock() -> None:
+    assert chosen_precision({"float32": 2.0, "bfloat16": 1.0}) == "bfloat16"
+    assert chosen_precision({"float32": 1.0, "bfloat16": 0.99}) == "float32"
+    asked = []
+    seconds_by_precision(asked.append)
+    assert set(asked) == {"float32", "bfloat16"}
+
+
+def test_a_plan_holds_every_example_once_and_any_batch_can_be_the_first() -> None:
+    lengths_N = np.arange(50) % 7
+    planned = plan(lengths_N, 8, np.random.default_rng(0))
+    assert sorted(np.concatenate(planned)) == list(range(50))
+    options = {"batch_size": 8, "epochs": 3, "seed": 1, "device": "cpu"}
+    whole = [b.labels_B.tolist() for b in batches(examples(), collate, **options)]
+    for first in (0, 1, 6, 7, 20, 21):
+        assert [b.labels_B.tolist() for b in batches(examples(), collate, first=first, **options)] == whole[first:]
+
+
+def test_a_live_teacher_is_asked_about_the_examples_of_the_batch() -> None:
+    def live(chosen_B):
+        return Signal(embedding_BD=np.repeat(chosen_B[:, None], 2, axis=1).astype(np.float32))
+
+    words = [np.arange(len(e)) for e in examples().encoded]
+    batch = examples(words=words, live=live).batch(np.array([4, 2]), collate)
+    assert batch.signal.embedding_BD.tolist() == [[4.0, 4.0], [2.0, 2.0]]
+    assert batch.signal.logits_BC.shape == (2, C)
+    longest = max(len(words[4]), len(words[2]))
+    assert batch.words_BT.tolist() == [[*range(len(words[i])), *[-1] * (longest - len(words[i]))] for i in (4, 2)]
+
+
+def test_a_checkpoint_of_another_training_or_a_damaged_one_is_none(tmp_path) -> None:
+    path = tmp_path / "c"
+    Checkpoint(path, "me").save({"number": 3}, {"a": torch.ones(5)})
+    numbers, tensors = Checkpoint(path, "me").load()
+    assert numbers == {"number": 3}
+    assert torch.equal(tensors["a"], torch.ones(5))
+    assert Checkpoint(path, "another").load() is None
+    data = path.read_bytes()
+    for damaged in (data[:-1], data[: len(data) // 2], b"", data[:-2] + b"\x01\x02", b"{}\n", b"\xff\n"):
+        path.write_bytes(damaged)
+        assert Checkpoint(path, "me").load() is None
+    Checkpoint(path, "me").remove()
+    assert Checkpoint(path, "me").load() is None
+
+
+def test_a_checkpoint_is_offered_often_and_saved_seldom(tmp_path) -> None:
+    asked = []
+
+    def state():
+        asked.append(1)
+        return {}, {"a": torch.ones(2)}
+
+    seldom = Checkpoint(tmp_path / "c", "me", every=3600.0)
+    often = Checkpoint(tmp_path / "d", "me", every=0.0)
+    for _ in range(5):
+        seldom.offer(state)
+    assert not asked
+    often.offer(state)
+    assert asked == [1]
+
+
+def test_a_full_disk_is_said_and_leaves_the_last_checkpoint(tmp_path, monkeypatch) -> None:
+    import os
+
+    checkpoint = Checkpoint(tmp_path / "c", "me")
+    checkpoint.save({"number": 1}, {"a": torch.ones(2)})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        checkpoint.save({"number": 2}, {"a": torch.ones(2)})
+    assert checkpoint.load()[0] == {"number": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
