@@ -26,13 +26,14 @@ from limbeck.sections import (
     VerifySection,
     ViewsSection,
 )
-from limbeck.settings import Count
+from limbeck.settings import Count, Positive
 from limbeck.types import Json, TrainingPlan, digest
 
 
 class Recipe(Section):
     """A whole run. `out` is where it lies, `signals` where the teacher's answers lie (default OUT/signals; parallel runs may share
-    a folder) and `track` who else is told of the learning curves (tensorboard, mlflow, wandb): no part of its identity.
+    a folder), `track` who else is told of the learning curves (tensorboard, mlflow, wandb), `checkpoint_seconds` the least time
+    between two checkpoints of a training: no part of its identity.
 
     `precision` is that of the teacher's answers and of training: auto takes bfloat16 where a measurement finds it faster.
 
@@ -56,6 +57,7 @@ class Recipe(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     track: Literal["tensorboard", "mlflow", "wandb", "trackio"] | None = None
     signals: str | None = None
+    checkpoint_seconds: Positive = 20.0
     out: str | None = None
 
     def complete(self) -> Json:
@@ -75,7 +77,7 @@ class Recipe(Section):
     def identity(self) -> Json:
         """Everything in a recipe that decides the result, as JSON: all of it but where the run and its data lie."""
         identity = self.complete()
-        for key in ("out", "signals", "track"):
+        for key in ("out", "signals", "track", "checkpoint_seconds"):
             del identity[key]
         for key in ("train", "test", "unlabelled"):
             del identity["data"][key]

@@ -85,15 +85,15 @@ def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View
     return student.cpu().eval(), modality
 
 
-def new_student(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
-    """An untrained student over the pieces that these payloads use, started from the teacher, and its modality."""
+def new_student(run: Run, teacher: Any, payloads: Sequence[Any], started: bool = True) -> tuple[Any, Any]:
+    """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality."""
     family = run.recipe.entry("students")
-    modality, pruned = full_modality(run, teacher).pruned(payloads)
+    modality, pruned = full_modality(run, teacher).pruned(payloads, special_tokens=family.special_tokens)
     student = family(
         run.recipe.settings("students"),
         pieces=modality.vocabulary_size,
         classes=len(teacher.labels),
-        start=teacher.start(pruned.old_ids_V),
+        start=teacher.start(pruned.old_ids_V) if started else None,
         used_V=pruned.used_V,
         seed=run.recipe.seed,
     )

@@ -45,7 +45,7 @@ def trained(run: Run, stage: str, name: str, training: Training, identity: Json,
     """
     training.precision = precision(run, name, training.rehearse)
     identity = {**identity, "precision": training.precision, "environment": run.environment}
-    checkpoint = Checkpoint(run.folder / f".{name}.checkpoint", digest(identity))
+    checkpoint = Checkpoint(run.folder / f".{name}.checkpoint", digest(identity), run.recipe.checkpoint_seconds)
     if saved := checkpoint.load():
         training.restore(*saved)
     assert run.curves is not None, "a run is settled before anything is trained in it"
