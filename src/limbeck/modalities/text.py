@@ -17,7 +17,7 @@ from limbeck.errors import DataError
 from limbeck.modalities._near_words import NearWords, near_words
 from limbeck.modalities._pruning import Pruned, bare, pruned
 from limbeck.modalities._text_views import TextViews
-from limbeck.text import clean, readable
+from limbeck.text import clean, readable, word_of
 from limbeck.types import Json, Record, View
 
 
@@ -70,6 +70,13 @@ class Text:
             else self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         )
         return [np.asarray(e.ids[: self.max_tokens], dtype=np.int64) for e in encoded]
+
+    def words(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
+        """For each token that `encode` gives, (T,): the number of its word in the text (`limbeck.text.words`), -1 where it has none."""
+        texts = [readable(p, self.max_tokens) for p in payloads]
+        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        numbers = [word_of(e.offsets[: self.max_tokens], text) for e, text in zip(encoded, texts, strict=True)]
+        return [np.asarray(n, dtype=np.int64) for n in numbers]
 
     def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """ids_BT (int64, 0 where padded) and mask_BT (float32, 1 where a token is), T at least 1."""
