@@ -24,7 +24,7 @@ def names(folder: str) -> list[str]:
 
     Example:
         >>> names("objectives")[:2]
-        ['hard_labels', 'soft_targets']
+        ['dkd', 'hard_labels']
     """
     _check_folder(folder)
     path = Path(__file__).parent / folder

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Sequence
+
 _CHARACTERS_PER_TOKEN = 32
+_RUN_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
 
 def clean(text: object) -> str:
@@ -25,3 +30,46 @@ def readable(text: object, max_tokens: int) -> str:
     """
     whole, most = clean(text), max_tokens * _CHARACTERS_PER_TOKEN
     return whole if len(whole) <= most else whole.lstrip()[:most]
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Where the words lie, as (start, end) in characters: runs of letters, digits and underscores, and every other sign alone.
+
+    A combining mark belongs to the character before it, so an accented letter is one however it is written. In a script without
+    spaces a word goes on to the next sign.
+
+    Example:
+        >>> text = "It's 5 p.m."
+        >>> [text[start:end] for start, end in words(text)]
+        ['It', "'", 's', '5', 'p', '.', 'm', '.']
+    """
+    spans: list[tuple[int, int]] = []
+    in_run = False  # whether the last word is a run, which goes on behind a mark
+    for match in _RUN_OR_SIGN.finditer(text):
+        (start, end), first = match.span(), text[match.start()]
+        is_mark, is_run = unicodedata.category(first).startswith("M"), first == "_" or first.isalnum()
+        if spans and spans[-1][1] == start and (is_mark or (is_run and in_run)):
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+            in_run = is_run
+    return spans
+
+
+def word_of(offsets: Sequence[tuple[int, int]], text: str) -> list[int]:
+    """For each token the number of its word in `words(text)`: that of its first character which is no space; -1 where there is none.
+
+    So two tokenizers speak of the same words, whether a token begins with the space before it or a special token stands for nothing.
+
+    Args:
+        offsets: where each token lies, as (start, end) in characters of `text`.
+        text: what was tokenised.
+
+    Example:
+        >>> word_of([(0, 0), (0, 2), (2, 5), (5, 11)], "hello world")
+        [-1, 0, 0, 1]
+    """
+    number_of = [-1] * len(text)
+    for number, (start, end) in enumerate(words(text)):
+        number_of[start:end] = [number] * (end - start)
+    return [next((n for n in number_of[start:end] if n >= 0), -1) for start, end in offsets]

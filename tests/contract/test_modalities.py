@@ -26,6 +26,15 @@ def test_encode_is_deterministic_and_does_not_depend_on_company(pair) -> None:
         assert len(expected) <= modality.max_tokens
 
 
+def test_words_are_parallel_to_the_tokens(pair) -> None:
+    modality, payloads = pair
+    if not hasattr(modality, "words"):
+        pytest.skip("no words in this modality")
+    for encoded, numbers in zip(modality.encode(payloads), modality.words(payloads), strict=True):
+        assert encoded.shape == numbers.shape
+        assert (numbers >= -1).all()
+
+
 def test_padding_a_batch_does_not_change_other_rows(pair) -> None:
     modality, payloads = pair
     batch = modality.collate(modality.encode(payloads))

@@ -74,7 +74,7 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
         ("student.precision=int4", "student.precision: Input should be 'int8' or 'float32'; got 'int4'"),
         ("teacher.max_tokens=-1", "teacher.max_tokens: Input should be greater"),
         ("objectives.soft_targets.temperature=0", "temperature: Input should be greater than 0"),
-        ("views.splice_share=0.95", "views: splice_share and typo_share add up to more than 1"),
+        ("views.splice_share=0.95", "views: splice_share, span_share and typo_share add up to more than 1"),
         ("views.swap_share=.nan", "views.swap_share: "),
         ("training.learning_rate=.inf", "training.learning_rate: Input should be a finite number"),
     ],

@@ -77,7 +77,7 @@ RECORDS = [Record(str(i), f"text number {i} with some words", "ab"[i % 2]) for i
 
 
 def test_views_are_the_same_again_and_do_not_depend_on_other_records() -> None:
-    plan = TextViews(per_record=4, splice_share=0.0)
+    plan = TextViews(per_record=4, splice_share=0.0, synonym_share=0.0)
     first = TEXT.views(RECORDS, plan, seed=3)
     assert first == TEXT.views(RECORDS, plan, seed=3)
     assert first != TEXT.views(RECORDS, plan, seed=4)
@@ -87,7 +87,11 @@ def test_views_are_the_same_again_and_do_not_depend_on_other_records() -> None:
 
 
 def test_a_splice_has_two_keys_and_no_label() -> None:
-    views = [v for v in TEXT.views(RECORDS, TextViews(per_record=4, splice_share=0.9), 0) if v.operations]
+    views = [
+        v
+        for v in TEXT.views(RECORDS, TextViews(per_record=4, splice_share=0.9, span_share=0.0, synonym_share=0.0), 0)
+        if v.operations
+    ]
     spliced = [v for v in views if v.operations[0].name == "splice"]
     assert spliced
     assert all(len(v.keys) == 2 and v.label is None for v in spliced)
@@ -111,13 +115,19 @@ def test_near_words_are_found_however_a_tokenizer_writes_spaces(space: str | Non
     embeddings_VD = np.eye(text.vocabulary_size, dtype=np.float32)
     embeddings_VD[ids["lamp"][0]] = embeddings_VD[ids["parcel"][0]] + 0.1
     records = [Record("1", "The PARCEL, please; parcel's parcel2", "a")]
-    views = text.views(
-        records, TextViews(per_record=50, drop_share=0.0, splice_share=0.0, typo_share=0.0, swap_share=1.0), 0, embeddings_VD
-    )
+    plain = {
+        "drop_share": 0.0,
+        "splice_share": 0.0,
+        "span_share": 0.0,
+        "typo_share": 0.0,
+        "synonym_share": 0.0,
+        "case_share": 0.0,
+    }
+    views = text.views(records, TextViews(per_record=50, **plain, swap_share=1.0), 0, embeddings_VD)
     assert [v.payload for v in views] == [records[0].payload, "The lamp, please; parcel's parcel2"]
     assert [v.label for v in views] == ["a", None]
     assert [o.name for o in views[1].operations] == ["drop_words", "swap_words"]
-    without = text.views(records, TextViews(per_record=50, drop_share=0.0, splice_share=0.0, typo_share=0.0), 0)
+    without = text.views(records, TextViews(per_record=50, **plain), 0)
     assert [v.payload for v in without] == [records[0].payload]
 
 
@@ -145,7 +155,7 @@ def test_operations_take_any_text(text: str) -> None:
     for _ in range(50):
         assert isinstance(drop_words(text, 0.9, dice), str)
         assert isinstance(splice(text, "other words", dice), str)
-        assert len(swap_words(text, {"one": ("two",)}, 0.9, dice).split()) == len(text.split())
+        assert len(swap_words(text, [{"one": ("two",)}], 0.9, dice).split()) == len(text.split())
         assert abs(len(typos(text, dice)) - len(text)) <= 2
     if text.split():
         assert drop_words(text, 0.99, dice)

@@ -16,8 +16,9 @@ from tokenizers import Tokenizer
 from limbeck.errors import DataError
 from limbeck.modalities._near_words import NearWords, near_words
 from limbeck.modalities._pruning import Pruned, bare, pruned
+from limbeck.modalities._synonyms import synonyms
 from limbeck.modalities._text_views import TextViews
-from limbeck.text import clean, readable
+from limbeck.text import clean, readable, word_of
 from limbeck.types import Json, Record, View
 
 
@@ -71,6 +72,13 @@ class Text:
         )
         return [np.asarray(e.ids[: self.max_tokens], dtype=np.int64) for e in encoded]
 
+    def words(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
+        """For each token that `encode` gives, (T,): the number of its word in the text (`limbeck.text.words`), -1 where it has none."""
+        texts = [readable(p, self.max_tokens) for p in payloads]
+        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        numbers = [word_of(e.offsets[: self.max_tokens], text) for e, text in zip(encoded, texts, strict=True)]
+        return [np.asarray(n, dtype=np.int64) for n in numbers]
+
     def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """ids_BT (int64, 0 where padded) and mask_BT (float32, 1 where a token is), T at least 1."""
         longest = max((len(e) for e in encoded), default=0)
@@ -101,11 +109,13 @@ class Text:
             records: whose payloads are texts.
             plan: how many views, and of which kinds.
             seed: of the dice.
-            embeddings_VD: the teacher's embedding of each piece, (V, D), by which near words are found; None: no word is swapped.
+            embeddings_VD: the teacher's embedding of each piece, (V, D), by which near words are found; None: there are none.
         """
-        if embeddings_VD is None or not plan.swap_share:
-            return plan.of(records, seed, {})
-        return plan.of(records, seed, self.near_words(embeddings_VD, [r.payload for r in records]))
+        if not plan.per_record:
+            return plan.of(records, seed, {}, {})
+        texts = [clean(r.payload) for r in records]
+        near = {} if embeddings_VD is None or not plan.swap_share else self.near_words(embeddings_VD, texts)
+        return plan.of(records, seed, near, synonyms(texts) if plan.synonym_share else {})
 
     def near_words(self, embeddings_VD: NDArray[np.float32], texts: Sequence[str]) -> NearWords:
         """For each word of the texts that is one piece: up to ten words whose embeddings (V, D) lie nearest, nearest first."""

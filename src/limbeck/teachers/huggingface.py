@@ -26,6 +26,7 @@ from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
+from limbeck.teachers._word_states import BY_WORD, WordStates, numbered
 from limbeck.text import readable
 from limbeck.types import Fingerprint, Json, Outputs, Signal, Start, digest
 
@@ -42,14 +43,16 @@ class EncoderClassifier(nn.Module):
         self.backbone = backbone
         self.head = head
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Outputs:
-        """Logits (B, C), and the mean-pooled last hidden state (B, D) where the head is ours; ids and mask are (B, T)."""
-        out = self.backbone(input_ids=ids, attention_mask=mask.long())
+    def forward(self, ids: Tensor, mask: Tensor, hidden: bool = False) -> Outputs:
+        """Logits (B, C), the mean-pooled last hidden state (B, D) where the head is ours, and with `hidden` that state itself
+        (B, T, D); ids and mask are (B, T)."""
         if self.head is None:
-            return Outputs(out.logits)
-        mask_BT1 = mask.to(out.last_hidden_state.dtype).unsqueeze(-1)
-        embedding_BD = (out.last_hidden_state * mask_BT1).sum(1) / mask_BT1.sum(1).clamp_min(1.0)
-        return Outputs(self.head(embedding_BD), embedding_BD)
+            out = self.backbone(input_ids=ids, attention_mask=mask.long(), output_hidden_states=hidden)
+            return Outputs(out.logits, None, out.hidden_states[-1] if hidden else None)
+        hidden_BTD = self.backbone(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        mask_BT1 = mask.to(hidden_BTD.dtype).unsqueeze(-1)
+        embedding_BD = (hidden_BTD * mask_BT1).sum(1) / mask_BT1.sum(1).clamp_min(1.0)
+        return Outputs(self.head(embedding_BD), embedding_BD, hidden_BTD if hidden else None)
 
 
 class Huggingface:
@@ -201,10 +204,12 @@ class Huggingface:
     # --- what every teacher does ---------------------------------------------------------------------------
 
     def gives(self) -> frozenset[str]:
-        """Logits, and the pooled embedding where the pooling is ours."""
+        """Logits, the pooled embedding where the pooling is ours, and states by word unless it is an encoder with a decoder."""
         if not self.labels:
             return frozenset()
-        return frozenset({"logits_BC"} if self.module.head is None else {"logits_BC", "embedding_BD"})
+        pooled = {"embedding_BD"} if self.module.head is not None else set()
+        by_word = set() if getattr(cast(Any, self.module.backbone).config, "is_encoder_decoder", False) else BY_WORD
+        return frozenset({"logits_BC"} | pooled | by_word)
 
     def fingerprint(self) -> Fingerprint:
         """Weights, tokenizer, labels, longest input, pooling, and number type, each by its own hash or value."""
@@ -226,25 +231,38 @@ class Huggingface:
         """Signals of the texts, in order; computed in batches of equal length, longest first."""
         encoded = self.encode(payloads)
         order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i]), i))
-        parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sorted(needs)}
+        parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sorted(needs - BY_WORD)}
+        states = WordStates(self.words(payloads)) if needs & BY_WORD else None
         half = torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.precision == "bfloat16")
         with torch.inference_mode(), half:
             for start in range(0, len(order), _BATCH):
-                batch = self.collate([encoded[i] for i in order[start : start + _BATCH]])
-                out = self.module(**{k: torch.from_numpy(v).to(self._device) for k, v in batch.items()})
+                rows = order[start : start + _BATCH]
+                batch = self.collate([encoded[i] for i in rows])
+                arrays = {k: torch.from_numpy(v).to(self._device) for k, v in batch.items()}
+                out = self.module(**arrays, hidden=states is not None)
                 for name, part in parts.items():
                     part.append(getattr(out, name).float().cpu().numpy())
+                if states is not None:
+                    states.add(rows, out.hidden_BTD)
         back = np.argsort(np.asarray(order, dtype=np.int64))
-        return Signal(**{name: np.concatenate(part)[back] for name, part in parts.items()})
+        found = {name: np.concatenate(part)[back] for name, part in parts.items()}
+        return Signal(**found, **({} if states is None else states.fields(needs)))
 
     # --- what the fine-tuning needs ------------------------------------------------------------------------
 
     def encode(self, payloads: Sequence[Any]) -> list[NDArray[np.int64]]:
         """Token ids with special tokens, each (T,), T at most max_tokens."""
         texts = [readable(p, self.max_tokens) for p in payloads]
+        return [np.asarray(ids, dtype=np.int64) for ids in self._tokenized(texts)["input_ids"]]
+
+    def words(self, payloads: Sequence[Any]) -> list[NDArray[np.int64]]:
+        """For each token that `encode` gives, (T,): the number of its word in the text (`limbeck.text.words`), -1 where it has none."""
+        texts = [readable(p, self.max_tokens) for p in payloads]
+        return numbered(self._tokenized(texts, return_offsets_mapping=True)["offset_mapping"], texts)
+
+    def _tokenized(self, texts: list[str], **more: bool) -> Any:
         with quiet():
-            found = self._tokenizer(texts, truncation=True, max_length=self.max_tokens, padding=False)
-        return [np.asarray(ids, dtype=np.int64) for ids in found["input_ids"]]
+            return self._tokenizer(texts, truncation=True, max_length=self.max_tokens, padding=False, **more)
 
     def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """ids and mask of a batch, (B, T), padded with the tokenizer's own padding id."""
