@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
+from limbeck.teachers._encoder_weights import encoder_weights
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
 from limbeck.text import readable
-from limbeck.types import Fingerprint, Json, Outputs, Signal, digest
+from limbeck.types import Fingerprint, Json, Outputs, Signal, Start, digest
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 HEAD_FILE, HEAD_CONFIG = "head.safetensors", "limbeck_teacher.json"
@@ -279,3 +280,10 @@ class Huggingface:
         """The embedding of each piece of its vocabulary, (V, D)."""
         weight = cast(Any, self.module.backbone).get_input_embeddings().weight
         return cast("NDArray[np.float32]", weight.detach().float().cpu().numpy())
+
+    def start(self, old_ids_V: NDArray[np.int64]) -> Start:
+        """What a student over the pieces `old_ids_V` of its vocabulary may start from; the head only where the pooling is ours."""
+        head = None
+        if (own := self.module.head) is not None:
+            head = (own.weight.detach().cpu().numpy().copy(), own.bias.detach().cpu().numpy().copy())
+        return Start(self.token_embeddings()[old_ids_V], encoder_weights(self.module.backbone), head)
