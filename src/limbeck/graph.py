@@ -25,14 +25,20 @@ OPERATORS: dict[str, tuple[int, frozenset[str]]] = {
     "Erf": (1, frozenset()),
     "Exp": (1, frozenset()),
     "Gather": (2, frozenset({"axis"})),
+    "LayerNormalization": (3, frozenset({"axis", "epsilon"})),  # scale and bias of the shape of what is normalised
     "MatMul": (2, frozenset()),
     "Max": (2, frozenset()),
+    "Mod": (2, frozenset()),  # integers; the result has the divisor's sign
     "Mul": (2, frozenset()),
+    "Pad": (2, frozenset()),  # with zeros: so many before each axis, then so many behind each
     "ReduceMax": (1, frozenset({"axes", "keepdims"})),
     "ReduceMean": (1, frozenset({"axes", "keepdims"})),
     "ReduceSum": (1, frozenset({"axes", "keepdims"})),
     "Relu": (1, frozenset()),
+    "Reshape": (2, frozenset()),  # 0 keeps an axis, -1 takes the rest
+    "Shape": (1, frozenset()),
     "Sigmoid": (1, frozenset()),
+    "Slice": (3, frozenset({"axes"})),  # from starts to ends; negative counts from the end
     "Softmax": (1, frozenset({"axis"})),
     "Sqrt": (1, frozenset()),
     "Sub": (2, frozenset()),
@@ -132,6 +138,27 @@ class GraphBuilder:
         """x @ weight.T + bias, with torch's layout of the weight (out, in)."""
         product = self("MatMul", x, self.constant(f"{name}.weight", weight_OI.T))
         return self("Add", product, self.constant(f"{name}.bias", bias_O))
+
+    def number(self, value: float) -> str:
+        """A float32 constant of one element; the same number is written once."""
+        return self._once(f"number {value!r}", np.array([value], np.float32))
+
+    def whole(self, *values: int) -> str:
+        """An int64 constant of whole numbers (N,), as shapes and indices are; the same numbers are written once."""
+        return self._once(f"whole {values!r}", np.array(values, np.int64))
+
+    def normalized(self, name: str, x: str, weight_D: NDArray[Any], bias_D: NDArray[Any], epsilon: float) -> str:
+        """LayerNormalization over the last axis."""
+        scale, shift = self.constant(f"{name}.weight", weight_D), self.constant(f"{name}.bias", bias_D)
+        return self("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
+
+    def gelu(self, x: str) -> str:
+        """x / 2 * (1 + erf(x / sqrt 2)), in the order of operators that ONNX Runtime knows as one."""
+        bent = self("Add", self("Erf", self("Div", x, self.number(2**0.5))), self.number(1.0))
+        return self("Mul", self("Mul", x, bent), self.number(0.5))
+
+    def _once(self, name: str, value: NDArray[Any]) -> str:
+        return name if name in self._constants else self.constant(name, value)
 
     def build(self, output: str) -> Graph:
         """The finished, checked graph."""

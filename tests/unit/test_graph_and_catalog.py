@@ -9,30 +9,52 @@ from limbeck.graph import OPERATORS, GraphBuilder, GraphInput, Node
 from limbeck.targets.numpy import evaluate
 
 X = GraphInput("x", "float32", ("B", 3))
-CASES = {
-    "Cast": [{"to": "float32"}],
-    "Concat": [{"axis": 1}],
-    "Gather": [{"axis": 0}, {"axis": 1}],
-    "Softmax": [{"axis": 1}, {"axis": -1}],
-    "Transpose": [{"perm": [1, 0]}],
-    "Unsqueeze": [{"axes": [0]}, {"axes": [1, 3]}],
-    **{op: [{"axes": [1], "keepdims": k} for k in (0, 1)] for op in ("ReduceMax", "ReduceMean", "ReduceSum")},
+LAST = 2**63 - 1
+FLOATS = np.random.default_rng(1).normal(size=(3, 3)).astype(np.float32)
+WHOLE = np.array([[-7, 3, 2**40 + 5], [0, 8, -1], [9, 2**31, 4]], np.int64)
+# Each case: attributes, then the inputs behind the first, which is x unless it is given too.
+CASES: dict[str, list[tuple]] = {
+    "Cast": [({"to": "float32"},), ({"to": "int64"},)],
+    "Concat": [({"axis": 1}, FLOATS)],
+    "Gather": [({"axis": axis}, np.array([[2, 0], [1, 1]], np.int32)) for axis in (0, 1)],
+    "LayerNormalization": [
+        ({"axis": -1, "epsilon": 1e-12}, FLOATS[0], FLOATS[1]),
+        ({"axis": 1, "epsilon": 0.5}, FLOATS[0], FLOATS[1]),
+        ({"axis": 0, "epsilon": 1e-5}, FLOATS, FLOATS.T),
+    ],
+    "Mod": [({}, np.array([[7], [-5], [2**31 - 1]], np.int64), WHOLE), ({}, np.array([4], np.int64), WHOLE)],
+    "Mul": [({}, FLOATS), ({}, np.array([2654435761], np.int64), WHOLE)],
+    "Pad": [({}, np.array(pads, np.int64)) for pads in ([0, 1, 0, 2], [1, 0, 0, 0])] + [({}, np.array([0, 0, 0, 1]), WHOLE)],
+    "Reshape": [({}, np.array(shape, np.int64)) for shape in ([9], [0, 1, -1], [-1, 9], [0, 3, 1])],
+    "Slice": [
+        ({"axes": [1]}, np.array([1]), np.array([LAST])),
+        ({"axes": [0]}, np.array([0]), np.array([-1])),
+        ({"axes": [-1, 0]}, np.array([-2, 1]), np.array([9, 3])),
+        ({"axes": [1]}, np.array([2]), np.array([1])),
+    ],
+    "Softmax": [({"axis": 1},), ({"axis": -1},)],
+    "Transpose": [({"perm": [1, 0]},)],
+    "Unsqueeze": [({"axes": [0]},), ({"axes": [1, 3]},)],
+    **{op: [({"axes": [1], "keepdims": k},) for k in (0, 1)] for op in ("ReduceMax", "ReduceMean", "ReduceSum")},
 }
+DEFAULT = {1: [({},)], 2: [({}, FLOATS)]}
 
 
-@pytest.mark.parametrize(("op", "attributes"), [(op, a) for op in OPERATORS for a in CASES.get(op, [{}])])
-def test_an_operator_means_the_same_everywhere(op: str, attributes: dict, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("op", "case"), [(op, case) for op in OPERATORS for case in CASES.get(op, DEFAULT.get(OPERATORS[op][0]))]
+)
+def test_an_operator_means_the_same_everywhere(op: str, case: tuple, tmp_path) -> None:
+    attributes, *constants = case
     dice = np.random.default_rng(0)
     x = dice.normal(size=(3, 3)).astype(np.float32) + (3.0 if op == "Sqrt" else 0.0)
-    g = GraphBuilder(X)
-    inputs = ["x"]
-    if op == "Gather":
-        inputs.append(g.constant("ids", np.array([[2, 0], [1, 1]], np.int32)))
-    elif OPERATORS[op][0] == 2:
-        inputs.append(g.constant("y", dice.normal(size=(3, 3)).astype(np.float32)))
+    if len(constants) == OPERATORS[op][0]:
+        x = constants.pop()
+    g = GraphBuilder(GraphInput("x", str(x.dtype), ("B", 3)))
+    inputs = ["x", *(g.constant(f"constant {place}", value) for place, value in enumerate(constants))]
     graph = g.build(g(op, *inputs, **attributes))
     target = find("targets", "onnx")()
-    # The declared output is (B, C); an operator's own output may have another rank, which ONNX Runtime gives as it is.
+    expected = evaluate(graph, {"x": x})
+    # The output is declared as (B, C), float32; an operator's own output may be of another rank and type.
     import onnx
 
     checker, onnx.checker.check_model = onnx.checker.check_model, lambda *a, **k: None
@@ -40,10 +62,15 @@ def test_an_operator_means_the_same_everywhere(op: str, attributes: dict, tmp_pa
         target.write(graph, tmp_path / "m.onnx")
     finally:
         onnx.checker.check_model = checker
+    model = onnx.load(tmp_path / "m.onnx")
+    model.graph.output[0].type.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(expected.dtype)
+    onnx.save(model, tmp_path / "m.onnx")
     found = target.load(tmp_path / "m.onnx")({"x": x})
-    expected = evaluate(graph, {"x": x})
     assert found.dtype == expected.dtype
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    if np.issubdtype(expected.dtype, np.integer):
+        np.testing.assert_array_equal(found, expected)
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +101,7 @@ def test_names_are_made_once() -> None:
 
 
 def test_the_catalog() -> None:
-    assert names("students") == ["bag"]
+    assert names("students") == ["bag", "encoder"]
     assert find("objectives", "soft-targets").__name__ == "SoftTargets"
     with pytest.raises(UnknownNameError, match="Did you mean 'soft_targets'"):
         find("objectives", "soft_target")

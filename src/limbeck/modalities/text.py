@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from limbeck.errors import DataError
 from limbeck.modalities._near_words import NearWords, near_words
-from limbeck.modalities._pruning import Pruned, bare, pruned
+from limbeck.modalities._pruning import Pruned, Template, bare, pruned, special_ids, template
 from limbeck.modalities._synonyms import synonyms
 from limbeck.modalities._text_views import TextViews
 from limbeck.text import clean, readable, word_of
@@ -23,14 +23,15 @@ from limbeck.types import Json, Record, View
 
 
 class Text:
-    """Token ids of a text under a tokenizer without special tokens.
+    """Token ids of a text. No text can spell a special token; ids of special tokens stand around all texts or none.
 
     Args:
         tokenizer: the content of a `tokenizer.json` of the tokenizers library, parsed.
-        max_tokens: longer texts are cut.
+        max_tokens: longer texts are cut, so that they have so many with those around them.
+        around: the ids before and after each text; `pruned` finds them.
 
     Raises:
-        DataError: the tokenizer cannot be read.
+        DataError: the tokenizer cannot be read, or `max_tokens` leaves no room for a text.
 
     Example:
         >>> words = {"type": "WordLevel", "vocab": {"[UNK]": 0, "hello": 1}, "unk_token": "[UNK]"}
@@ -39,9 +40,16 @@ class Text:
         [[1]]
     """
 
-    def __init__(self, tokenizer: Json, max_tokens: int = 128) -> None:
+    def __init__(self, tokenizer: Json, max_tokens: int = 128, around: Template | None = None) -> None:
         self._tokenizer_json = bare(tokenizer)
+        self._own_template, self._special = template(tokenizer), special_ids(tokenizer)
+        self._around = around or Template()
         self.max_tokens = max_tokens
+        self._room = max_tokens - len(self._around.before) - len(self._around.after)
+        if self._room < 1:
+            raise DataError(
+                f"max_tokens is {max_tokens}, but {max_tokens - self._room} special tokens stand around each text. Raise it."
+            )
         try:
             self._tokenizer = Tokenizer.from_str(json.dumps(self._tokenizer_json))
         except Exception as error:  # the library raises bare Exception
@@ -60,24 +68,26 @@ class Text:
     @property
     def vocabulary_size(self) -> int:
         """Number of ids that `encode` can give."""
-        return int(self._tokenizer.get_vocab_size())
+        return max(int(self._tokenizer.get_vocab_size()), *(i + 1 for i in (*self._around.before, *self._around.after, -1)))
 
     def encode(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
-        """Token ids of each text, (T,), T at most `max_tokens`; an empty text has none."""
+        """Token ids of each text, (T,), T at most `max_tokens`; an empty text has none but those around it."""
         texts = [readable(p, self.max_tokens) for p in payloads]
         encoded = (
             [self._tokenizer.encode(texts[0], add_special_tokens=False)]
             if len(texts) == 1
             else self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         )
-        return [np.asarray(e.ids[: self.max_tokens], dtype=np.int64) for e in encoded]
+        before, after = self._around.before, self._around.after
+        return [np.asarray([*before, *e.ids[: self._room], *after], dtype=np.int64) for e in encoded]
 
     def words(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
         """For each token that `encode` gives, (T,): the number of its word in the text (`limbeck.text.words`), -1 where it has none."""
         texts = [readable(p, self.max_tokens) for p in payloads]
         encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
-        numbers = [word_of(e.offsets[: self.max_tokens], text) for e, text in zip(encoded, texts, strict=True)]
-        return [np.asarray(n, dtype=np.int64) for n in numbers]
+        before, after = [-1] * len(self._around.before), [-1] * len(self._around.after)
+        numbers = [word_of(e.offsets[: self._room], text) for e, text in zip(encoded, texts, strict=True)]
+        return [np.asarray([*before, *n, *after], dtype=np.int64) for n in numbers]
 
     def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """ids_BT (int64, 0 where padded) and mask_BT (float32, 1 where a token is), T at least 1."""
@@ -91,12 +101,14 @@ class Text:
 
     def spec(self) -> Json:
         """All that `from_spec` needs."""
-        return {"max_tokens": self.max_tokens, "tokenizer": self._tokenizer_json}
+        around = {"before": list(self._around.before), "after": list(self._around.after)}
+        return {"max_tokens": self.max_tokens, **around, "tokenizer": self._tokenizer_json}
 
     @classmethod
     def from_spec(cls, spec: Json) -> Text:
         """The modality back from its spec."""
-        return cls(spec["tokenizer"], int(spec["max_tokens"]))
+        around = Template(tuple(map(int, spec["before"])), tuple(map(int, spec["after"])))
+        return cls(spec["tokenizer"], int(spec["max_tokens"]), around)
 
     view_plan = TextViews
 
@@ -121,11 +133,23 @@ class Text:
         """For each word of the texts that is one piece: up to ten words whose embeddings (V, D) lie nearest, nearest first."""
         return near_words(self._tokenizer, embeddings_VD, [clean(t) for t in texts])
 
-    def pruned(self, texts: Sequence[str]) -> tuple[Text, Pruned]:
-        """This modality over the pieces that `texts` use and all single characters, and where each piece comes from.
+    def pruned(self, texts: Sequence[str], special_tokens: bool = False, min_count: int = 1) -> tuple[Text, Pruned]:
+        """This modality over the pieces that `texts` use and those that keep all others readable, and where each piece comes from.
 
-        Every one of `texts` is encoded into the same pieces as before; other texts fall back to smaller pieces, and no text
-        gets an unknown token that the full tokenizer reads.
+        Every one of `texts` that the full tokenizer reads is encoded into the same pieces as before; others fall back to smaller
+        pieces, and no text gets an unknown token where the full tokenizer reads it. Special tokens count as no reading.
+
+        Args:
+            texts: those that a student is trained on.
+            special_tokens: whether the tokenizer's own special tokens stand around each text, as ids behind those of all pieces.
+            min_count: `used_V` is false for pieces in fewer of the texts than this.
         """
-        smaller = pruned(self._tokenizer_json, self._tokenizer, [readable(t, self.max_tokens) for t in texts])
-        return Text(smaller.tokenizer, self.max_tokens), smaller
+        smaller = pruned(
+            self._tokenizer_json,
+            self._tokenizer,
+            [readable(t, self.max_tokens) for t in texts],
+            around=self._own_template if special_tokens else Template(),
+            special=self._special,
+            min_count=min_count,
+        )
+        return Text(smaller.tokenizer, self.max_tokens, smaller.template), smaller

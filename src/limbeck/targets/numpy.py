@@ -84,6 +84,22 @@ def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, axes, keepdims: function(x, axis=tuple(axes), keepdims=bool(keepdims)).astype(x.dtype)
 
 
+def _layer_normalization(x: Array, scale: Array, bias: Array, axis: int, epsilon: float) -> Array:
+    axes = tuple(range(axis % x.ndim, x.ndim))
+    centred = x - x.mean(axis=axes, keepdims=True)
+    deviation = np.sqrt((centred * centred).mean(axis=axes, keepdims=True) + x.dtype.type(epsilon))
+    return np.asarray(centred / deviation * scale + bias)
+
+
+def _reshape(x: Array, shape: Array) -> Array:
+    return x.reshape([x.shape[axis] if size == 0 else int(size) for axis, size in enumerate(shape)])
+
+
+def _slice(x: Array, starts: Array, ends: Array, axes: list[int]) -> Array:
+    chosen = {axis % x.ndim: slice(int(a), int(b)) for axis, a, b in zip(axes, starts, ends, strict=True)}
+    return x[tuple(chosen.get(axis, slice(None)) for axis in range(x.ndim))]
+
+
 def _divide(a: Array, b: Array) -> Array:
     return a / b if np.issubdtype(a.dtype, np.floating) else np.trunc(a / b).astype(a.dtype)
 
@@ -98,14 +114,20 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Erf": lambda x: _erf(x).astype(x.dtype),
     "Exp": np.exp,
     "Gather": lambda table, ids, axis: np.take(table, ids, axis=axis),
+    "LayerNormalization": _layer_normalization,
     "MatMul": np.matmul,
     "Max": np.maximum,
+    "Mod": np.mod,
     "Mul": np.multiply,
+    "Pad": lambda x, pads: np.pad(x, [(int(a), int(b)) for a, b in pads.reshape(2, -1).T]),
     "ReduceMax": _reduce(np.max),
     "ReduceMean": _reduce(np.mean),
     "ReduceSum": _reduce(np.sum),
     "Relu": lambda x: np.maximum(x, 0),
+    "Reshape": _reshape,
+    "Shape": lambda x: np.array(x.shape, np.int64),
     "Sigmoid": lambda x: (0.5 * (1 + np.tanh(0.5 * x))).astype(x.dtype),
+    "Slice": _slice,
     "Softmax": _softmax,
     "Sqrt": np.sqrt,
     "Sub": np.subtract,

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
+from limbeck.teachers._encoder_weights import encoder_weights
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
 from limbeck.teachers._word_states import BY_WORD, WordStates, numbered
 from limbeck.text import readable
@@ -306,5 +307,8 @@ class Huggingface:
         return cast("NDArray[np.float32]", weight.detach().float().cpu().numpy())
 
     def start(self, old_ids_V: NDArray[np.int64]) -> Start:
-        """What a student over these pieces may start from."""
-        return Start(self.token_embeddings()[old_ids_V])
+        """What a student over the pieces `old_ids_V` of its vocabulary may start from; the head only where the pooling is ours."""
+        head = None
+        if (own := self.module.head) is not None:
+            head = (own.weight.detach().cpu().numpy().copy(), own.bias.detach().cpu().numpy().copy())
+        return Start(self.token_embeddings()[old_ids_V], encoder_weights(self.module.backbone), head)

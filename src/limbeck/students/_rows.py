@@ -1,0 +1,100 @@
+"""Tables of embedding rows, in torch and in a graph. Knows rows, pieces and precision; knows nothing of what reads the rows.
+
+Letters: B examples, T positions, V pieces, R rows of a table, D width of a row, S width of the teacher's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from limbeck.graph import GraphBuilder
+
+Precision = Literal["int8", "float32"]
+
+
+def row_of_piece(pieces: int, used_V: NDArray[np.bool_] | None) -> Tensor:
+    """The row of each piece, (V,): row 0 for all that are not used, a row of its own for each other."""
+    used_V = np.ones(pieces, bool) if used_V is None else used_V
+    return torch.from_numpy(np.where(used_V, np.cumsum(used_V), 0).astype(np.int32))
+
+
+def int8(rows_xD: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (…, D) as whole numbers in [-127, 127], still float, and the scale of each row (…, 1); rows = whole numbers * scale."""
+    scale_x1 = rows_xD.abs().amax(-1, keepdim=True).clamp_min(1e-12) / 127.0
+    return (rows_xD / scale_x1).round(), scale_x1
+
+
+def as_written(rows_xD: Tensor, precision: Precision) -> Tensor:
+    """Rows as the written file holds them."""
+    if precision == "float32":
+        return rows_xD
+    whole_xD, scale_x1 = int8(rows_xD)
+    return whole_xD * scale_x1
+
+
+def emit_rows(
+    g: GraphBuilder,
+    name: str,
+    table_RD: Tensor,
+    rows_BT: str,
+    precision: Precision,
+    *,
+    weight_R1: Tensor | None = None,
+    times_BT1: str | None = None,
+) -> str:
+    """The rows of a table that `rows_BT` names, (B, T, D), each times its weight and times `times_BT1`.
+
+    int8 rows are gathered first and scaled after, and weights are multiplied into the scales, so no operator touches the table.
+    """
+    table_RD = table_RD.detach().cpu()
+    if precision == "float32":
+        table_RD = table_RD if weight_R1 is None else table_RD * weight_R1
+        gathered_BTD = g("Gather", g.constant(name, table_RD.numpy()), rows_BT, axis=0)
+        return gathered_BTD if times_BT1 is None else g("Mul", gathered_BTD, times_BT1)
+    whole_RD, scale_R1 = int8(table_RD)
+    scale_R1 = scale_R1 if weight_R1 is None else scale_R1 * weight_R1
+    scales_BT1 = g("Gather", g.constant(f"{name}.scale", scale_R1.numpy()), rows_BT, axis=0)
+    gathered_BTD = g("Gather", g.constant(name, whole_RD.to(torch.int8).numpy()), rows_BT, axis=0)
+    return g("Mul", g("Cast", gathered_BTD, to="float32"), scales_BT1 if times_BT1 is None else g("Mul", scales_BT1, times_BT1))
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Principal components of some rows: rows ≈ mean_S + values_RD @ vectors_DS, the nearest of rank D."""
+
+    values_RD: Tensor
+    vectors_DS: Tensor
+    mean_S: Tensor
+
+    def of(self, rows_xS: Tensor) -> Tensor:
+        """The values of other rows."""
+        return (rows_xS - self.mean_S) @ self.vectors_DS.T
+
+
+def principal(rows_RS: Tensor, width: int) -> Components:
+    """The `width` strongest principal components, strongest first; fewer where the rows are narrower."""
+    mean_S = rows_RS.mean(0)
+    centred_RS = rows_RS - mean_S
+    _, vectors_SS = torch.linalg.eigh(centred_RS.T @ centred_RS)
+    vectors_DS = vectors_SS.flip(1)[:, :width].T
+    return Components(centred_RS @ vectors_DS.T, vectors_DS, mean_S)
+
+
+def kept(start_VS: NDArray[np.float32], used_V: NDArray[np.bool_] | None) -> Tensor:
+    """The rows of the pieces that are used, (R - 1, S), float32."""
+    rows_VS = torch.from_numpy(np.asarray(start_VS, np.float32))
+    return rows_VS if used_V is None else rows_VS[torch.from_numpy(used_V)]
+
+
+def tiny_batch(length: int = 5) -> dict[str, NDArray[np.generic]]:
+    """Ids of up to 11 pieces and their mask, one text of them empty: what the contract tests use."""
+    dice = np.random.default_rng(0)
+    lengths = np.array([1, length, 3, 0])
+    mask_BT = (np.arange(length)[None, :] < lengths[:, None]).astype(np.float32)
+    return {"ids": dice.integers(0, 11, mask_BT.shape) * mask_BT.astype(np.int64), "mask": mask_BT}
