@@ -17,6 +17,7 @@ from limbeck.cli.distill import distill
 from limbeck.cli.predict import predict
 from limbeck.cli.screen import Watch as Watch
 from limbeck.cli.screen import err, out
+from limbeck.cli.store import store
 from limbeck.errors import LimbeckError
 
 app = typer.Typer(
@@ -27,9 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# A new command is a file beside this one, and its function in this line.
+# A new command is a file beside this one, and its function (or its group) in one of these lines.
 for command in (distill, predict, list_, demo):
     app.command(command.__name__.strip("_").replace("_", "-"))(command)
+for group in (store,):
+    app.add_typer(group)
 
 
 def _version(value: bool) -> None:
