@@ -110,13 +110,12 @@ class Attempt:
 
 def committed(out: Path, payloads: set[str]) -> set[str]:
     """Which of the payloads have an answer in the store."""
-    from limbeck.signals.store import SignalStore, stored_fingerprint
+    from limbeck.signals.store import SignalStore, is_store
 
     folder = out / "signals"
-    if not payloads or not (fingerprint := stored_fingerprint(folder)):
+    if not payloads or not is_store(folder):
         return set()
-    store = SignalStore(folder, fingerprint)
-    return payloads - set(store.missing(sorted(payloads), frozenset({"logits_BC"})))
+    return payloads - set(SignalStore.at(folder).missing(sorted(payloads), frozenset({"logits_BC"})))
 
 
 def asked(door: Path) -> list[list[str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from limbeck.cli import _typed
+from limbeck.cli.demo import typed
 
 
 @pytest.fixture
@@ -20,21 +20,21 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_program_that_the_shell_finds_is_typed_by_its_name(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(program.parent))
-    assert _typed(str(program)) == "limbeck"
+    assert typed(str(program)) == "limbeck"
 
 
 def test_a_program_below_this_folder_is_typed_by_its_path_from_here(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(program.parents[2])
-    assert _typed(str(program)) == "venv/bin/limbeck"
+    assert typed(str(program)) == "venv/bin/limbeck"
     monkeypatch.chdir(program.parent)
-    assert _typed(str(program)) == "./limbeck"
+    assert typed(str(program)) == "./limbeck"
 
 
 def test_another_program_is_typed_by_its_path(program: Path) -> None:
-    assert _typed(str(program)) == str(program)
+    assert typed(str(program)) == str(program)
 
 
 def test_a_module_is_typed_with_its_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin")
     monkeypatch.chdir("/")
-    assert _typed("/x/limbeck/__main__.py") == f"{str(Path(sys.executable)).lstrip('/')} -m limbeck"
+    assert typed("/x/limbeck/__main__.py") == f"{str(Path(sys.executable)).lstrip('/')} -m limbeck"

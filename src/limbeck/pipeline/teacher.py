@@ -20,7 +20,7 @@ from limbeck.engine.loop import Term, Training
 from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.training import precision, trained
 from limbeck.run import Run, is_proven, settle, write_json
-from limbeck.signals.store import SignalStore, stored_fingerprint
+from limbeck.signals.store import SignalStore, described, is_store
 from limbeck.signals.teach import teach
 from limbeck.teachers._averaged import Averaged
 from limbeck.types import Json, Record, TrainingPlan, View, digest
@@ -66,7 +66,7 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
         folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
         if hasattr(teacher, "precision"):
             teacher.precision = _labelling_precision(run, teacher, folder, [v.payload for v in asked[:_PROBE]])
-        store = SignalStore(folder, teacher.fingerprint())
+        store = SignalStore(folder, teacher.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
         for done, total in teach(teacher, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
@@ -74,8 +74,7 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
 
 def _labelling_precision(run: Run, teacher: Any, folder: Path, payloads: Sequence[Any]) -> str:
     """That of the answers that lie in the store already, else the recipe's, else the faster one."""
-    before = stored_fingerprint(folder).get("precision")
-    if run.recipe.precision == "auto" and before:
+    if run.recipe.precision == "auto" and is_store(folder) and (before := described(folder).get("precision")):
         return before
 
     def answer(name: str) -> None:

@@ -1,33 +1,38 @@
-"""The signal store: the teacher's answers on disk, found by what was asked. Knows arrays and keys; never calls a teacher.
+"""The signal store: one teacher's answers on disk, found by what was asked. Knows payloads, keys and signals; never calls a teacher.
 
     signals/
-      store.json                      the teacher's fingerprint, field by field
-      shards/<name>.safetensors       keys (N, 32) and one column per field (N, …)
+      store.json                the teacher's fingerprint, field by field
+      shards/  index/  lock     the entries, see entries.py
 
-An entry's key is sha256(teacher fingerprint, realised teacher input), so any run that asks the same thing shares the answer. A shard
-is a fixed set of keys, made whole or not at all: it is written beside its place and linked into it, and the first to commit wins.
-Its sha256 is part of its name, so a damaged shard is found before it is read. This first version reads shards into memory.
+An entry's key is sha256(teacher's identity, realised teacher input), so any run that asks the same thing shares the answer. A shard is a
+fixed set of entries, committed whole or not at all. Shards are Arrow files that are mapped for as long as a row is read from them; opening
+reads no shard that is in the index, so ten million rows open at once and take no memory.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
 
-from limbeck.errors import SignalError
+from limbeck.errors import InputFileError, SignalError
+from limbeck.signals.disk import explained, locked, write_whole
+from limbeck.signals.entries import Entries, Found
+from limbeck.signals.shard import KEY_BYTES, Column
 from limbeck.types import Fingerprint, Signal, digest
 
-_KEYS = "keys"
+_FORMAT = 1
+_DESCRIPTION = "store.json"
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=2)
 
 
 class SignalStore:
@@ -36,109 +41,202 @@ class SignalStore:
     Args:
         folder: where it lies; made when absent.
         fingerprint: of the teacher whose answers it holds.
+        warn: told of each damaged shard that is set aside; its entries are missing from then on.
 
     Raises:
-        SignalError: the folder holds the answers of another teacher (names the field that differs), or a damaged shard.
+        SignalError: the folder holds the answers of another teacher (names the field that differs), or cannot be used.
     """
 
-    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
-        self._shards = folder / "shards"
-        self._shards.mkdir(parents=True, exist_ok=True)
-        self._identity = digest(dict(fingerprint))
-        self._places: dict[str, dict[bytes, tuple[int, int]]] = {}  # field -> key -> (shard, row)
-        self._loaded: list[dict[str, NDArray[Any]]] = []
-        self._open(folder / "store.json", dict(fingerprint))
-        for path in sorted(self._shards.glob("*.safetensors")):
-            self._add(_proven(path))
+    def __init__(self, folder: Path, fingerprint: Fingerprint, warn: Callable[[str], None] = _warn) -> None:
+        self.folder, self.fingerprint = folder, dict(fingerprint)
+        self._identity = f"{digest(self.fingerprint)}\n".encode()
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if not is_store(folder):
+                _describe(folder, self.fingerprint)
+            _check_same(folder, described(folder), self.fingerprint)
+            self.entries = Entries(folder, warn)
+
+    @classmethod
+    def at(cls, folder: Path, warn: Callable[[str], None] = _warn) -> SignalStore:
+        """The store that lies in a folder, whichever teacher's it is.
+
+        Raises:
+            InputFileError: there is none.
+            SignalError: it is damaged.
+        """
+        return cls(folder, described(folder), warn)
 
     def __len__(self) -> int:
-        return len(set().union(*self._places.values()))
+        with explained(self.folder):
+            return len(self.entries)
 
     def key(self, payload: str) -> bytes:
         """The key of what the teacher is asked, 32 bytes."""
-        return hashlib.sha256(f"{self._identity}\n".encode() + payload.encode("utf-8", "surrogatepass")).digest()
+        return hashlib.sha256(self._identity + payload.encode("utf-8", "surrogatepass")).digest()
 
     def missing(self, payloads: Sequence[str], needs: frozenset[str]) -> list[str]:
-        """The payloads, each once and in order, that have no entry with all the needed fields."""
-        columns = [self._places.get(name, {}) for name in needs]
-        return [p for p in dict.fromkeys(payloads) if not all(self.key(p) in column for column in columns)]
+        """The payloads, each once and in order, that have no entry with all the needed fields.
+
+        What is not missing was read and found whole.
+        """
+        each = list(dict.fromkeys(payloads))
+        with explained(self.folder):
+            lacking_N = self.entries.find(self._keys(each), needs)
+        return [each[i] for i in np.flatnonzero(lacking_N).tolist()]
 
     def commit(self, payloads: Sequence[str], signal: Signal) -> None:
-        """Add one shard, whole or not at all."""
-        columns = {name: np.asarray(value) for name, value in signal.given().items()}
-        for name, column in columns.items():
-            if len(column) != len(payloads):
-                raise SignalError(f"the teacher gave {len(column)} rows of {name} for {len(payloads)} inputs")
-            if not np.isfinite(column).all():
-                row = int(np.argmax(~np.isfinite(column).reshape(len(column), -1).all(axis=1)))
-                raise SignalError(f"the teacher gave {name} that is not finite for the input {payloads[row]!r:.80}")
-        keys = np.frombuffer(b"".join(self.key(p) for p in payloads), dtype=np.uint8).reshape(-1, 32)
-        content = {_KEYS: keys, **columns}
-        data = save(content)
-        place = self._shards / f"{hashlib.sha256(data).hexdigest()}.safetensors"
-        handle, draft = tempfile.mkstemp(dir=self._shards, suffix=".draft")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):  # another run has committed the same shard: the first one stands
-                os.link(draft, place)
-        finally:
-            Path(draft).unlink()
-        self._add(content)
+        """Add one shard, whole or not at all. Where an entry has a field already, that stays.
+
+        Raises:
+            SignalError: the signal does not fit the payloads or is not finite, or it cannot be written.
+        """
+        given = {name: _native(value) for name, value in signal.given().items()}
+        for name, array in given.items():
+            _check(name, array, payloads)
+        lengths_N = _lengths(given)
+        columns = {name: _column(name, array, lengths_N) for name, array in given.items()}
+        first = {payload: row for row, payload in reversed(list(enumerate(payloads)))}
+        rows = np.array(sorted(first.values()), np.int64)
+        with explained(self.folder):
+            self.entries.add(self._keys(payloads)[rows], {name: column.take(rows) for name, column in columns.items()})
 
     def get(self, payloads: Sequence[str], needs: frozenset[str]) -> Signal:
-        """The signals of payloads, in order, (B, …) per field.
+        """The signals of payloads, in order, (B, …) per field; words are padded with 0 to the longest that was asked for.
 
         Raises:
             SignalError: an entry or a field is missing.
         """
-        if absent := self.missing(payloads, needs):
-            raise SignalError(f"{len(absent)} of {len(payloads)} inputs have no {', '.join(sorted(needs))} in the store")
-        keys = [self.key(p) for p in payloads]
-        return Signal(**{name: np.stack([self._row(name, key) for key in keys]) for name in sorted(needs)})
-
-    def _row(self, name: str, key: bytes) -> NDArray[Any]:
-        shard, row = self._places[name][key]
-        return np.asarray(self._loaded[shard][name][row])
-
-    def _add(self, shard: Mapping[str, NDArray[Any]]) -> None:
-        number = len(self._loaded)
-        self._loaded.append(dict(shard))
-        keys = [key.tobytes() for key in np.asarray(shard[_KEYS])]
-        for name in shard:
-            if name != _KEYS:
-                self._places.setdefault(name, {}).update((key, (number, row)) for row, key in enumerate(keys))
-
-    def _open(self, path: Path, fingerprint: dict[str, str]) -> None:
-        if not path.is_file():
-            draft = path.with_suffix(f".{os.getpid()}")
-            draft.write_text(json.dumps(fingerprint, indent=1, sort_keys=True), encoding="utf-8")
-            draft.replace(path)
-            return
-        try:
-            stored = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise SignalError(f"{path} is damaged, so nobody knows whose answers lie there. Remove {path.parent}.") from error
-        differing = [name for name in sorted({*stored, *fingerprint}) if stored.get(name) != fingerprint.get(name)]
-        if differing:
-            details = "; ".join(f"{n}: {stored.get(n)!s:.16} there, {fingerprint.get(n)!s:.16} now" for n in differing)
+        gathered = _Gathered(len(payloads))
+        with explained(self.folder):
+            lacking = int(self.entries.find(self._keys(payloads), needs, gathered.take).sum())
+        if lacking:
             raise SignalError(
-                f"{path.parent} holds the answers of another teacher ({details}). Use another folder, or remove this one."
+                f"{lacking} of {len(payloads)} inputs have no {', '.join(sorted(needs))} in the store {self.folder}. "
+                "Run the same command again: the teacher is asked for what is missing."
             )
+        return gathered.signal()
+
+    def _keys(self, payloads: Sequence[str]) -> NDArray[np.uint8]:
+        """The keys of payloads, (N, 32)."""
+        keys = b"".join(map(self.key, payloads))
+        return np.frombuffer(keys, np.uint8).reshape(-1, KEY_BYTES)
 
 
-def stored_fingerprint(folder: Path) -> Fingerprint:
-    """The fingerprint of the teacher whose answers lie in a folder; empty where none do, or where it cannot be read."""
+def is_store(folder: Path) -> bool:
+    """Whether a signal store lies in a folder."""
+    return (folder / _DESCRIPTION).is_file()
+
+
+def _describe(folder: Path, fingerprint: dict[str, str]) -> None:
+    content = json.dumps({"format": _FORMAT, "teacher": fingerprint}, indent=1, sort_keys=True)
+    with locked(folder / "lock"):
+        if not is_store(folder):  # else another run has been quicker
+            write_whole(folder / _DESCRIPTION, [content.encode()])
+
+
+def described(folder: Path) -> dict[str, str]:
+    """The fingerprint of the teacher whose answers lie in a folder.
+
+    Raises:
+        InputFileError: there is no store.
+        SignalError: nobody can tell.
+    """
+    path = folder / _DESCRIPTION
     try:
-        return dict(json.loads((folder / "store.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
+        content = json.loads(path.read_text(encoding="utf-8"))
+        teacher, form = dict(content["teacher"]), content["format"]
+    except FileNotFoundError as error:
+        raise InputFileError(
+            f"there is no signal store in {folder} (no {_DESCRIPTION}). Give its folder, or that of a run."
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SignalError(f"{path} is damaged, so nobody knows whose answers lie there. Remove {folder}.") from error
+    if form != _FORMAT:
+        raise SignalError(
+            f"{path} speaks of format {form}, and this limbeck reads format {_FORMAT}. Use another folder, or the limbeck that wrote it."
+        )
+    return teacher
 
 
-def _proven(path: Path) -> dict[str, NDArray[Any]]:
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != path.stem:
-        raise SignalError(f"the shard {path} is damaged (its sha256 is not its name). Remove it; the same command asks again.")
-    return load(data)
+def _check_same(folder: Path, stored: dict[str, str], now: dict[str, str]) -> None:
+    differing = [name for name in sorted({*stored, *now}) if stored.get(name) != now.get(name)]
+    if differing:
+        details = "; ".join(f"{n}: {stored.get(n)!s:.16} there, {now.get(n)!s:.16} now" for n in differing)
+        raise SignalError(f"{folder} holds the answers of another teacher ({details}). Use another folder, or remove this one.")
+
+
+def _native(value: Any) -> NDArray[Any]:
+    array = np.asarray(value)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _check(name: str, array: NDArray[Any], payloads: Sequence[str]) -> None:
+    if array.dtype.kind not in "biuf":
+        raise SignalError(f"the teacher gave {name} of type {array.dtype}; expected numbers")
+    if len(array) != len(payloads):
+        raise SignalError(f"the teacher gave {len(array)} rows of {name} for {len(payloads)} inputs")
+    if not np.isfinite(array).all():
+        row = int(np.argmax(~np.isfinite(array).reshape(len(array), -1).all(axis=1)))
+        raise SignalError(f"the teacher gave {name} that is not finite for the input {payloads[row]!r:.80}")
+
+
+def _by_word(name: str) -> bool:
+    """Whether a field has one value for each word, which its name says, as in hidden_BWD."""
+    return "W" in name.rpartition("_")[2]
+
+
+def _lengths(given: dict[str, NDArray[Any]]) -> NDArray[np.int64] | None:
+    """The number of words of each entry, (N,): up to the last one that the mask knows."""
+    if "mask_BW" not in given:
+        return None
+    there_NW = given["mask_BW"] != 0
+    return (there_NW * np.arange(1, there_NW.shape[1] + 1)).max(axis=1, initial=0).astype(np.int64)  # type: ignore[no-any-return]
+
+
+def _column(name: str, array: NDArray[Any], lengths_N: NDArray[np.int64] | None) -> Column:
+    if not _by_word(name):
+        return Column(array)
+    if lengths_N is None:
+        lengths_N = np.full(len(array), array.shape[1], np.int64)
+    return Column(array[np.arange(array.shape[1]) < lengths_N[:, None]], lengths_N)
+
+
+class _Gathered:
+    """Arrays that are filled shard by shard."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._pieces: dict[str, list[tuple[NDArray[np.int64], Column]]] = {}
+
+    def take(self, found: Found) -> None:
+        """Copy what was found."""
+        for name in found.fields:
+            column = found.shard.column(name).take(found.row_M)
+            if column.lengths_M is not None:
+                self._pieces.setdefault(name, []).append((found.query_M, column))
+                continue
+            shape, dtype = column.values.shape[1:], column.values.dtype
+            if name not in self._arrays:
+                self._arrays[name] = np.empty((self._count, *shape), dtype)
+            array = self._arrays[name]
+            if (array.shape[1:], array.dtype) != (shape, dtype):
+                raise SignalError(
+                    f"{name} lies there as {array.dtype} {array.shape[1:]} and as {dtype} {shape}, so the two cannot be used together"
+                )
+            array[found.query_M] = column.values
+
+    def signal(self) -> Signal:
+        """What was gathered; words padded to the longest."""
+        columns = (column for pieces in self._pieces.values() for _, column in pieces)
+        longest = max((int(c.lengths_M.max(initial=0)) for c in columns if c.lengths_M is not None), default=0)
+        for name, pieces in self._pieces.items():
+            values = pieces[0][1].values
+            self._arrays[name] = np.zeros((self._count, longest, *values.shape[1:]), values.dtype)
+            for query_M, column in pieces:
+                assert column.lengths_M is not None, name
+                padded = np.zeros((len(query_M), longest, *values.shape[1:]), values.dtype)
+                padded[np.arange(longest) < column.lengths_M[:, None]] = column.values
+                self._arrays[name][query_M] = padded
+        return Signal(**self._arrays)

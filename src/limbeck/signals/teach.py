@@ -20,7 +20,7 @@ def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: fr
     """Commit the signals of all views that the store does not hold yet; yields (done, total) before and after each shard.
 
     Raises:
-        TeacherError: the teacher cannot give a needed field.
+        TeacherError: the teacher cannot give a needed field, or does not.
     """
     if absent := needs - teacher.gives():
         raise TeacherError(
@@ -30,6 +30,14 @@ def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: fr
     wanted = store.missing([v.payload for v in views], needs)
     yield 0, len(wanted)
     for start in range(0, len(wanted), SHARD):
-        payloads = wanted[start : start + SHARD]
-        store.commit(payloads, teacher.answer(payloads, needs))
+        # Another run may have asked for some of it by now, and entries may lack one field only.
+        if payloads := store.missing(wanted[start : start + SHARD], needs):
+            lacked = frozenset(name for name in needs if store.missing(payloads, frozenset({name})))
+            signal = teacher.answer(payloads, lacked)
+            if absent := lacked - signal.given().keys():
+                raise TeacherError(
+                    f"the teacher says that it gives {', '.join(sorted(absent))}, but its answer holds only "
+                    f"{', '.join(signal.given()) or 'nothing'}. Mend its `answer`, or its `gives`."
+                )
+            store.commit(payloads, signal)
         yield min(start + SHARD, len(wanted)), len(wanted)

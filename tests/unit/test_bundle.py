@@ -1,108 +1,13 @@
-"""Signals are asked once and proven when read; a bundle is what its manifest says or it does not open."""
+"""A bundle is what its manifest says or it does not open."""
 
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 from limbeck.bundle import Bundle
-from limbeck.errors import BundleError, InputFileError, SignalError, TeacherError
+from limbeck.errors import BundleError, InputFileError
 from limbeck.runtime.predict import load
-from limbeck.signals.store import SignalStore
-from limbeck.signals.teach import teach
-from limbeck.types import Signal, View
-
-FINGERPRINT = {"weights": "1", "tokenizer": "2"}
-NEEDS = frozenset({"logits_BC"})
-
-
-class Counting:
-    """A teacher that counts what it is asked."""
-
-    labels = ("a", "b")
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def gives(self) -> frozenset[str]:
-        return NEEDS
-
-    def fingerprint(self) -> dict[str, str]:
-        return FINGERPRINT
-
-    def answer(self, payloads, needs) -> Signal:
-        self.asked += payloads
-        return Signal(logits_BC=np.array([[len(p), 1.0] for p in payloads], np.float32))
-
-
-def views(n: int) -> list[View]:
-    return [View((str(i),), (), 0, "x" * i) for i in range(n)]
-
-
-def test_what_is_committed_is_never_asked_again(tmp_path) -> None:
-    teacher = Counting()
-    steps = teach(teacher, SignalStore(tmp_path, FINGERPRINT), views(3000), NEEDS)
-    assert [next(steps), next(steps)] == [(0, 3000), (1024, 3000)]  # then the process dies
-    store = SignalStore(tmp_path, FINGERPRINT)
-    assert len(store) == 1024
-    list(teach(teacher, store, views(3000), NEEDS))
-    assert sorted(teacher.asked, key=len) == [v.payload for v in views(3000)]
-    again = SignalStore(tmp_path, FINGERPRINT)
-    assert list(teach(teacher, again, views(3000), NEEDS)) == [(0, 0)]
-    np.testing.assert_array_equal(again.get(["xxx", ""], NEEDS).logits_BC, [[3, 1], [0, 1]])
-
-
-def test_a_field_that_is_added_later_hides_nothing(tmp_path) -> None:
-    store = SignalStore(tmp_path, FINGERPRINT)
-    store.commit(["a", "b"], Signal(logits_BC=np.array([[1, 2], [3, 4]], np.float32)))
-    store.commit(["b", "a"], Signal(embedding_BD=np.array([[6.0], [5.0]], np.float32)))
-    both = frozenset({"logits_BC", "embedding_BD"})
-    for opened in (store, SignalStore(tmp_path, FINGERPRINT)):
-        assert opened.missing(["a", "b"], both) == []
-        found = opened.get(["a", "b"], both)
-        np.testing.assert_array_equal(found.logits_BC, [[1, 2], [3, 4]])
-        np.testing.assert_array_equal(found.embedding_BD, [[5], [6]])
-
-
-def test_a_damaged_store_is_said(tmp_path) -> None:
-    SignalStore(tmp_path, FINGERPRINT)
-    for content in ("", "[1]", "{"):
-        (tmp_path / "store.json").write_text(content)
-        with pytest.raises(SignalError, match="damaged"):
-            SignalStore(tmp_path, FINGERPRINT)
-
-
-def test_copies_are_asked_once(tmp_path) -> None:
-    teacher = Counting()
-    list(teach(teacher, SignalStore(tmp_path, FINGERPRINT), views(3) * 4, NEEDS))
-    assert len(teacher.asked) == 3
-
-
-def test_another_teacher_is_refused_by_the_field_that_differs(tmp_path) -> None:
-    SignalStore(tmp_path, FINGERPRINT)
-    with pytest.raises(SignalError, match="another teacher .weights: 1 there, 9 now"):
-        SignalStore(tmp_path, {**FINGERPRINT, "weights": "9"})
-
-
-def test_a_damaged_shard_is_named(tmp_path) -> None:
-    list(teach(Counting(), SignalStore(tmp_path, FINGERPRINT), views(5), NEEDS))
-    (shard,) = (tmp_path / "shards").iterdir()
-    shard.write_bytes(shard.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(SignalError, match=shard.name):
-        SignalStore(tmp_path, FINGERPRINT)
-
-
-def test_what_a_teacher_must_not_give(tmp_path) -> None:
-    store = SignalStore(tmp_path, FINGERPRINT)
-    with pytest.raises(SignalError, match="not finite for the input 'bad'"):
-        store.commit(["good", "bad"], Signal(logits_BC=np.array([[0, 1], [0, np.nan]], np.float32)))
-    with pytest.raises(SignalError, match="1 rows of logits_BC for 2"):
-        store.commit(["a", "b"], Signal(logits_BC=np.zeros((1, 2), np.float32)))
-    with pytest.raises(SignalError, match="have no logits_BC"):
-        store.get(["a"], NEEDS)
-    with pytest.raises(TeacherError, match="need embedding_BD, but this teacher gives only logits_BC"):
-        list(teach(Counting(), store, views(1), frozenset({"embedding_BD"})))
 
 
 @pytest.fixture

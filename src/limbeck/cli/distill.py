@@ -1,0 +1,29 @@
+"""`limbeck distill`: parses and prints; decides nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from limbeck.cli.screen import JsonFlag, Watch, show
+
+
+def distill(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe (YAML). Not needed with --data.", show_default=False)] = None,
+    data: Annotated[Path | None, typer.Option(help="Training rows: .jsonl or .csv, perhaps with .gz behind.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Held-out rows; without it a fifth of the data is held out.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="A Hugging Face id or folder.", show_default="all-MiniLM-L6-v2")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME-OF-DATA")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Any recipe key, as in --set student.width=64.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Distil a teacher into a student; OUT then holds bundle/, evidence/report.json and resolved.json."""
+    if recipe is None and data is None:
+        raise typer.BadParameter("give a recipe, or --data FILE", param_hint="RECIPE")
+    with Watch() as watch:
+        from limbeck.pipeline import distill as run
+
+        report = run(recipe, data=data, test=test, teacher=teacher, out=out, overrides=set_ or (), progress=watch)
+    show(report, as_json)

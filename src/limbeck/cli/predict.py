@@ -1,0 +1,108 @@
+"""`limbeck predict`: parses rows and prints answers; decides nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from limbeck.cli import screen
+from limbeck.cli.screen import JsonFlag
+from limbeck.errors import DataError
+
+_ROWS_AT_ONCE = 4096
+_STRUCTURED = {
+    ".json",
+    ".ndjson",
+    ".tsv",
+    ".tab",
+    ".parquet",
+    ".arrow",
+    ".xls",
+    ".xlsx",
+    ".ods",
+    ".yaml",
+    ".yml",
+    ".xml",
+    ".zip",
+}
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="The folder bundle/ of a run.")],
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to answer.", show_default=False)] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Rows to answer: .jsonl or .csv, or any text file with a text a line; also .gz."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the answers go as JSON lines.", show_default="standard output")
+    ] = None,
+    column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    as_json: JsonFlag = False,
+) -> None:
+    """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order."""
+    if bool(texts) == (file is not None):
+        raise typer.BadParameter("give texts, or --file FILE, and not both", param_hint="TEXT")
+    from limbeck.runtime.predict import load
+
+    predictor = load(bundle)
+    if file is not None:
+        answers = (_line(a) for rows in _chunks(_texts(file, column)) for a in predictor.predict(rows))
+        _write_lines(answers, out)
+        return
+    found = predictor.predict(texts or [])
+    if as_json or out is not None:
+        _write_lines(map(_line, found), out)
+        return
+    for prediction in found:
+        screen.out.print(f"{prediction.label}  {prediction.probability:.3f}", markup=False)
+
+
+def _texts(file: Path, column: str) -> Iterator[str]:
+    """The texts of a file: a column of jsonl or csv rows, or the lines of a text file."""
+    from limbeck.data.read import FORMATS, rows, text_lines
+
+    suffix = Path(file.name.lower().removesuffix(".gz")).suffix
+    if suffix in _STRUCTURED:
+        raise DataError(
+            f"{file}: a file named {suffix} does not hold a text a line, and limbeck reads rows from {' and '.join(FORMATS)} only. "
+            "Convert it, or name it .txt if each line is a text."
+        )
+    if suffix not in FORMATS:
+        yield from text_lines(file)
+        return
+    for where, row in rows(file):
+        value = row.get(column)
+        if column not in row or not isinstance(value, str | None):
+            raise DataError(
+                f"{where}: there is no text in column '{column}'; the columns are {', '.join(row)}. Name it with --column NAME"
+            )
+        yield value or ""
+
+
+def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+    while chunk := list(itertools.islice(texts, _ROWS_AT_ONCE)):
+        yield chunk
+
+
+def _line(prediction: Any) -> str:
+    answer = {"label": prediction.label, "probability": round(prediction.probability, 6)}
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _write_lines(lines: Iterable[str], out: Path | None) -> None:
+    if out is None:
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+        return
+    from limbeck.data.read import write_whole
+
+    with write_whole(out) as handle:
+        for line in lines:
+            handle.write(f"{line}\n")
