@@ -17,13 +17,24 @@ os.environ["OMP_NUM_THREADS"] = (
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="session")
-def banking77() -> Path:
-    """The folder of BANKING77; skips where it is absent."""
-    folder = Path(os.environ.get("LIMBECK_DATA", ROOT.parent / "shared" / "data")) / "banking77"
+def real_data(name: str) -> Path:
+    """A folder of real data; skips where it is absent."""
+    folder = Path(os.environ.get("LIMBECK_DATA", ROOT.parent / "shared" / "data")) / name
     if not folder.is_dir():
         pytest.skip(f"real data: {folder} is absent (set LIMBECK_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def banking77() -> Path:
+    """The folder of BANKING77."""
+    return real_data("banking77")
+
+
+@pytest.fixture(scope="session")
+def rasa_zip() -> Path:
+    """Training data of Rasa's own examples, as one zip."""
+    return real_data("rasa_examples") / "rasa_yaml.zip"
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ class Record:
     """One example: a stable key, a payload, perhaps a label.
 
     The key is made from the payload alone, so copies of one text share a key and can never be split between train and test.
+    `where` says where it was read ("logs.jsonl, line 3"), for whoever has to mend it.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Record:
     label: str | None = None
     split: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

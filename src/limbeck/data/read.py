@@ -1,206 +1,114 @@
-"""Records from jsonl or csv files, gzipped or not. Knows lines and columns; knows nothing of what the texts mean.
-
-Every problem names the file, the line and the next step. Nothing is dropped: a row that cannot be read is an error.
-"""
+"""Sources to records: the front door of this room. Knows which column is text and which is label; knows nothing of what texts mean."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import gzip
-import hashlib
-import json
-import os
-import sys
-import zlib
-from collections.abc import Iterator
+import math
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from limbeck.errors import DataError, InputFileError, LimbeckError, listing, nearest
+from limbeck.data.files import check_readable, text_lines, write_whole
+from limbeck.data.formats import FORMATS, fingerprint, rows
+from limbeck.data.keys import key_of
+from limbeck.data.rejected import Reject, Rejected, stop
+from limbeck.errors import DataError, listing, nearest
 from limbeck.types import Record
 
-FORMATS = (".jsonl", ".csv")
+__all__ = ["FORMATS", "check_readable", "fingerprint", "read_records", "rows", "text_lines", "write_whole"]
+
+_HOPELESS = 1000
+"""A source whose first rows, this many, are all unusable is not read to its end."""
 
 
-def read_records(path: str | Path, *, text: str = "text", label: str | None = "label") -> list[Record]:
-    """All rows of a file as records, in order.
+def read_records(
+    source: str | Path,
+    *,
+    text: str = "text",
+    label: str | None = "label",
+    label_optional: bool = False,
+    reject: Reject = stop,
+    max_rejected_share: float = 0.05,
+) -> list[Record]:
+    """All rows of a source as records, in order.
 
     Args:
-        path: a .jsonl or .csv file, perhaps with .gz behind; UTF-8, with or without a byte order mark.
+        source: a .jsonl, .csv, .tsv, .parquet, or Rasa NLU .yml file, a folder or a .zip of the latter, or a dataset hf://OWNER/NAME;
+            text formats perhaps with .gz behind, in UTF-8, with or without a byte order mark. Rasa's columns are text and label.
         text: the column that holds the text.
-        label: the column that holds the label; a row where it is absent, null or empty has none. None: the file has no labels.
+        label: the column that holds the label; a row where it is absent, null or empty has none. None: labels are not looked at.
+        label_optional: whether the column of the label may be absent everywhere.
+        reject: is told of each row that cannot be used; by default the first one is an error.
+        max_rejected_share: the share of rows from which on the fault is the source's.
 
     Raises:
-        InputFileError: the file is missing or cannot be opened.
-        DataError: the format is unknown, a line is not valid, or a column is absent.
+        InputFileError: the source is missing or cannot be opened.
+        DataError: the format is unknown, a column is absent, or too many rows cannot be used.
     """
-    file = Path(path)
-    records = []
+    records: list[Record] = []
     columns: dict[str, None] = {}
+    rejected = 0
+    first: Rejected | None = None
     labelled = False
-    for where, row in rows(file):
+
+    def refuse(one: Rejected) -> None:
+        nonlocal rejected, first
+        reject(one)
+        rejected, first = rejected + 1, first or one
+        if not records and rejected >= _HOPELESS:
+            raise DataError(f"{source}: none of the first {rejected:,} rows can be used. {_of(first)}")
+
+    for where, row in rows(source, frozenset(name for name in (text, label) if name is not None), refuse):
         columns.update(dict.fromkeys(row))
+        payload = row.get(text)
+        name = None if label is None else row.get(label)
+        labelled = labelled or label in row
         if text not in row:
-            raise DataError(_absent(text, "text", where, row))
-        payload = row[text]
-        if payload is None:
-            payload = ""
-        if not isinstance(payload, str):
-            raise DataError(f"{where}: column '{text}' must hold text; got {type(payload).__name__} {payload!r:.40}")
-        value = None if label is None else row.get(label)
-        if isinstance(value, bool | dict | list | float):
-            raise DataError(f"{where}: column '{label}' must hold a name or a whole number; got {value!r:.40}")
-        name = None if value is None or str(value).strip() == "" else str(value)
-        if name is not None and any("\ud800" <= c <= "\udfff" for c in name):
-            raise DataError(f"{where}: the label {name!r:.40} holds half a character (a lone surrogate). Write it whole.")
-        labelled = labelled or (label is not None and label in row)
-        records.append(Record(key_of(payload), payload, name))
-    if not records:
-        raise DataError(f"{file}: the file holds no rows. Give a file with one example a line.")
-    if label is not None and not labelled:
-        raise DataError(_absent(label, "label", str(file), dict.fromkeys(columns)))
+            refuse(Rejected(where, _absent(text, "text", row), row))
+        elif payload is None or (isinstance(payload, str) and not payload.strip()):
+            refuse(Rejected(where, "the text is empty.", row, "empty"))
+        elif not isinstance(payload, str):
+            shown = f"column '{text}' must hold text; got {type(payload).__name__} {payload!r:.40}"
+            refuse(Rejected(where, shown, row))
+        elif problem := _label_problem(name):
+            refuse(Rejected(where, f"column '{label}' {problem}", row))
+        else:
+            records.append(Record(key_of(payload), payload, _label(name), where=where))
+    if not records and first is None:
+        raise DataError(f"{source}: there are no rows. Give a source with one example a row.")
+    total = len(records) + rejected
+    if first is not None and not records:
+        raise DataError(f"{source}: none of the {total:,} rows can be used. {_of(first)}")
+    if first is not None and rejected > max_rejected_share * total:
+        raise DataError(
+            f"{source}: {rejected:,} of {total:,} rows cannot be used, more than {max_rejected_share:.0%}. {_of(first)} "
+            "Mend them, or allow more with --set data.max_rejected_share=SHARE"
+        )
+    if label is not None and not labelled and not label_optional:
+        raise DataError(f"{source}: {_absent(label, 'label', columns)}")
     return records
 
 
-def key_of(payload: str) -> str:
-    """The stable key of a text: half of its sha256, so copies of a text share it."""
-    return hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _of(first: Rejected) -> str:
+    return f"The first: {first.where}: {first.reason}"
 
 
-def rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each row as a mapping, with where it stands ("logs.jsonl, line 3")."""
-    name = file.name.lower().removesuffix(".gz")
-    with _readable(file):
-        if not name.endswith(FORMATS):
-            raise DataError(
-                f"{file}: unknown format '{Path(name).suffix}'. Use one of {', '.join(FORMATS)}, each also with .gz behind."
-            )
-        with _opened(file) as handle:
-            yield from _jsonl(handle, file) if name.endswith(".jsonl") else _csv(handle, file)
+def _label_problem(value: Any) -> str | None:
+    """Why a value cannot be a label, if it cannot."""
+    if isinstance(value, float) and math.isnan(value):
+        return None  # how pandas writes that there is none
+    if (value is not None and not isinstance(value, str | int)) or isinstance(value, bool):
+        return f"must hold a name or a whole number; got {value!r:.40}"
+    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        return f"holds half a character (a lone surrogate): {value!r:.40}. Write it whole."
+    return None
 
 
-@contextlib.contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    """Turn whatever can go wrong with a file into a message about it."""
-    check_readable(file)
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file}: not UTF-8 ({error.reason}, byte 0x{error.object[error.start]:02x}). Save it as UTF-8."
-        ) from error
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{file}: not a whole gzip file ({error}). Copy it again, or remove .gz from its name.") from error
-    except OSError as error:
-        raise InputFileError(f"cannot read the file {file}: {error.strerror or error}.") from error
+def _label(value: Any) -> str | None:
+    missing = value is None or isinstance(value, float) or str(value).strip() == ""
+    return None if missing else str(value)
 
 
-def check_readable(file: Path) -> None:
-    """Say whether a file can be read, before anything else is done.
-
-    Raises:
-        InputFileError: it is missing, a folder, or not ours to read.
-    """
-    try:
-        there = file.is_file()
-    except OSError as error:
-        raise InputFileError(f"cannot read the file {file}: {error.strerror}.") from error
-    if not there:
-        what = "is a folder" if file.is_dir() else "does not exist"
-        raise InputFileError(f"cannot read the file {file}: it {what}. Check the path (from {Path.cwd()}).")
-    if not os.access(file, os.R_OK):
-        raise InputFileError(f"cannot read the file {file}: permission denied. Check its permissions.")
-
-
-def text_lines(file: Path) -> Iterator[str]:
-    """The lines of a text file, perhaps gzipped, without their ends; an empty line is an empty text."""
-    with _readable(file), _opened(file, newline=None) as handle:
-        for line in handle:
-            yield line.removesuffix("\n")
-
-
-@contextlib.contextmanager
-def write_whole(path: Path) -> Iterator[TextIO]:
-    """A file to write (gzipped when its name ends with .gz) that takes its place only when all of it was written.
-
-    Raises:
-        InputFileError: the folder is missing or cannot be written.
-    """
-    try:
-        place = path.resolve()  # a link stays, and what it leads to is replaced
-        if place.is_dir():
-            raise InputFileError(f"cannot write {path}: it is a folder. Give the name of a file.")
-        special = place.exists() and not place.is_file()  # a pipe or a device is written to, never replaced
-    except OSError as error:
-        if isinstance(error, LimbeckError):
-            raise
-        raise InputFileError(f"cannot write {path}: {error.strerror or error}.") from error
-    draft = place if special else place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        with gzip.open(draft, "wt", encoding="utf-8") if path.suffix == ".gz" else draft.open("w", encoding="utf-8") as handle:
-            yield handle
-        if not special:
-            draft.replace(place)
-    except (LimbeckError, BrokenPipeError):  # of whoever makes the lines, or reads them: some of ours are OSErrors too
-        raise
-    except OSError as error:
-        raise InputFileError(f"cannot write {path}: {error.strerror or error}. Check the folder.") from error
-    finally:
-        if not special:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
-
-
-def _opened(file: Path, newline: str | None = "") -> TextIO:
-    if file.suffix.lower() == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8-sig", newline=newline)
-    return file.open(encoding="utf-8-sig", newline=newline)
-
-
-def _jsonl(handle: TextIO, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(handle, 1):
-        if not line.strip():
-            continue
-        where = f"{file}, line {number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # ValueError: also a number of more than 4,300 digits
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            raise DataError(
-                f"{where}: not valid JSON ({reason}): {line.strip():.60}. Each line must be one JSON object."
-            ) from error
-        if not isinstance(row, dict):
-            raise DataError(f'{where}: expected a JSON object such as {{"text": …, "label": …}}; got {line.strip():.60}')
-        yield where, row
-
-
-def _csv(handle: TextIO, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(handle, strict=True)
-    try:
-        header = next(reader, None)
-        if header is None:
-            return
-        if len(set(header)) < len(header):
-            raise DataError(f"{file}: a column name stands twice in the header: {', '.join(header)}")
-        for values in reader:
-            where = f"{file}, line {reader.line_num}"
-            if not values:
-                continue
-            if len(values) != len(header):
-                raise DataError(
-                    f"{where}: {len(values)} fields, but the header has {len(header)}. Quote fields that hold commas."
-                )
-            yield where, dict(zip(header, values, strict=True))
-    except csv.Error as error:
-        raise DataError(
-            f"{file}, line {reader.line_num}: not valid CSV ({error}). Quote fields that hold quotes or newlines."
-        ) from error
-
-
-def _absent(column: str, role: str, where: str, row: dict[str, Any]) -> str:
+def _absent(column: str, role: str, columns: dict[str, Any]) -> str:
     return (
-        f"{where}: there is no column '{column}'; the columns are {listing(list(row))}.{nearest(column, row)} "
+        f"there is no column '{column}'; the columns are {listing(list(columns))}.{nearest(column, columns)} "
         f"Name the {role} column with --set data.{role}=NAME"
     )
