@@ -28,7 +28,7 @@ from harness import BUSY, Company, arguments, write
 from limbeck import find
 from limbeck.data.read import read_records
 from limbeck.engine.batches import Examples
-from limbeck.engine.device import available_cores, chosen_precision, seconds_by_precision
+from limbeck.engine.device import available_cores, faster_precision
 from limbeck.engine.loop import Term, Training
 
 ROUNDS, SECONDS = 4, 12.0
@@ -72,9 +72,7 @@ def measure(data: Path) -> tuple[dict[str, Any], dict[str, str]]:
     kind = find("teachers", "huggingface")
     teacher = kind.load(kind.Settings())
     teacher.add_head(labels, seed=0)
-    teacher.precision = chosen_precision(
-        seconds_by_precision(lambda p: (setattr(teacher, "precision", p), teacher.answer(texts[:64], LOGITS)))
-    )
+    teacher.precision = faster_precision("cpu")["precision"]
 
     family = find("students", "encoder")
     modality, pruned = find("modalities", "text")(teacher.tokenizer_json(), teacher.max_tokens).pruned(
@@ -91,7 +89,7 @@ def measure(data: Path) -> tuple[dict[str, Any], dict[str, str]]:
     encoded = modality.encode(texts)
     examples = Examples(encoded, labels_N, teacher.answer(texts, LOGITS))
     training = Training(student, examples, modality.collate, terms, family.plan, seed=0)
-    training.precision = chosen_precision(seconds_by_precision(training.rehearse))
+    training.precision = teacher.precision
     sizes = [min(family.plan.batch_size, len(texts) - i) for i in range(0, len(texts), family.plan.batch_size)]
     ours = (size for _, size in zip(training.steps(), itertools.cycle(sizes), strict=False))
 

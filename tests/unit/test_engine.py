@@ -7,7 +7,7 @@ from torch import nn
 
 from limbeck.engine.batches import Examples, batches, plan
 from limbeck.engine.checkpoint import Checkpoint
-from limbeck.engine.device import chosen_precision, seconds_by_precision
+from limbeck.engine.device import faster_precision, is_heavy
 from limbeck.engine.loop import Term, Training
 from limbeck.errors import RunFolderError
 from limbeck.objectives.hard_labels import HardLabels
@@ -145,19 +145,32 @@ def test_a_moving_average_takes_the_place_of_the_weights() -> None:
     assert not torch.equal(plain.model.head.weight, averaged.model.head.weight)
 
 
-def test_a_rehearsal_leaves_no_trace() -> None:
-    plain, rehearsed = training(), training()
-    seconds_by_precision(rehearsed.rehearse)
-    list(plain.steps()), list(rehearsed.steps())
-    assert torch.equal(plain.model.head.weight, rehearsed.model.head.weight)
+def test_precision_is_chosen_by_the_clock(monkeypatch) -> None:
+    found = faster_precision("cpu")
+    assert found["precision"] in ("float32", "bfloat16")
+    assert set(found["seconds"]) == {"float32", "bfloat16"}
+    for slow, expected in ((torch.float32, "bfloat16"), (torch.bfloat16, "float32"), (None, "float32")):
+        now = [0.0]
+
+        def clock(now=now) -> float:
+            return now[0]
+
+        def ones(*shape, dtype, device, now=now, slow=slow):
+            class Matrix:
+                def __matmul__(self, _):
+                    now[0] += 2.0 if dtype is slow else 1.0
+
+            return Matrix()
+
+        with monkeypatch.context() as patched:
+            patched.setattr("limbeck.engine.device.time.perf_counter", clock)
+            patched.setattr("limbeck.engine.device.torch.ones", ones)
+            assert faster_precision("cpu")["precision"] == expected
 
 
-def test_precision_is_chosen_by_the_clock() -> None:
-    assert chosen_precision({"float32": 2.0, "bfloat16": 1.0}) == "bfloat16"
-    assert chosen_precision({"float32": 1.0, "bfloat16": 0.99}) == "float32"
-    asked = []
-    seconds_by_precision(asked.append)
-    assert set(asked) == {"float32", "bfloat16"}
+def test_a_light_model_stays_in_float32() -> None:
+    assert not is_heavy(Small())
+    assert is_heavy(nn.Sequential(nn.Linear(384, 384)))
 
 
 def test_a_plan_holds_every_example_once_and_any_batch_can_be_the_first() -> None:

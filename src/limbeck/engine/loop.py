@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -118,15 +117,6 @@ class Training:
         final = self._best_weights or (self._average.weights if self._average is not None else {})
         self.model.load_state_dict(final, strict=False)
         self.model.eval()
-
-    def rehearse(self, precision: str) -> None:
-        """Compute the loss and the gradients of one full batch in a precision and forget them: what a step costs, for a stopwatch."""
-        before, self.precision = self.precision, precision
-        chosen_B = np.arange(min(len(self._examples), self._plan.batch_size))
-        self.loss(self._examples.batch(chosen_B, self._collate, self._device)).backward()  # type: ignore[no-untyped-call]
-        for module in self._modules:
-            module.zero_grad(set_to_none=True)
-        self.precision = before
 
     def loss(self, batch: Batch) -> Tensor:
         """The loss of a batch: the sum over objectives of weight * mean over examples, in nats."""

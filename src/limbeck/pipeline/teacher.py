@@ -26,8 +26,6 @@ from limbeck.teachers._averaged import Averaged
 from limbeck.types import Json, Record, TrainingPlan, View, digest
 
 LOGITS = frozenset({"logits_BC"})
-_PROBE = 128
-"""Views that are labelled to find the faster precision."""
 
 
 def load_teacher(run: Run, splits: Splits) -> Any:
@@ -65,23 +63,18 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
     with run.stage("signals"):
         folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
         if hasattr(teacher, "precision"):
-            teacher.precision = _labelling_precision(run, teacher, folder, [v.payload for v in asked[:_PROBE]])
+            teacher.precision = _labelling_precision(run, teacher, folder)
         store = SignalStore(folder, teacher.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
         for done, total in teach(teacher, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
 
 
-def _labelling_precision(run: Run, teacher: Any, folder: Path, payloads: Sequence[Any]) -> str:
+def _labelling_precision(run: Run, teacher: Any, folder: Path) -> str:
     """That of the answers that lie in the store already, else the recipe's, else the faster one."""
     if run.recipe.precision == "auto" and is_store(folder) and (before := described(folder).get("precision")):
         return before
-
-    def answer(name: str) -> None:
-        teacher.precision = name
-        teacher.answer(payloads, LOGITS)
-
-    return precision(run, "signals", answer)
+    return precision(run, teacher.module)
 
 
 def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:

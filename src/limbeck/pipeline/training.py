@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isfinite
+
+from torch import nn
 
 from limbeck.curves import Pace
 from limbeck.engine.checkpoint import Checkpoint
-from limbeck.engine.device import chosen_precision, seconds_by_precision
+from limbeck.engine.device import faster_precision, is_heavy
 from limbeck.engine.loop import Training
 from limbeck.errors import TrainingError
 from limbeck.run import Run
 from limbeck.types import Json, digest
 
 
-def precision(run: Run, name: str, work: Callable[[str], object]) -> str:
-    """The recipe's precision, or, where that is 'auto', the faster one for `work(precision)`, measured once in a run."""
+def precision(run: Run, model: nn.Module) -> str:
+    """The recipe's precision for a model; where that is 'auto', the faster one on this machine, measured once in a run."""
     if run.recipe.precision != "auto":
         return run.recipe.precision
-
-    def measured() -> Json:
-        seconds = seconds_by_precision(work)
-        return {"precision": chosen_precision(seconds), "seconds": {k: round(s, 4) for k, s in seconds.items() if isfinite(s)}}
-
-    return str(run.decided(f"{name}.precision", measured)["precision"])
+    if not is_heavy(model):
+        return "float32"
+    return str(run.decided("precision", lambda: faster_precision(run.device))["precision"])
 
 
 def trained(run: Run, stage: str, name: str, training: Training, identity: Json, note: str) -> Checkpoint:
@@ -43,7 +41,7 @@ def trained(run: Run, stage: str, name: str, training: Training, identity: Json,
     Raises:
         TrainingError: the loss is not a number any more.
     """
-    training.precision = precision(run, name, training.rehearse)
+    training.precision = precision(run, training.model)
     identity = {**identity, "precision": training.precision, "environment": run.environment}
     checkpoint = Checkpoint(run.folder / f".{name}.checkpoint", digest(identity), run.recipe.checkpoint_seconds)
     if saved := checkpoint.load():

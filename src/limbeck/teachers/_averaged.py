@@ -27,6 +27,7 @@ class Averaged:
         self.width: int = members[0].width
         self.parameters: int = sum(m.parameters for m in members)
         self.has_head = True
+        self.module = members[0].module
 
     @property
     def precision(self) -> str:
