@@ -40,7 +40,9 @@ CASES: dict[str, list[tuple]] = {
 DEFAULT = {1: [({},)], 2: [({}, FLOATS)]}
 
 
-@pytest.mark.parametrize(("op", "case"), [(op, case) for op in OPERATORS for case in CASES.get(op, DEFAULT.get(OPERATORS[op][0]))])
+@pytest.mark.parametrize(
+    ("op", "case"), [(op, case) for op in OPERATORS for case in CASES.get(op, DEFAULT.get(OPERATORS[op][0]))]
+)
 def test_an_operator_means_the_same_everywhere(op: str, case: tuple, tmp_path) -> None:
     attributes, *constants = case
     dice = np.random.default_rng(0)
@@ -99,7 +101,7 @@ def test_names_are_made_once() -> None:
 
 
 def test_the_catalog() -> None:
-    assert names("students") == ["bag"]
+    assert names("students") == ["bag", "conv_text", "encoder"]
     assert find("objectives", "soft-targets").__name__ == "SoftTargets"
     with pytest.raises(UnknownNameError, match="Did you mean 'soft_targets'"):
         find("objectives", "soft_target")
