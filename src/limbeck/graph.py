@@ -46,6 +46,7 @@ OPERATORS: dict[str, tuple[int, frozenset[str]]] = {
     "Transpose": (1, frozenset({"perm"})),
     "Unsqueeze": (1, frozenset({"axes"})),
 }
+_END = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,10 @@ class GraphBuilder:
     def whole(self, *values: int) -> str:
         """An int64 constant of whole numbers (N,), as shapes and indices are; the same numbers are written once."""
         return self._once(f"whole {values!r}", np.array(values, np.int64))
+
+    def part(self, x: str, axis: int, start: int, stop: int | None = None) -> str:
+        """x from `start` to `stop` along an axis; a negative number counts from the end, None is the end."""
+        return self("Slice", x, self.whole(start), self.whole(_END if stop is None else stop), axes=[axis])
 
     def normalized(self, name: str, x: str, weight_D: NDArray[Any], bias_D: NDArray[Any], epsilon: float) -> str:
         """LayerNormalization over the last axis."""

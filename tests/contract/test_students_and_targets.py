@@ -10,7 +10,7 @@ import torch
 
 from limbeck import find, names
 from limbeck.graph import Graph
-from limbeck.types import Student, Target
+from limbeck.types import Student, Target, TrainingPlan
 
 
 @pytest.fixture(params=names("students"))
@@ -46,6 +46,50 @@ def test_a_student_answers_the_same_alone_and_in_a_batch(student) -> None:
     for row in range(len(together)):
         alone = torch_logits(network, {k: v[row : row + 1] for k, v in inputs.items()})
         np.testing.assert_allclose(alone[0], together[row], atol=1e-5)
+
+
+def test_padding_says_nothing_whatever_lies_there(student, target, tmp_path) -> None:
+    network, inputs = student
+    target.write(network.graph(), tmp_path / target.filename)
+    written = target.load(tmp_path / target.filename)
+    dice = np.random.default_rng(0)
+    lengths = inputs["mask"].sum(1).astype(int)
+    longer = {k: np.concatenate([v, np.zeros((len(v), 9), v.dtype)], axis=1) for k, v in inputs.items()}
+    longer["ids"] = np.where(longer["mask"] > 0, longer["ids"], dice.integers(0, 11, longer["ids"].shape))
+    found, expected = torch_logits(network, longer), torch_logits(network, inputs)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(written(longer), expected, atol=target.tolerance)
+    assert np.isfinite(expected).all()
+    for row, length in enumerate(lengths):  # without any padding
+        bare = {k: v[row : row + 1, : max(1, length)] for k, v in inputs.items()}
+        np.testing.assert_allclose(torch_logits(network, bare)[0], expected[row], atol=1e-5)
+        np.testing.assert_allclose(written(bare)[0], expected[row], atol=target.tolerance)
+
+
+def test_hidden_states_lie_at_the_tokens_and_have_the_width_that_is_told(student) -> None:
+    network, inputs = student
+    with torch.inference_mode():
+        out = network(**{k: torch.from_numpy(v) for k, v in inputs.items()})
+    shapes = network.shapes()
+    assert out.hidden_BTD.shape == (*inputs["ids"].shape, shapes.width)
+    assert out.embedding_BD.shape == (len(inputs["ids"]), shapes.width)
+    assert out.logits_BC.shape == (len(inputs["ids"]), shapes.classes)
+
+
+def test_every_weight_of_a_student_learns(student) -> None:
+    network, inputs = student
+    network.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        logits_BC = network(**{k: torch.from_numpy(v) for k, v in inputs.items()}).logits_BC
+    logits_BC.log_softmax(-1)[:, 0].sum().backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_a_student_says_how_it_is_best_trained(student) -> None:
+    network, _ = student
+    assert isinstance(network.plan, TrainingPlan)
+    assert "Source:" in (type(network).__doc__ or "")
 
 
 def test_a_student_is_the_same_for_the_same_seed(student) -> None:

@@ -101,7 +101,7 @@ def test_names_are_made_once() -> None:
 
 
 def test_the_catalog() -> None:
-    assert names("students") == ["bag", "encoder"]
+    assert names("students") == ["bag", "conv_text", "encoder"]
     assert find("objectives", "soft-targets").__name__ == "SoftTargets"
     with pytest.raises(UnknownNameError, match="Did you mean 'soft_targets'"):
         find("objectives", "soft_target")

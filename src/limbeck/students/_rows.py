@@ -11,11 +11,16 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from limbeck.graph import GraphBuilder
+from limbeck.types import Start
 
 Precision = Literal["int8", "float32"]
+EPSILON = 1e-6
+"""Added to the sum of a text's weights, so that a text without tokens has a mean of zero."""
+_START = 2.0
+_SOFTPLUS_OF_1 = 0.5413248546  # log(e - 1): all tokens weigh 1 at the start
 
 
 def row_of_piece(pieces: int, used_V: NDArray[np.bool_] | None) -> Tensor:
@@ -84,6 +89,34 @@ def principal(rows_RS: Tensor, width: int) -> Components:
     _, vectors_SS = torch.linalg.eigh(centred_RS.T @ centred_RS)
     vectors_DS = vectors_SS.flip(1)[:, :width].T
     return Components(centred_RS @ vectors_DS.T, vectors_DS, mean_S)
+
+
+@torch.no_grad()
+def start_rows(
+    embedding: nn.Embedding, start: Start | None, used_V: NDArray[np.bool_] | None, generator: torch.Generator
+) -> None:
+    """Start a table from small random numbers, then from the strongest principal components of the teacher's embeddings.
+
+    These are scaled to a deviation of 2 over all numbers: Adam moves each number by about the learning rate a step, whatever its
+    size, so components with a deviation of 0.1 are forgotten within an epoch, and larger ones are kept where the texts say nothing
+    against them (docs/diary.md has the figures).
+    """
+    embedding.weight.normal_(0.0, 0.1, generator=generator)
+    if start is not None:
+        values_RD = principal(kept(start.tokens_VS, used_V), embedding.embedding_dim).values_RD
+        scale = _START / values_RD.std(correction=0).clamp_min(1e-8)
+        embedding.weight[1:, : values_RD.shape[1]] = values_RD * scale
+
+
+@torch.no_grad()
+def start_token_weights(token_weight: nn.Embedding) -> None:
+    """Start with tokens that all weigh the same."""
+    token_weight.weight.fill_(_SOFTPLUS_OF_1)
+
+
+def emit_mean(g: GraphBuilder, total_BD: str, weight_BT1: str) -> str:
+    """A weighted sum over the tokens, divided by the sum of the weights, (B, D)."""
+    return g("Div", total_BD, g("Add", g("ReduceSum", weight_BT1, axes=[1], keepdims=0), g.number(EPSILON)))
 
 
 def kept(start_VS: NDArray[np.float32], used_V: NDArray[np.bool_] | None) -> Tensor:

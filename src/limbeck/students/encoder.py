@@ -103,6 +103,7 @@ class Encoder(nn.Module):
             for table in (self.embedding.weight, self.positions):
                 table.normal_(0.0, 0.02, generator=generator)
             for layer in self.layers:
+                assert isinstance(layer, Layer)
                 layer.begin(generator)
             parts = self._take(start, used_V) if start else []
         self.origin = f"teacher's {', '.join(parts)}" if parts else "random"
@@ -150,7 +151,8 @@ class Encoder(nn.Module):
             return dice.normal(0.0, 0.3, shape).astype(np.float32)
 
         width, inner = 8, 12
-        sizes = {"query": (width, width), "key": (width, width), "value": (width, width), "mixed": (width, width)}
+        square = ("query", "key", "value", "mixed")
+        sizes: dict[str, tuple[int, ...]] = dict.fromkeys(square, (width, width))
         sizes |= {"up": (inner, width), "down": (width, inner), "attention_norm": (width,), "output_norm": (width,)}
         layers = [
             {f"{n}.weight": some(*s) for n, s in sizes.items()} | {f"{n}.bias": some(s[0]) for n, s in sizes.items()}
