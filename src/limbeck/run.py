@@ -11,6 +11,7 @@ OUT/
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -31,7 +32,7 @@ from limbeck.curves import Curves
 from limbeck.data.read import check_readable
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.device import available_cores, best_device
-from limbeck.errors import RunFolderError, listing
+from limbeck.errors import LimbeckError, RunFolderError, listing
 from limbeck.evidence import Report
 from limbeck.recipe import Recipe
 from limbeck.types import Fingerprint, Json, Progress, silent
@@ -58,11 +59,17 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self.curves is not None:
             self.curves.close()
         if self.lock is not None:
             self.lock.release()
+        # Some writers are not Python's: their errors hold the system's words and no number.
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if error is not None and (full or os.strerror(errno.ENOSPC) in str(error)) and not isinstance(error, LimbeckError):
+            raise RunFolderError(
+                f"the disk of {self.folder} is full. What was committed stays: make room and run the same command again."
+            ) from error
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

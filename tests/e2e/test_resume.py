@@ -166,3 +166,21 @@ def test_parallel_runs_may_share_the_teachers_answers(tiny_run, tmp_path) -> Non
     assert totals[0] > 0
     assert totals[-1] == 0
     assert len(ROWS) > 5
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("I/O error: No space left on device (os error 28)")])
+def test_a_full_disk_is_said_and_nothing_is_lost(tiny_run, tmp_path, monkeypatch, error) -> None:
+    _, folder, data, teacher = tiny_run
+    from limbeck.targets.onnx import Onnx
+
+    def full(*_) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Onnx, "write", full)
+        with pytest.raises(RunFolderError, match=r"the disk of .* is full.*make room"):
+            limbeck.distill(TINY, data=data, teacher=teacher, out=tmp_path / "out")
+    totals = []
+    limbeck.distill(TINY, data=data, teacher=teacher, out=tmp_path / "out", progress=lambda *a: totals.append(a))
+    assert [total for stage, _, total, _ in totals if stage == "signals"] == [0]
+    assert (tmp_path / "out" / "bundle" / "model.onnx").read_bytes() == (folder / "bundle" / "model.onnx").read_bytes()

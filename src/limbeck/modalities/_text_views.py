@@ -11,7 +11,7 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from limbeck.modalities._near_words import WORD, NearWords
 from limbeck.settings import CountOrZero, Probability, Share
@@ -48,6 +48,10 @@ class TextViews:
     def __post_init__(self) -> None:
         if self.splice_share + self.span_share + self.typo_share > 1 + 1e-9:
             raise ValueError("splice_share, span_share and typo_share add up to more than 1")
+
+    def keeping_labels(self) -> TextViews:
+        """The same number of views, of those kinds alone that keep a record's label."""
+        return replace(self, splice_share=0.0, span_share=0.0, swap_share=0.0, synonym_share=0.0)
 
     def of(self, records: Sequence[Record], seed: int, near: NearWords, alike: NearWords) -> list[View]:
         """The records as they are, then their further views, none of which repeats a text.
