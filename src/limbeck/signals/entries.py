@@ -29,7 +29,7 @@ from limbeck.signals.segment import Candidates, Cover, DamagedIndexError, Words,
 from limbeck.signals.shard import DAMAGED, Column, Layout, Proof, Shard, number_of, renumbered, shards_in, write
 
 T = TypeVar("T")
-_UNWRITTEN = 128
+_UNWRITTEN = 64
 """Shards that may be known to the memory only, before the index is written."""
 
 
