@@ -29,6 +29,12 @@ def hash_of(payload: str) -> float:
     return int(hashlib.sha256(payload.encode()).hexdigest()[:5], 16)
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for the disk: only a loss of power could tell."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
 class Counting:
     """A teacher that counts what it is asked."""
 
@@ -59,7 +65,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index that is written, split and merged after a few shards."""
     monkeypatch.setattr(entries, "_UNWRITTEN", 3)
     monkeypatch.setattr(segment, "_BLOCK", 8)
-    monkeypatch.setattr(os, "fsync", lambda file: None)  # only a loss of power could tell
 
 
 def test_what_is_committed_is_never_asked_again(tmp_path) -> None:

@@ -23,6 +23,12 @@ NEEDS = frozenset({"logits_BC"})
 TEXTS = [f"text {i}" for i in range(40)]
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for the disk: only a loss of power could tell."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+
+
 class Asked(list):
     """A teacher that is the list of what it was asked."""
 
@@ -179,7 +185,7 @@ def test_a_file_that_cannot_be_written_to_its_end_is_not_there(tmp_path) -> None
 
 
 CHILD = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 import numpy as np
 from limbeck.signals import entries, teach
@@ -187,6 +193,7 @@ from limbeck.signals.store import SignalStore
 from limbeck.types import Signal, View
 
 teach.SHARD, entries._UNWRITTEN = 16, 4
+os.fsync = lambda file: None
 folder, log, count = Path(sys.argv[1]), open(sys.argv[2], "a"), int(sys.argv[3])
 
 class Teacher:

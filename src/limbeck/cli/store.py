@@ -116,9 +116,8 @@ def _show(removed: Removed, as_json: bool) -> None:
     if as_json:
         print_json(dataclasses.asdict(removed))
         return
-    out.print(
-        f"{removed.entries:,} entries, {removed.drafts:,} drafts and {removed.damaged:,} damaged shards went, {removed.bytes:,} bytes"
-    )
+    for what in ("entries", "drafts", "damaged", "bytes"):
+        _lines(what, [f"{getattr(removed, what):,} removed"])
 
 
 def _lines(title: str, lines: list[Any]) -> None:

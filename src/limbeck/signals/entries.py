@@ -29,7 +29,7 @@ from limbeck.signals.segment import Candidates, Cover, DamagedIndexError, Words,
 from limbeck.signals.shard import DAMAGED, Column, Layout, Proof, Shard, number_of, renumbered, shards_in, write
 
 T = TypeVar("T")
-_UNWRITTEN = 128
+_UNWRITTEN = 64
 """Shards that may be known to the memory only, before the index is written."""
 
 
@@ -125,10 +125,12 @@ class Entries:
             if not len(rows):
                 return
             lacked = int(np.bitwise_or.reduce(lacking_N))
-            kept = {name: column.take(rows) for name, column in columns.items() if lacked & self.index.bits([name])}
+            kept = {name: column for name, column in columns.items() if lacked & self.index.bits([name])}
+            if len(rows) < len(keys_N32):
+                keys_N32, kept = keys_N32[rows], {name: column.take(rows) for name, column in kept.items()}
             number = max(self._next, _number(file))
             self._announce(file, number + 1)
-            self._write_shard(number, keys_N32[rows], kept)
+            self._write_shard(number, keys_N32, kept)
             if self.index.unwritten >= _UNWRITTEN:
                 self.refresh()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import mmap
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ from limbeck.signals.shard import expanded, number_of
 
 Words = NDArray[np.uint64]
 
-_BLOCK = 1 << 17
-"""Entries in a block, at most about: 2 MiB."""
+_BLOCK = 1 << 16
+"""Entries in a block, at most about: 1 MiB."""
 _END = struct.Struct("<QQ8s")
 _MAGIC = b"limbeck1"
 _NONE: Words = np.zeros(0, np.uint64)
@@ -113,7 +114,9 @@ class Segment:
                 if magic != _MAGIC or zlib.crc32(footer) != crc:
                     raise DamagedIndexError(path.name)
                 content = json.loads(footer)
-                covers = [Cover(name, rows, tuple(content["kinds"][kind])) for name, rows, kind in content["shards"]]
+                kinds = [tuple(fields) for fields in content["kinds"]]
+                shards = zip(content["names"], content["rows"], content["kind"], strict=True)
+                covers = [Cover(sys.intern(name), rows, kinds[kind]) for name, rows, kind in shards]
                 return cls(data, covers, content["starts"], content["sums"], path.name)
             except (ValueError, struct.error, IndexError, KeyError) as error:
                 raise DamagedIndexError(path.name) from error
@@ -142,8 +145,8 @@ class Segment:
         for block in np.flatnonzero(edges[1:] > edges[:-1]).tolist():
             prefix, place = self._block(block)
             asked = sorted_Q[edges[block] : edges[block + 1]]
-            left = np.searchsorted(prefix, asked)
-            lengths = np.searchsorted(prefix, asked, "right") - left
+            left = prefix.searchsorted(asked)
+            lengths = prefix.searchsorted(asked, "right") - left
             query_M = np.repeat(np.arange(edges[block], edges[block + 1]), lengths)
             found.append((query_M, place[expanded(left, lengths)]))
             self._release()
@@ -215,14 +218,21 @@ def write_merged(path: Path, segments: Sequence[Segment]) -> None:
 
     def parts() -> Iterator[bytes]:
         for prefix, place in _blocks(segments, _bits_for(segments)):
-            block = prefix.tobytes() + place.tobytes()
             starts.append(starts[-1] + len(prefix))
-            sums.append(zlib.crc32(block))
-            yield block
+            sums.append(zlib.crc32(place.tobytes(), zlib.crc32(prefix.tobytes())))
+            yield prefix.tobytes()
+            yield place.tobytes()
         covers = [c for s in segments for c in s.alive()]
         kinds = sorted({c.fields for c in covers})
-        shards = [(c.name, c.rows, kinds.index(c.fields)) for c in covers]
-        footer = json.dumps({"kinds": kinds, "shards": shards, "starts": starts, "sums": sums}).encode("ascii")
+        content = {
+            "kinds": kinds,
+            "names": [c.name for c in covers],
+            "rows": [c.rows for c in covers],
+            "kind": [kinds.index(c.fields) for c in covers],
+            "starts": starts,
+            "sums": sums,
+        }
+        footer = json.dumps(content).encode("ascii")
         yield footer
         yield _END.pack(len(footer), zlib.crc32(footer), _MAGIC)
 

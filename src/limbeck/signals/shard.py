@@ -16,6 +16,7 @@ import math
 import mmap
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +35,10 @@ _NAME = re.compile(r"(\d{8,})-([0-9a-f]{32})\.arrow")
 
 
 def shards_in(folder: Path) -> list[str]:
-    """The names of all shards in a folder, sorted."""
+    """The names of all shards in a folder, sorted; each is one string however often it is listed."""
     try:
         with os.scandir(folder) as found:
-            return sorted(entry.name for entry in found if _NAME.fullmatch(entry.name))
+            return sorted(sys.intern(entry.name) for entry in found if _NAME.fullmatch(entry.name))
     except FileNotFoundError:
         return []
 
@@ -156,7 +157,7 @@ def write(folder: Path, number: int, keys_N32: NDArray[np.uint8], columns: Mappi
     content = memoryview(_encoded(keys_N32, columns))
     name = f"{number:08d}-{hashlib.sha256(content).hexdigest()[:32]}.arrow"
     write_whole(folder / name, [content])
-    return name
+    return sys.intern(name)
 
 
 def _is_what_its_name_says(file: int, name: str) -> bool:
@@ -178,14 +179,13 @@ def _arrow() -> Any:
 
 def _encoded(keys_N32: NDArray[np.uint8], columns: Mapping[str, Column]) -> Any:
     pa = _arrow()
-    keys = pa.py_buffer(np.ascontiguousarray(keys_N32))
-    arrays = [pa.Array.from_buffers(pa.binary(KEY_BYTES), len(keys_N32), [None, keys])]
+    arrays = [_made(pa, pa.binary(KEY_BYTES), len(keys_N32), np.ascontiguousarray(keys_N32))]
     schema = [pa.field("key", arrays[0].type, nullable=False)]
     for name, column in columns.items():
         array = _nested(pa, column.values)
         if column.lengths_M is not None:
             starts = np.concatenate([[0], np.cumsum(column.lengths_M)]).astype(np.int64)
-            array = pa.LargeListArray.from_arrays(pa.array(starts), array)
+            array = _made(pa, pa.large_list(array.type), len(keys_N32), starts, array)
         arrays.append(array)
         schema.append(pa.field(name, array.type, nullable=False, metadata={"dtype": column.values.dtype.str}))
     batch = pa.record_batch(arrays, schema=pa.schema(schema))
@@ -204,11 +204,17 @@ def _write_batch(pa: Any, sink: Any, batch: Any) -> None:
 def _nested(pa: Any, values: NDArray[Any]) -> Any:
     """An array (N, …) as Arrow's lists of fixed size around the numbers."""
     flat = np.ascontiguousarray(values).reshape(-1)
-    array = pa.array(flat.view(np.uint8) if flat.dtype == np.bool_ else flat)  # Arrow packs bits, and then rows have no place
+    # Arrow packs bits, and then rows have no place.
+    array = _made(pa, pa.from_numpy_dtype(np.uint8 if flat.dtype == np.bool_ else flat.dtype), len(flat), flat)
     for axis in range(values.ndim - 1, 0, -1):
-        count = math.prod(values.shape[:axis])
-        array = pa.Array.from_buffers(pa.list_(array.type, values.shape[axis]), count, [None], children=[array])
+        array = _made(pa, pa.list_(array.type, values.shape[axis]), math.prod(values.shape[:axis]), None, array)
     return array
+
+
+def _made(pa: Any, kind: Any, count: int, numbers: NDArray[Any] | None, *children: Any) -> Any:
+    """An Arrow array without nulls over memory that is there already (pa.array would import pandas first)."""
+    buffers = [None] if numbers is None else [None, pa.py_buffer(numbers)]
+    return pa.Array.from_buffers(kind, count, buffers, children=list(children))
 
 
 def _layout(data: mmap.mmap) -> Layout:

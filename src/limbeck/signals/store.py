@@ -96,10 +96,13 @@ class SignalStore:
             _check(name, array, payloads)
         lengths_N = _lengths(given)
         columns = {name: _column(name, array, lengths_N) for name, array in given.items()}
+        keys = self._keys(payloads)
         first = {payload: row for row, payload in reversed(list(enumerate(payloads)))}
-        rows = np.array(sorted(first.values()), np.int64)
+        if len(first) < len(payloads):
+            rows = np.array(sorted(first.values()), np.int64)
+            keys, columns = keys[rows], {name: column.take(rows) for name, column in columns.items()}
         with explained(self.folder):
-            self.entries.add(self._keys(payloads)[rows], {name: column.take(rows) for name, column in columns.items()})
+            self.entries.add(keys, columns)
 
     def get(self, payloads: Sequence[str], needs: frozenset[str]) -> Signal:
         """The signals of payloads, in order, (B, …) per field; words are padded with 0 to the longest that was asked for.
