@@ -49,13 +49,16 @@ class Company:
 WHOLE = Company()
 
 
-def arguments(description: str, parts: tuple[str, ...], data: str) -> argparse.Namespace:
-    """The arguments that all benchmarks take."""
+def arguments(description: str, parts: tuple[str, ...], data: str | None = None) -> argparse.Namespace:
+    """The arguments that all benchmarks take; without a name of `data` no data are asked for, and there is no test file to read."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data" / data, help="folder of the data")
     parser.add_argument("--part", choices=parts, default=parts[0])
     parser.add_argument("--work", type=Path, default=Path("work"), help="what can be reused is kept here")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
+    if data is None:
+        parser.set_defaults(final=False)
+        return parser.parse_args()
+    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data" / data, help="folder of the data")
     parser.add_argument("--final", action="store_true", help="read the test file, once, and log it in benchmarks/final.log")
     found = parser.parse_args()
     if not found.data.is_dir():
