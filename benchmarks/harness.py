@@ -49,20 +49,23 @@ class Company:
 WHOLE = Company()
 
 
-def arguments(description: str, parts: tuple[str, ...], data: str | None, **more: int) -> argparse.Namespace:
-    """The arguments that all benchmarks take, and further whole numbers by name; `data` is None where none is read."""
+def arguments(description: str, parts: tuple[str, ...], data: str | None = None, **more: int) -> argparse.Namespace:
+    """The arguments that all benchmarks take, and further whole numbers by name. Without a name of `data` no data are asked for, and
+    there is no test file to read."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    if data is not None:
-        place = HERE.parent.parent / "shared" / "data" / data
-        parser.add_argument("--data", type=Path, default=place, help="folder of the data")
-    for name, value in more.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--part", choices=parts, default=parts[0])
     parser.add_argument("--work", type=Path, default=Path("work"), help="what can be reused is kept here")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
+    for name, value in more.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    if data is None:
+        parser.set_defaults(final=False)
+        return parser.parse_args()
+    place = HERE.parent.parent / "shared" / "data" / data
+    parser.add_argument("--data", type=Path, default=place, help="folder of the data")
     parser.add_argument("--final", action="store_true", help="read the test file, once, and log it in benchmarks/final.log")
     found = parser.parse_args()
-    if data is not None and not found.data.is_dir():
+    if not found.data.is_dir():
         parser.error(
             f"there is no folder {found.data}; give --data DIR (see benchmarks/README.md for where the data comes from)"
         )

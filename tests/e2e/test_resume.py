@@ -168,7 +168,9 @@ def test_parallel_runs_may_share_the_teachers_answers(tiny_run, tmp_path) -> Non
     assert len(ROWS) > 5
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("I/O error: No space left on device (os error 28)")])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("I/O error: No space left on device (os error 28)")]
+)
 def test_a_full_disk_is_said_and_nothing_is_lost(tiny_run, tmp_path, monkeypatch, error) -> None:
     _, folder, data, teacher = tiny_run
     from limbeck.targets.onnx import Onnx

@@ -5,8 +5,11 @@ import pytest
 import torch
 import transformers
 
+from limbeck.modalities.text import Text
+from limbeck.objectives.hidden_states import HiddenStates
 from limbeck.teachers.huggingface import EncoderClassifier, Huggingface
 from limbeck.text import words
+from limbeck.types import Batch, Outputs, Shapes
 
 TEXTS = ["hello there, friend", "", "a", "x " * 400, "👍 ok\u0301", "  where is  it?"]
 BY_WORD = frozenset({"hidden_BWD", "mask_BW"})
@@ -78,3 +81,27 @@ def test_an_encoder_with_a_decoder_gives_no_states(teacher) -> None:
         assert not teacher.gives() & BY_WORD
     finally:
         teacher.module.backbone.config.is_encoder_decoder = False
+
+
+def test_the_teachers_own_states_given_by_a_student_that_stops_earlier_are_at_distance_0(teacher) -> None:
+    """Teacher, modality and objective together: words are the same words, and truncation on one side hurts nothing."""
+    modality = Text(teacher.tokenizer_json(), max_tokens=8)
+    encoded, numbers = modality.encode(TEXTS), modality.words(TEXTS)
+    arrays = {k: torch.from_numpy(v) for k, v in teacher.collate(teacher.encode(TEXTS)).items()}
+    with torch.inference_mode():
+        hidden_BTD = teacher.module(**arrays, hidden=True).hidden_BTD[:, 1 : 1 + max(map(len, encoded))]  # behind [CLS]
+    words_BT = torch.full(hidden_BTD.shape[:2], -1)
+    for row, own in enumerate(numbers):
+        words_BT[row, : len(own)] = torch.from_numpy(own)
+    signal = teacher.answer(TEXTS, BY_WORD).map(torch.from_numpy)
+    batch = Batch({}, torch.zeros(len(TEXTS), dtype=torch.int64), signal, words_BT)
+    objective, shapes = HiddenStates(), Shapes(3, 16)
+
+    def distances(states_BTD: torch.Tensor) -> torch.Tensor:
+        outputs = Outputs(torch.zeros(len(TEXTS), 3), None, states_BTD)
+        return objective(outputs, signal, batch, objective.init(shapes, shapes), torch.ones(len(TEXTS))).per_element
+
+    whole = [row for row, text in enumerate(TEXTS) if len(teacher.encode([text])[0]) <= 10 or text.startswith("x ")]
+    assert len(whole) >= 4
+    assert distances(hidden_BTD)[whole].max() < 1e-6
+    assert distances(hidden_BTD.flip(0)).max() > 0.1
