@@ -33,7 +33,7 @@ CONVERSATION = [
 def recipe() -> Json:
     """The recipe of the demo: limbeck's defaults, but less patient, so that two slow cores need a few minutes."""
     return {
-        "data": {"train": str(TRAIN), "test": str(TEST)},
+        "data": {"train": str(TRAIN), "test": str(TEST), "valid_share": 0.0},  # nothing is left to be chosen
         "teacher": {
             "fine_tune": {"epochs": 5, "batch_size": 32, "learning_rate": 4e-4, "head_learning_rate": 2e-3, "frozen_layers": 3}
         },

@@ -1,0 +1,73 @@
+"""The control never sees what the teacher says: it starts from the backbone as it was, and learns labels alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from limbeck.modalities._text_views import TextViews
+from limbeck.pipeline.control import fit_control
+from limbeck.pipeline.data import read_splits
+from limbeck.pipeline.student import student_logits
+from limbeck.pipeline.teacher import load_teacher
+from limbeck.recipe import Recipe
+from limbeck.run import open_run
+from limbeck.types import Record, TrainingPlan
+from samples import TINY
+
+RECIPE = {**TINY, "data": {"train": "set by the test", "test_share": 0.3, "valid_share": 0.2}, "student": {"width": 16}}
+PLAN = TrainingPlan(epochs=1, batch_size=8, learning_rate=1e-2)
+
+
+def control(backbone, rows_file, out, monkeypatch, steps: int = 150):
+    from limbeck.teachers.huggingface import Huggingface
+
+    def never(*_) -> None:
+        raise AssertionError("the control asked the teacher")
+
+    recipe = Recipe.read(RECIPE, values={"data.train": str(rows_file), "teacher.model": str(backbone), "out": str(out)})
+    with open_run(recipe) as run, monkeypatch.context() as patched:
+        splits = read_splits(run)
+        load_teacher(run, splits)
+        patched.setattr(Huggingface, "answer", never)
+        return fit_control(run, splits, PLAN, steps), splits, run
+
+
+@pytest.fixture
+def backbone(tiny_teacher, tmp_path):
+    folder = tmp_path / "backbone"
+    folder.mkdir()
+    for file in tiny_teacher[1].iterdir():
+        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_the_control_learns_from_labels_alone_and_is_the_same_twice(backbone, rows_file, tmp_path, monkeypatch) -> None:
+    (first, modality, reached), splits, run = control(backbone, rows_file, tmp_path / "a", monkeypatch)
+    (second, _, again), _, _ = control(backbone, rows_file, tmp_path / "b", monkeypatch)
+    assert reached == again
+    assert 0.0 <= reached["accuracy"] <= 1.0
+    assert "teacher's token embeddings" in first.origin
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(a, b)
+    rows = [r for r in splits.train if r.label]
+    found = student_logits(first, modality, modality.encode([r.payload for r in rows])).argmax(1).numpy()
+    truth = np.array([splits.labels.index(r.label) for r in rows])
+    assert (found == truth).mean() > 0.8
+    assert not list(run.folder.glob(".*checkpoint"))
+
+
+def test_a_teacher_that_came_with_a_head_lends_no_start(tiny_teacher, rows_file, tmp_path, monkeypatch) -> None:
+    (student, _, _), _, _ = control(tiny_teacher[1], rows_file, tmp_path / "a", monkeypatch)
+    assert student.origin == "random"
+
+
+def test_the_controls_views_all_keep_their_label() -> None:
+    records = [Record(f"k{i}", f"how do I do thing number {i} with my card", f"c{i % 2}") for i in range(20)]
+    plan = TextViews(per_record=6, case_share=0.3, synonym_share=0.5, span_share=0.2)
+    near = {"card": ("account",), "thing": ("matter",)}
+    assert any(v.label is None for v in plan.of(records, 0, near, near))
+    views = plan.keeping_labels().of(records, 0, near, near)
+    assert len(views) > 60
+    label = {r.key: r.label for r in records}
+    assert all(v.label == label[v.keys[0]] for v in views)
