@@ -58,7 +58,7 @@ class Entries:
         self._place = str(self.shards)
         self._warn, self._write = warn, write
         self._proofs: dict[int, Proof] = {}
-        self._layouts: dict[Layout, Layout] = {}
+        self._layouts: dict[str, Layout] = {}
         self._holds_lock = False
         self._next = -1
         if write:
@@ -85,7 +85,8 @@ class Entries:
             self._set_aside(number, self.shards / name)
             return None
         if shard.proof is not known:
-            self._proofs[number] = Proof(shard.proof.stamp, self._layouts.setdefault(shard.layout, shard.layout))
+            layout = self._layouts.setdefault(repr(shard.layout), shard.layout)  # one for all shards that are alike
+            self._proofs[number] = Proof(shard.proof.stamp, layout)
         return shard
 
     def visit(self, keys_N32: NDArray[np.uint8], needs: frozenset[str], take: Callable[[Found], None] | None = None) -> Words:
@@ -168,8 +169,8 @@ class Entries:
         assert shard is not None, old
         self.index.lose(number)
         if len(rows):
-            columns = {name: shard.column(name).take(rows) for name in shard.layout.fields}
-            self._write_shard(number, shard.keys()[rows], columns)
+            columns = {name: shard.take(name, rows) for name in shard.layout.fields}
+            self._write_shard(number, shard.keys_of(rows), columns)
         old.unlink()
 
     def leftovers(self) -> list[Path]:
@@ -195,7 +196,7 @@ class Entries:
             number, gives = int(number_M[start]), int(gives_M[start])
             if (shard := self.open(number)) is None:
                 continue
-            found_M32[start:stop] = shard.keys()[row_M[start:stop]]
+            found_M32[start:stop] = shard.keys_of(row_M[start:stop])
             if take is not None:
                 fields = tuple(name for name in shard.layout.fields if gives & self.index.bits([name]))
                 take(Found(number, shard, fields, row_M[start:stop], query_M[start:stop]))

@@ -31,6 +31,8 @@ from limbeck.signals.disk import write_whole
 KEY_BYTES = 32
 DAMAGED = ".damaged"
 """The end of the name of a shard that was found damaged and set aside."""
+_WORTH_A_MAP = 16
+"""Rows for which it is worth to map a shard and unmap it again."""
 _NAME = re.compile(r"(\d{8,})-([0-9a-f]{32})\.arrow")
 
 
@@ -83,13 +85,13 @@ class Layout:
     """What lies where in a shard. Shards of one size and kind have one layout."""
 
     rows: int
-    keys: int
-    columns: tuple[tuple[str, Place], ...]
+    keys: Place
+    places: Mapping[str, Place]
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of its fields."""
-        return tuple(name for name, _ in self.columns)
+        return tuple(self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,44 +103,64 @@ class Proof:
 
 
 class Shard:
-    """An open shard, mapped; the map goes with the last reference.
+    """An open shard; it is closed with the last reference.
+
+    Rows are taken from the memory map, unless they are few: then it is quicker to read just those.
 
     Raises:
         FileNotFoundError: it is not there any more.
     """
 
+    _file = -1
+    _map: mmap.mmap | None = None
+
     def __init__(self, folder: str, name: str, proof: Proof | None = None) -> None:
         """Open a shard, and read all of it first if its proof is not at hand; `proof` is None then where it is damaged."""
-        file = os.open(f"{folder}/{name}", os.O_RDONLY)  # no Path: where rows are drawn at random, this is done for nearly each
-        try:
-            state = os.fstat(file)
-            stamp = (state.st_ino, state.st_size, state.st_mtime_ns)
-            self.proof = proof if proof is not None and proof.stamp == stamp else None
-            if self.proof is None and not _is_what_its_name_says(file, name):
-                return
-            self._data = mmap.mmap(file, 0, prot=mmap.PROT_READ)
-        finally:
-            os.close(file)
+        self._file = os.open(f"{folder}/{name}", os.O_RDONLY)  # no Path: rows drawn at random open a shard for nearly each
+        state = os.fstat(self._file)
+        stamp = (state.st_ino, state.st_size, state.st_mtime_ns)
+        self.proof = proof if proof is not None and proof.stamp == stamp else None
         if self.proof is None:
-            self.proof = Proof(stamp, _layout(self._data))
+            if not _is_what_its_name_says(self._file, name):
+                return
+            self.proof = Proof(stamp, _layout(self._mapped()))
         self.layout = self.proof.layout
-        self._places = dict(self.layout.columns)
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
 
     def keys(self) -> NDArray[np.uint8]:
         """The keys of its entries, (N, 32)."""
-        rows = self.layout.rows
-        return np.frombuffer(self._data, np.uint8, rows * KEY_BYTES, self.layout.keys).reshape(rows, KEY_BYTES)
+        return self._all(self.layout.keys, self.layout.rows)
 
-    def column(self, name: str) -> Column:
-        """A field of all entries, as it lies in the map."""
-        place, rows = self._places[name], self.layout.rows
+    def keys_of(self, rows_M: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The keys of some rows, (M, 32)."""
+        return self._some(self.layout.keys, rows_M)
+
+    def take(self, name: str, rows_M: NDArray[np.int64]) -> Column:
+        """A field of some rows, copied."""
+        place, rows = self.layout.places[name], self.layout.rows
         if place.starts is None:
-            return Column(self._values(place, rows))
-        starts = np.frombuffer(self._data, np.int64, rows + 1, place.starts)
-        return Column(self._values(place, int(starts[-1])), np.diff(starts))
+            return Column(self._some(place, rows_M))
+        starts = np.frombuffer(self._mapped(), np.int64, rows + 1, place.starts)
+        return Column(self._all(place, int(starts[-1])), np.diff(starts)).take(rows_M)
 
-    def _values(self, place: Place, count: int) -> NDArray[Any]:
-        return np.frombuffer(self._data, place.dtype, count * math.prod(place.shape), place.values).reshape(count, *place.shape)
+    def _some(self, place: Place, rows_M: NDArray[np.int64]) -> NDArray[Any]:
+        if len(rows_M) >= _WORTH_A_MAP:
+            return self._all(place, self.layout.rows)[rows_M]
+        size = place.dtype.itemsize * math.prod(place.shape)
+        data = b"".join([os.pread(self._file, size, place.values + row * size) for row in rows_M.tolist()])
+        return np.frombuffer(data, place.dtype, len(rows_M) * math.prod(place.shape)).reshape(len(rows_M), *place.shape)
+
+    def _all(self, place: Place, count: int) -> NDArray[Any]:
+        numbers = np.frombuffer(self._mapped(), place.dtype, count * math.prod(place.shape), place.values)
+        return numbers.reshape(count, *place.shape)
+
+    def _mapped(self) -> mmap.mmap:
+        if self._map is None:
+            self._map = mmap.mmap(self._file, 0, prot=mmap.PROT_READ)
+        return self._map
 
 
 def expanded(starts_M: NDArray[np.int64], lengths_M: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -225,7 +247,7 @@ def _layout(data: mmap.mmap) -> Layout:
     def offset(buffer: Any) -> int:
         return int(buffer.address - base.address) if buffer is not None and buffer.size else 0
 
-    columns = []
+    places = {}
     for field, array in zip(list(batch.schema)[1:], batch.columns[1:], strict=True):
         kind, starts, shape = field.type, None, []
         if pa.types.is_large_list(kind):
@@ -234,5 +256,6 @@ def _layout(data: mmap.mmap) -> Layout:
             shape.append(kind.list_size)
             kind = kind.value_type
         dtype = np.dtype(field.metadata[b"dtype"].decode())
-        columns.append((field.name, Place(dtype, tuple(shape), offset(array.buffers()[-1]), starts)))
-    return Layout(batch.num_rows, offset(batch.column(0).buffers()[1]), tuple(columns))
+        places[field.name] = Place(dtype, tuple(shape), offset(array.buffers()[-1]), starts)
+    keys = Place(np.dtype(np.uint8), (KEY_BYTES,), offset(batch.column(0).buffers()[1]), None)
+    return Layout(batch.num_rows, keys, places)

@@ -216,7 +216,7 @@ class _Gathered:
     def take(self, found: Found) -> None:
         """Copy what was found."""
         for name in found.fields:
-            column = found.shard.column(name).take(found.row_M)
+            column = found.shard.take(name, found.row_M)
             if column.lengths_M is not None:
                 self._pieces.setdefault(name, []).append((found.query_M, column))
                 continue

@@ -89,7 +89,7 @@ def contents(folder: Path) -> Contents:
             having = [c for c in covers if name in c.fields]
             shard = next((shard for c in having if (shard := entries.open(c.number))), None)
             if shard is not None:
-                fields[name] = _field(sum(c.rows for c in having), dict(shard.layout.columns)[name])
+                fields[name] = _field(sum(c.rows for c in having), shard.layout.places[name])
         size, count = _bytes(entries), len(entries)
         aside = sum(path.suffix == DAMAGED for path in entries.leftovers())
     return Contents(str(folder), teacher, count, fields, len(covers), size, size / max(1, count), aside, tuple(problems))
