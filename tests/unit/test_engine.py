@@ -17,6 +17,11 @@ from limbeck.types import Outputs, Signal, TrainingPlan
 V, C, N = 4000, 3, 50
 
 
+@pytest.fixture(autouse=True)
+def _small_tables_count_as_large(monkeypatch) -> None:
+    monkeypatch.setattr("limbeck.engine.optim._LARGE", 100_000)
+
+
 class Small(nn.Module):
     """A bag with dropout, so that chance matters, and a table of 4,000 x 32 = 128,000 weights, so that it counts as large."""
 
