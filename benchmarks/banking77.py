@@ -27,8 +27,8 @@ import numpy as np
 import limbeck
 from harness import BUSY, Company, arguments, write
 from limbeck.cli import Watch
-from limbeck.data.read import read_records
-from limbeck.data.split import Splits, split
+from limbeck.data.prepare import prepare
+from limbeck.data.split import Splits
 from limbeck.types import Record
 from limbeck.verify.statistics import paired_difference
 
@@ -63,9 +63,7 @@ def skeleton(data: Path, work: Path, final: bool) -> tuple[dict[str, float], dic
 
         shares: list[float] = []
         report = limbeck.distill(recipe, out=out, progress=progress)
-    records = read_records(data / "train.jsonl.gz")
-    test = read_records(data / "test.jsonl.gz") if final else None
-    rows = [(r.payload, r.label) for r in split(records, test, test_share=0.1).test]
+    rows = [(r.payload, r.label) for r in prepare(limbeck.Recipe.read(recipe).data).splits.test]
     done = subprocess.run(
         [sys.executable, "-c", ANSWER, report.bundle], input=json.dumps(rows), capture_output=True, text=True, check=True
     )
@@ -91,7 +89,7 @@ def skeleton(data: Path, work: Path, final: bool) -> tuple[dict[str, float], dic
 def main(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """The student against a linear model and its control, an encoder against the teacher."""
     from limbeck.pipeline.control import fit_control
-    from limbeck.pipeline.data import read_splits
+    from limbeck.pipeline.data import read_data
     from limbeck.pipeline.student import student_logits
     from limbeck.pipeline.teacher import load_teacher
     from limbeck.run import open_run
@@ -107,7 +105,7 @@ def main(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str,
         encoder = limbeck.distill(encoded, teacher=teacher, out=folder / "encoder", progress=watch)
         read = limbeck.Recipe.read(recipe, values={"out": str(folder / "bag")})
         with open_run(read, watch) as run:
-            splits = read_splits(run)
+            splits = read_data(run).splits
             load_teacher(run, splits)
             plan = read.training_plan()
             steps = _last_step(folder / "bag", "student")

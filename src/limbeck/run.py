@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 from limbeck._version import __version__
 from limbeck.bundle import Bundle, sha256_of
 from limbeck.curves import Curves
-from limbeck.data.read import check_readable
+from limbeck.data.formats import fingerprint
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.device import available_cores, best_device
 from limbeck.errors import LimbeckError, RunFolderError, listing
@@ -97,10 +97,7 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
     """
     folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
     files = {"train": recipe.data.train, "test": recipe.data.test, "unlabelled": recipe.data.unlabelled}
-    for name in files.values():
-        if name is not None:
-            check_readable(Path(name))
-    sums = {use: sha256_of(Path(name)) for use, name in files.items() if name is not None}
+    sums = {use: fingerprint(name) for use, name in files.items() if name is not None}
     threads = recipe.threads or available_cores()
     environment = _environment(threads)
     try:

@@ -6,7 +6,7 @@ import torch
 
 from limbeck.modalities._text_views import TextViews
 from limbeck.pipeline.control import fit_control
-from limbeck.pipeline.data import read_splits
+from limbeck.pipeline.data import read_data
 from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import load_teacher
 from limbeck.recipe import Recipe
@@ -26,7 +26,7 @@ def control(backbone, rows_file, out, monkeypatch, steps: int = 150):
 
     recipe = Recipe.read(RECIPE, values={"data.train": str(rows_file), "teacher.model": str(backbone), "out": str(out)})
     with open_run(recipe) as run, monkeypatch.context() as patched:
-        splits = read_splits(run)
+        splits = read_data(run).splits
         load_teacher(run, splits)
         patched.setattr(Huggingface, "answer", never)
         return fit_control(run, splits, PLAN, steps), splits, run

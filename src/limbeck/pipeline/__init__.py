@@ -12,7 +12,7 @@ from limbeck.recipe import Recipe
 from limbeck.types import Progress, silent
 
 try:
-    from limbeck.pipeline.data import read_splits
+    from limbeck.pipeline.data import read_data
     from limbeck.pipeline.proof import prove
     from limbeck.pipeline.student import fit_student, make_views, write_bundle
     from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
@@ -52,8 +52,10 @@ def distill(
     short = {"data.train": data, "data.test": test, "teacher.model": teacher, "out": out}
     given = {key: str(value) for key, value in short.items() if value is not None}
     with open_run(Recipe.read({} if recipe is None else recipe, overrides, given), progress) as run:
-        splits = read_splits(run)
+        prepared = read_data(run)
+        splits = prepared.splits
         the_teacher = load_teacher(run, splits)
+        prepared.write(run.folder)
         if done := finished(run):
             return done
         the_teacher = fine_tuned(run, the_teacher, splits)

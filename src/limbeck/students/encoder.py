@@ -68,7 +68,7 @@ class Encoder(nn.Module):
         precision: Precision = "int8"
 
     special_tokens: ClassVar[bool] = True
-    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=6, batch_size=64, learning_rate=5e-4)
+    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-4)
 
     def __init__(
         self,
