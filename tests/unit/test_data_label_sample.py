@@ -9,7 +9,7 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from limbeck.data._label_sample_command import label_sample as command
+from limbeck.cli.label_sample import label_sample as command
 from typer.testing import CliRunner
 
 from limbeck.data import choose as module
