@@ -9,9 +9,9 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from limbeck.cli.label_sample import label_sample as command
 from typer.testing import CliRunner
 
+from limbeck.cli.label_sample import label_sample as command
 from limbeck.data import choose as module
 from limbeck.data.choose import choose, margins
 from limbeck.data.keys import fold

@@ -64,8 +64,8 @@ class HiddenStates:
         """
         if student.hidden_BTD is None:
             raise RecipeError(
-                "objective 'hidden_states' needs hidden_BTD, the student's states by token, which this family does not give; "
-                "encoder and conv_text do. Run again with --set student.family=encoder, or without this objective."
+                "objective 'hidden_states' needs hidden_BTD, the student's states by token, which this family does not give. "
+                "Run again with --set student.family=encoder, or without this objective."
             )
         assert batch.words_BT is not None, "an objective over words needs the numbers of the student's words"
         assert isinstance(state, nn.Linear), f"init made a projection; got {state!r}"
