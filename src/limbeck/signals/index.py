@@ -70,6 +70,7 @@ class Index:
         if alone:
             for file in (self._damaged | loaded.keys()) - self._files.keys():
                 (self.folder / file).unlink(missing_ok=True)
+            self._damaged.clear()  # another file may get the name
         for segment in self._recent:
             segment.keep(self.names, self.bits)
         self._recent = [s for s in self._recent if {c.name for c in s.alive()} - covered]
