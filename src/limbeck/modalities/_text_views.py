@@ -77,7 +77,7 @@ class TextViews:
         kind = dice.random()
         keys: tuple[str, ...] = (record.key,)
         label = record.label
-        if kind < self.splice_share and len(records) > 1:
+        if kind < self.splice_share:
             other = records[dice.randrange(len(records))]
             keys, label = (record.key, other.key), None
             operations = [Operation("splice", 1)]
