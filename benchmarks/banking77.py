@@ -16,8 +16,7 @@ from pathlib import Path
 import limbeck
 from harness import BUSY, Company, arguments, write
 from limbeck.cli import Watch
-from limbeck.data.read import read_records
-from limbeck.data.split import split
+from limbeck.data.prepare import prepare
 
 ANSWER = """
 import json, sys, limbeck
@@ -48,9 +47,7 @@ def skeleton(data: Path, work: Path, final: bool) -> tuple[dict[str, float], dic
 
         shares: list[float] = []
         report = limbeck.distill(recipe, out=out, progress=progress)
-    records = read_records(data / "train.jsonl.gz")
-    test = read_records(data / "test.jsonl.gz") if final else None
-    rows = [(r.payload, r.label) for r in split(records, test, test_share=0.1).test]
+    rows = [(r.payload, r.label) for r in prepare(limbeck.Recipe.read(recipe).data).splits.test]
     done = subprocess.run(
         [sys.executable, "-c", ANSWER, report.bundle], input=json.dumps(rows), capture_output=True, text=True, check=True
     )

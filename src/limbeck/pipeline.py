@@ -14,8 +14,8 @@ from limbeck import catalog
 from limbeck._version import __version__
 from limbeck.bundle import Bundle, replace_folder, seal, sha256_of
 from limbeck.data.labels import matched_labels
-from limbeck.data.read import read_records
-from limbeck.data.split import Splits, split
+from limbeck.data.prepare import Prepared, prepare
+from limbeck.data.split import Splits
 from limbeck.errors import TeacherError, missing_extra
 from limbeck.evidence import Measured, Report
 from limbeck.recipe import Recipe
@@ -74,8 +74,10 @@ def distill(
     short = {"data.train": data, "data.test": test, "teacher.model": teacher, "out": out}
     given = {key: str(value) for key, value in short.items() if value is not None}
     run = open_run(Recipe.read({} if recipe is None else recipe, overrides, given), progress)
-    splits = read_splits(run)
+    data_found = read_data(run)
+    splits = data_found.splits
     the_teacher = load_teacher(run, splits)
+    data_found.write(run.folder)
     if done := finished(run):
         return done
     the_teacher = fine_tuned(run, the_teacher, splits)
@@ -86,19 +88,11 @@ def distill(
     return prove(run, the_teacher, student, bundle, splits)
 
 
-def read_splits(run: Run) -> Splits:
-    """Read the data files and divide them."""
-    section = run.recipe.data
-    records = read_records(section.train, text=section.text, label=section.label)
-    test = read_records(section.test, text=section.text, label=section.label) if section.test else None
-    splits = split(records, test, test_share=section.test_share)
-    labelled = sum(r.label is not None for r in splits.train)
-    note = f"{labelled:,} labelled and {len(splits.train) - labelled:,} unlabelled rows to train, "
-    note += f"{len(splits.test):,} to judge, {len(splits.labels)} classes"
-    if splits.leaked:
-        note += f"; {splits.leaked:,} training rows left out because the test file has the same text"
-    run.progress("data", 1, 1, note)
-    return splits
+def read_data(run: Run) -> Prepared:
+    """Read the data, set aside what cannot be used, and divide the rest."""
+    prepared = prepare(run.recipe.data)
+    run.progress("data", 1, 1, prepared.note())
+    return prepared
 
 
 def load_teacher(run: Run, splits: Splits) -> Any:

@@ -37,6 +37,8 @@ class DataSection(Section):
 
     `train` may hold rows without a label; `unlabelled` is a further file whose labels, if any, are not looked at. `test_share` judges
     where there is no `test`; `valid_share` chooses (the epoch of the teacher, the weights of the student) and trains no student.
+    Rows that cannot be used are written to OUT/rejected.jsonl; where a file has a larger share of them than `max_rejected_share`, the
+    fault is the file's, and the run does not start.
     """
 
     train: str
@@ -46,6 +48,7 @@ class DataSection(Section):
     label: str = "label"
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     valid_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    max_rejected_share: Share = 0.05
 
 
 class FineTuneSection(Section):

@@ -21,9 +21,9 @@ def matched_labels(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ..
         TeacherError: a label of the data is not among the teacher's.
     """
     own, wanted = set(teacher), set(data)
-    readings = Counter(map(_read, own)), Counter(map(_read, wanted))
-    loose = {_read(label): label for label in wanted if all(count[_read(label)] == 1 for count in readings)}
-    names = {label: label if label in wanted else loose.get(_read(label), label) for label in own}
+    readings = Counter(map(loosely, own)), Counter(map(loosely, wanted))
+    loose = {loosely(label): label for label in wanted if all(count[loosely(label)] == 1 for count in readings)}
+    names = {label: label if label in wanted else loose.get(loosely(label), label) for label in own}
     if unknown := sorted(wanted - set(names.values())):
         raise TeacherError(
             f"the teacher has no class for {len(unknown)} of the data's labels: {listing(unknown)}; it knows {listing(list(teacher))}. "
@@ -32,5 +32,11 @@ def matched_labels(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ..
     return tuple(names[label] for label in teacher)
 
 
-def _read(label: str) -> str:
+def loosely(label: str) -> str:
+    """A label without regard to case and to what parts its words.
+
+    Example:
+        >>> loosely("Lost card") == loosely("lost_card"), loosely("-1") == loosely("1")
+        (True, False)
+    """
     return _BETWEEN_WORDS.sub("", label.strip().casefold())

@@ -1,0 +1,109 @@
+"""From the data section of a recipe to splits that can be trusted. Knows the order of reading, mending and dividing; trains nothing.
+
+Nothing is dropped silently: what is set aside goes to OUT/rejected.jsonl with its reason, and what is odd to OUT/evidence/audit.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from limbeck.data.audit import Audit, audit, by_text
+from limbeck.data.files import write_whole
+from limbeck.data.read import read_records
+from limbeck.data.rejected import Rejected, write_rejected
+from limbeck.data.split import Splits, split
+from limbeck.errors import InputFileError, listing
+from limbeck.sections import DataSection
+from limbeck.types import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run takes from its data."""
+
+    splits: Splits
+    audit: Audit
+    rejected: tuple[Rejected, ...]
+
+    def note(self) -> str:
+        """The splits in one sentence."""
+        splits = self.splits
+        labelled = sum(r.label is not None for r in splits.train)
+        note = f"{labelled:,} labelled and {len(splits.train) - labelled:,} unlabelled rows to train, "
+        note += f"{len(splits.valid):,} to choose, {len(splits.test):,} to judge, {len(splits.labels)} classes"
+        if splits.leaked:
+            note += f"; {splits.leaked:,} training rows left out because a held-out row has the same text"
+        if self.rejected:
+            note += f"; {len(self.rejected):,} rows set aside, see rejected.jsonl"
+        return note
+
+    def write(self, folder: Path) -> None:
+        """Write evidence/audit.json, and rejected.jsonl where any row was rejected, to the folder of a run.
+
+        Raises:
+            InputFileError: the folder cannot be written.
+        """
+        try:
+            (folder / "evidence").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputFileError(f"cannot write to {folder}: {error.strerror}. Give another --out.") from error
+        with write_whole(folder / "evidence" / "audit.json") as handle:
+            json.dump(self.audit.to_json(), handle, indent=1)
+        if self.rejected:
+            write_rejected(folder / "rejected.jsonl", self.rejected)
+
+
+def prepare(section: DataSection) -> Prepared:
+    """Read the sources, set aside what cannot be used, divide the rest, and look for what is odd.
+
+    A text whose copies have different labels, in one file, loses them all: which one is right is not ours to guess. Among the training
+    rows it stays as an unlabelled text, which the teacher labels; in a test file it judges nothing, and trains nobody. Where a text
+    stands with a label and without, the labelled row is kept.
+
+    Raises:
+        InputFileError: a source is missing or cannot be opened.
+        DataError: a source is not what it must be, or holds too little to learn from.
+    """
+    rejected: list[Rejected] = []
+    read = partial(read_records, text=section.text, reject=rejected.append, max_rejected_share=section.max_rejected_share)
+    found = read(section.train, label=section.label)
+    if section.unlabelled is not None:
+        found += read(section.unlabelled, label=None)
+    found_test = None if section.test is None else read(section.test, label=section.label)
+    records = _without_contradictions(found, "it trains without a label", rejected)
+    test = None
+    if found_test is not None:
+        test = _without_contradictions(found_test, "it judges nothing", rejected)
+        rejected += (
+            Rejected(r.where, "a test row without a label judges nothing.", _row(r), "unjudging")
+            for r in found_test
+            if r.label is None
+        )
+    labelled = {r.key for r in records if r.label is not None}
+    records = [r for r in records if r.label is not None or r.key not in labelled]
+    splits = split(records, test, test_share=section.test_share, valid_share=section.valid_share)
+    report = audit(found, found_test, rejected=rejected, training=splits.train)
+    return Prepared(splits, report, tuple(rejected))
+
+
+def _without_contradictions(records: Sequence[Record], what: str, rejected: list[Rejected]) -> list[Record]:
+    """The records, with the labels set aside of texts whose copies disagree."""
+    labels = by_text(records)
+    kept = []
+    for record in records:
+        known = sorted(labels[record.key])
+        if record.label is not None and len(known) > 1:
+            reason = f"copies of this text, case and spaces aside, have different labels: {listing(known)}; {what}."
+            rejected.append(Rejected(record.where, reason, _row(record), "contradictory"))
+            record = dataclasses.replace(record, label=None)
+        kept.append(record)
+    return kept
+
+
+def _row(record: Record) -> dict[str, str | None]:
+    return {"text": record.payload, "label": record.label}

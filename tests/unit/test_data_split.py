@@ -1,0 +1,128 @@
+"""Splits depend on keys alone: copies stay together, rows added later move nobody, and each class keeps a row to train."""
+
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limbeck.data.keys import key_of
+from limbeck.data.split import Splits, split
+from limbeck.errors import DataError
+from limbeck.types import Record
+
+
+def record(number: int, label: str | None = None) -> Record:
+    return Record(key_of(f"text {number}"), f"text {number}", label)
+
+
+def records(n: int, copies: int = 1) -> list[Record]:
+    return [record(i, "ab"[i % 2]) for i in range(n) for _ in range(copies)]
+
+
+def where(found: Splits) -> dict[str, str]:
+    """The part that each key lies in."""
+    return {r.key: str(r.split) for part in (found.train, found.valid, found.test) for r in part}
+
+
+def test_shares_are_shares_and_copies_stay_together() -> None:
+    some, more = (split(records(n, 2), None, test_share=0.2, valid_share=0.1) for n in (1000, 2000))
+    assert {r.key for r in some.test} <= {r.key for r in more.test}
+    assert {r.key for r in some.valid} <= {r.key for r in more.valid}
+    parts = [{r.key for r in part} for part in (more.train, more.valid, more.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 2000
+    assert 350 < len(parts[2]) < 450
+    assert 120 < len(parts[1]) < 200  # a tenth of the four fifths that are left
+    assert {r.split for r in more.test} == {"test"}
+    assert {r.split for r in more.valid} == {"valid"}
+    assert len(more.train) == 2 * len(parts[0])
+
+
+def test_validation_may_be_off_or_empty() -> None:
+    assert split(records(500), None, test_share=0.2, valid_share=0.0).valid == ()
+    assert split(records(6), [record(99, "a")], test_share=0.2, valid_share=0.001).valid == ()
+
+
+def test_validation_does_not_move_the_test_rows() -> None:
+    without, with_ = (split(records(300), None, test_share=0.2, valid_share=share) for share in (0.0, 0.5))
+    assert without.test == with_.test
+    assert len(with_.valid) > 50
+
+
+rows = st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["a", "b", "c", "d", None])), min_size=60, max_size=150)
+
+
+@given(rows, rows, st.sampled_from([0.1, 0.3, 0.7]), st.sampled_from([0.0, 0.2, 0.6]), st.booleans())
+def test_rows_added_later_move_nobody(first, later, test_share: float, valid_share: float, test_file: bool) -> None:
+    """Nobody but the one text that a class had to train, which may be held out once another of its class trains."""
+    test = [record(n, "ab"[n % 2]) for n in range(1000, 1020)] if test_file else None
+    base = [record(900, "a"), record(901, "b")]
+
+    def of(content) -> Splits:
+        return split([*base, *(record(n, y) for n, y in content)], test, test_share=test_share, valid_share=valid_share)
+
+    small, large = of(first), of([*first, *later])
+    labels = defaultdict(set)
+    for r in small.train:
+        if r.label is not None:
+            labels[r.label].add(r.key)
+    alone = {key for keys in labels.values() if len(keys) == 1 for key in keys}
+    relabelled = {record(n).key for n, y in later if y is not None}  # another label makes it a member of another class
+    before, after = where(small), where(large)
+    for key, part in before.items():
+        if key not in alone and key not in relabelled:
+            assert after.get(key) == part
+    assert not {k for k in before if before[k] != "train" and after.get(k) == "train"} - relabelled
+
+
+@given(rows, st.sampled_from([0.1, 0.5, 0.95]), st.sampled_from([0.0, 0.5, 0.95]))
+def test_every_class_keeps_a_row_and_nothing_is_in_two_parts(content, test_share: float, valid_share: float) -> None:
+    one_label = dict(content)
+    data = [record(900, "a"), record(901, "b"), record(902, "a"), *(record(n, y) for n, y in one_label.items())]
+    found = split(data, None, test_share=test_share, valid_share=valid_share)
+    assert {r.label for r in found.train if r.label is not None} == set(found.labels)
+    parts = [{r.key for r in part} for part in (found.train, found.valid, found.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    assert found.test
+    assert all(r.label is not None for r in (*found.test, *found.valid))
+    assert len(found.train) + len(found.valid) + len(found.test) + found.leaked == len(data)
+    assert {r.key for r in data if r.label is None} <= parts[0]
+
+
+def test_one_row_a_class_trains_and_a_second_may_judge() -> None:
+    test = [record(99, "x")]
+    lonely = [record(i, "xyzuvw"[i]) for i in range(6)]
+    found = split(lonely, test, test_share=0.5, valid_share=0.9)
+    assert len(found.train) == 6
+    assert found.valid == ()
+
+
+def test_a_test_file_never_trains() -> None:
+    found = split(records(10), [record(3, "b")], test_share=0.2)
+    assert found.leaked == 1
+    assert len(found.train) == 9
+
+
+def test_an_unlabelled_copy_of_a_held_out_text_neither_judges_nor_trains() -> None:
+    labelled = records(80)
+    found = split([*labelled, *(Record(r.key, r.payload) for r in labelled)], None, test_share=0.2, valid_share=0.2)
+    assert all(r.label is not None for r in (*found.test, *found.valid))
+    held_out = {r.key for r in (*found.test, *found.valid)}
+    assert not held_out & {r.key for r in found.train}
+    assert found.leaked == len(held_out)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([Record("1", "x", "a")] * 5, None, "only one class, 'a'"),
+        ([Record("1", "x", None)] * 5, None, "no labels"),
+        (records(10), [Record("9", "x", "zebra")], "no training row has: 'zebra'"),
+        (records(10), [Record("9", "x", None)], "no labelled row is left"),
+        (records(2), None, "no labelled row is left"),
+        (records(2), [record(0, "a")], "too few labelled rows"),
+    ],
+)
+def test_too_little_to_learn_from(train, test, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        split(train, test, test_share=0.2)
