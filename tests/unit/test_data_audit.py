@@ -5,12 +5,8 @@ import json
 import pytest
 
 from limbeck.data.audit import LONG, THIN, audit, garbled
-from limbeck.data.files import text_lines
 from limbeck.data.keys import key_of
-from limbeck.data.prepare import prepare
 from limbeck.data.rejected import Rejected
-from limbeck.errors import DataError, InputFileError
-from limbeck.sections import DataSection
 from limbeck.types import Record
 
 
@@ -117,100 +113,3 @@ def test_utf8_read_as_something_else_is_called_garbled(text: str) -> None:
 @pytest.mark.parametrize("text", ["\ud800", "x\ufffd", "bell\x07", "\x00"])
 def test_broken_characters_are_called_garbled(text: str) -> None:
     assert garbled(text)
-
-
-def lines(path, rows) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
-
-
-MANY = [{"text": f"text {i}", "label": "ab"[i % 2]} for i in range(60)]
-
-
-def test_labels_that_disagree_are_set_aside_and_their_texts_train(tmp_path) -> None:
-    disagreeing = [
-        {"text": "Same text", "label": "a"},
-        {"text": "same  text", "label": "b"},
-        {"text": "same text", "label": "a"},
-    ]
-    found = prepare(DataSection(train=lines(tmp_path / "d.jsonl", [*MANY, *disagreeing])))
-    unlabelled = [r for r in found.splits.train if r.label is None]
-    assert [r.payload for r in unlabelled] == ["Same text", "same  text", "same text"]
-    assert [(r.where[-8:], r.kind) for r in found.rejected] == [(f" line {n}"[-8:], "contradictory") for n in (61, 62, 63)]
-    assert found.rejected[0].row == {"text": "Same text", "label": "a"}
-    assert "have different labels: 'a', 'b'; it trains without a label" in found.rejected[0].reason
-    assert found.audit["contradictory_labels"].count == 3
-
-
-def test_in_a_test_file_labels_that_disagree_judge_nothing_and_their_texts_do_not_train(tmp_path) -> None:
-    test = [{"text": "x", "label": "a"}, {"text": "X", "label": "b"}, {"text": "fine", "label": "b"}, {"text": "bare"}]
-    train = [*MANY, {"text": "x", "label": "a"}, {"text": "BARE", "label": "a"}, {"text": "Fine", "label": "a"}]
-    section = DataSection(train=lines(tmp_path / "d.jsonl", train), test=lines(tmp_path / "t.jsonl", test))
-    found = prepare(section)
-    assert [r.payload for r in found.splits.test] == ["fine"]
-    assert {r.payload.lower() for r in found.splits.train} & {"x", "bare", "fine"} == set()
-    assert found.splits.leaked == 3
-    assert [(r.kind, r.where.rpartition(" ")[2]) for r in found.rejected] == [
-        ("contradictory", "1"), ("contradictory", "2"), ("unjudging", "4"),
-    ]  # fmt: skip
-    assert found.audit["contradictory_labels_across"].count == 3
-    assert found.audit["unjudging_rows"].count == 1
-
-
-def test_a_labelled_row_wins_over_its_unlabelled_copies(tmp_path) -> None:
-    more = [{"text": "TEXT 1"}, {"text": "new", "label": "ignored"}, {"text": "text 2", "label": "b"}]
-    section = DataSection(
-        train=lines(tmp_path / "d.jsonl", [*MANY, {"text": "text 3"}]), unlabelled=lines(tmp_path / "u.jsonl", more)
-    )
-    found = prepare(section)
-    assert [r.payload for r in found.splits.train if r.label is None] == ["new"]
-    assert found.audit["unlabelled_copies"].count == 3
-    assert found.audit.rows["unlabelled"] == 4
-    assert found.splits.leaked == 0
-    assert found.rejected == ()
-    assert "60 labelled" not in found.note()  # some are held out
-
-
-def test_what_was_set_aside_is_written_beside_the_audit(tmp_path) -> None:
-    bad = [{"text": "", "label": "a"}, {"text": "\ud800", "label": 1.5}]
-    section = DataSection(train=lines(tmp_path / "d.jsonl", [*MANY, *bad]))
-    found = prepare(section)
-    assert found.note().endswith("2 classes; 2 rows set aside, see rejected.jsonl")
-    found.write(tmp_path / "run")
-    written = [json.loads(line) for line in (tmp_path / "run" / "rejected.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [line["row"] for line in written] == bad
-    page = json.loads((tmp_path / "run" / "evidence" / "audit.json").read_text(encoding="utf-8"))
-    assert page == found.audit.to_json()
-    assert (
-        page["rows"]["rejected"] == page["findings"]["empty_texts"]["count"] + page["findings"]["unusable_rows"]["count"] == 2
-    )
-
-    prepare(DataSection(train=lines(tmp_path / "good.jsonl", MANY))).write(tmp_path / "clean")
-    assert [p.name for p in (tmp_path / "clean").iterdir()] == ["evidence"]
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(InputFileError, match="cannot write to .*file"):
-        found.write(tmp_path / "file")
-
-
-def test_too_many_bad_rows_stop_the_run(tmp_path) -> None:
-    train = lines(tmp_path / "d.jsonl", [*MANY, *[{"text": ""}] * 4])
-    with pytest.raises(
-        DataError, match="4 of 64 rows cannot be used, more than 5%.*line 61: the text is empty.*data.max_rejected_share"
-    ):
-        prepare(DataSection(train=train))
-    assert len(prepare(DataSection(train=train, max_rejected_share=0.1)).rejected) == 4
-
-
-def test_real_questions_are_clean_enough(banking77) -> None:
-    """What is found in BANKING77 is what lower case and split spaces find: a few near copies, and no label that disagrees."""
-    found = prepare(DataSection(train=str(banking77 / "train.jsonl.gz"), test=str(banking77 / "test.jsonl.gz")))
-    train, test = (
-        [" ".join(json.loads(line)["text"].lower().split()) for line in text_lines(banking77 / f"{name}.jsonl.gz")]
-        for name in ("train", "test")
-    )
-    across = [text for text in train if text in set(test)]
-    assert found.rejected == ()
-    assert found.audit["near_duplicates"].count == len(train) - len(set(train)) == 4
-    assert found.audit["near_duplicates_across"].count == found.splits.leaked == len(across) == 7
-    assert len(found.splits.test) == 3080
-    assert len(found.splits.train) + len(found.splits.valid) + found.splits.leaked == 10_003
