@@ -14,7 +14,7 @@ from limbeck.types import Progress, silent
 try:
     from limbeck.pipeline.data import read_data
     from limbeck.pipeline.proof import prove
-    from limbeck.pipeline.student import fit_student, make_views, write_bundle
+    from limbeck.pipeline.student import distilled, make_views
     from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
     from limbeck.run import finished, open_run
 except ImportError as error:
@@ -61,6 +61,5 @@ def distill(
         the_teacher = fine_tuned(run, the_teacher, splits)
         views = make_views(run, the_teacher, splits)
         store = ask_teacher(run, the_teacher, views, splits)
-        student, modality = fit_student(run, the_teacher, store, views, splits)
-        bundle = write_bundle(run, student, modality, the_teacher)
+        bundle, student = distilled(run, the_teacher, store, views, splits)
         return prove(run, the_teacher, student, bundle, splits)

@@ -13,11 +13,12 @@ from limbeck.data.split import Splits
 from limbeck.evidence import Measured, Report
 from limbeck.run import Run, write_json
 from limbeck.runtime.predict import Predictor
+from limbeck.types import Json
 from limbeck.verify.compare import compare
 from limbeck.verify.measure import interleaved_latency, peak_memory
 
 
-def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) -> Report:
+def prove(run: Run, teacher: Any, student: Json, bundle: Bundle, splits: Splits) -> Report:
     """Measure teacher and written student on the same held-out rows, and write the report."""
     recipe, asked = run.recipe, dict(teacher.fingerprint())
     with run.stage("verify"):
@@ -51,7 +52,7 @@ def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) 
         rows=len(true_N),
         held_out=splits.held_out,
         teacher=Measured(compared.teacher, times[0], 4 * teacher.parameters, teacher.parameters),
-        student=Measured(compared.student, times[1], bundle.bytes, student.describe()["parameters"]),
+        student=Measured(compared.student, times[1], bundle.bytes, student["parameters"]),
         agreement=compared.agreement,
         difference=compared.difference,
         margin=recipe.verify.margin,
@@ -66,7 +67,7 @@ def prove(run: Run, teacher: Any, student: Any, bundle: Bundle, splits: Splits) 
             "bundle": bundle.sha256,
             "data": run.data,
             "teacher": asked,
-            "student": student.describe(),
+            "student": student,
             "environment": run.environment,
         },
     )

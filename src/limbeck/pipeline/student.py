@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,13 @@ from limbeck.losses.divergence import forward_kl
 from limbeck.metrics.classification import agreement
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.training import trained
-from limbeck.run import Run
+from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
-from limbeck.types import Shapes, View
+from limbeck.types import Json, Shapes, View, digest
 from limbeck.verify.measure import check_parity
 
+BUILT = Path("evidence") / "student.json"
+"""What the bundle was made from: its proof, until there is a report."""
 GOLDEN = (
     "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
     "one two three four five six seven eight nine ten eleven twelve",
@@ -79,10 +83,34 @@ def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View
             seed=recipe.seed,
             device=run.device,
         )
-        identity = {"recipe": recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
         note = f"{recipe.student.family}, {student.describe()['parameters']:,} parameters"
-        run.checkpoints.append(trained(run, "student", "student", training, identity, note))
+        run.checkpoints.append(trained(run, "student", "student", training, _identity(run, teacher), note))
     return student.cpu().eval(), modality
+
+
+def distilled(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits) -> tuple[Bundle, Json]:
+    """The written student, with what it says of itself; from the run's folder if it is proven to lie there."""
+    record = run.folder / BUILT
+    identity = digest({**_identity(run, teacher), "environment": run.environment})
+    try:
+        before = json.loads(record.read_text(encoding="utf-8"))
+        bundle = Bundle.open(run.folder / "bundle")
+        if before["identity"] == identity and before["bundle"] == bundle.sha256:
+            run.progress("student", 1, 1, "taken from this run's folder")
+            return bundle, before["student"]
+    except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
+        pass
+    student, modality = fit_student(run, teacher, store, views, splits)
+    bundle = write_bundle(run, student, modality, teacher)
+    record.parent.mkdir(exist_ok=True)
+    write_json(record, {"identity": identity, "bundle": bundle.sha256, "student": student.describe()})
+    while run.checkpoints:
+        run.checkpoints.pop().remove()
+    return bundle, student.describe()
+
+
+def _identity(run: Run, teacher: Any) -> Json:
+    return {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
 
 
 def new_student(run: Run, teacher: Any, payloads: Sequence[Any], started: bool = True) -> tuple[Any, Any]:
@@ -152,8 +180,6 @@ def write_bundle(run: Run, student: Any, modality: Any, teacher: Any) -> Bundle:
             model=model,
         )
         shutil.rmtree(draft)
-        while run.checkpoints:
-            run.checkpoints.pop().remove()
     run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, the written file says what the student says")
     return bundle
 
