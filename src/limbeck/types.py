@@ -29,9 +29,6 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-# --- examples ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Record:
     """One example: a stable key, a payload, perhaps a label.
@@ -104,10 +101,9 @@ Fingerprint = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class EncoderWeights:
-    """A transformer encoder of BERT's kind (LayerNorm behind each block), in neutral names, whatever its library calls them.
+    """A transformer encoder of BERT's kind (LayerNorm behind each block), in neutral names; float32.
 
-    Arrays are float32; S is its width, P its number of positions, F the width of its feed-forward blocks.
-
+    S is its width, P its number of positions, F the width of its feed-forward blocks.
     positions_PS: what is added for each place in the text, from the first token on. segment_S: what is added to every token
     (the first token type, or zeros). norm: weight and bias (S,) of the LayerNorm behind the embeddings. layers: first to last, each
     with `query`, `key`, `value`, `mixed` (out, S), `up` (F, S), `down` (S, F) as "NAME.weight" and "NAME.bias", and
@@ -151,9 +147,7 @@ class Shapes:
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """How long and how fast a model is trained: the learning rate rises over `warmup_share` of the steps, then falls linearly to 0.
-
-    ema: decay per step of a moving average of the weights that takes their place in the end; 0 is none.
-    """
+    ema: decay per step of a moving average of the weights that takes their place in the end; 0 is none."""
 
     epochs: int
     batch_size: int

@@ -75,7 +75,9 @@ def test_killed_in_every_stage_it_ends_with_the_same_bytes_and_asks_nothing_twic
     # 6 steps choose the teacher's epochs; two thirds of the way through, in the refit, between shards, in the student, in the proof.
     for stage, at in (("teacher", 3), ("teacher", 5), ("signals", 64), ("signals", 64), ("student", 20), ("verify", 0)):
         assert start(backbone, rows_file, out, door, stage, at) == -signal.SIGKILL, (stage, at)
+    written = (out / "bundle" / "model.onnx").stat().st_mtime_ns
     assert start(backbone, rows_file, out, door) == 0
+    assert (out / "bundle" / "model.onnx").stat().st_mtime_ns == written  # a kill in the proof costs no training
     for name in ("model.onnx", "modality.json", "golden.json"):
         assert (out / "bundle" / name).read_bytes() == (tmp_path / "whole" / "bundle" / name).read_bytes(), name
     asked = [
@@ -112,7 +114,7 @@ def test_several_seeds_are_averaged_and_each_is_taken_again(backbone, rows_file,
     (tmp_path / "out" / "evidence" / "report.json").unlink()
     notes = []
     limbeck.distill(recipe, data=rows_file, teacher=backbone, out=tmp_path / "out", progress=lambda *a: notes.append(a))
-    assert sum(n == "taken from this run's folder" for *_, n in notes) == 2
+    assert sum(stage == "teacher" and n == "taken from this run's folder" for stage, *_, n in notes) == 2
 
 
 def test_the_mean_of_probabilities_is_what_several_teachers_say(tiny_teacher) -> None:

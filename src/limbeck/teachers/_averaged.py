@@ -27,7 +27,11 @@ class Averaged:
         self.width: int = members[0].width
         self.parameters: int = sum(m.parameters for m in members)
         self.has_head = True
-        self.module = members[0].module
+
+    @property
+    def module(self) -> Any:
+        """The first member's network."""
+        return self._members[0].module
 
     @property
     def precision(self) -> str:
