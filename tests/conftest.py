@@ -4,12 +4,17 @@ import json
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from samples import ROWS, TINY
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+# A busy machine is no failure of what is tested.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
 
