@@ -108,7 +108,7 @@ def test_real_questions_are_clean_enough(banking77) -> None:
 
 
 def test_a_run_leaves_its_audit(tiny_run) -> None:
-    _, folder, _, _ = tiny_run
+    _, folder, *_ = tiny_run
     page = json.loads((folder / "evidence" / "audit.json").read_text(encoding="utf-8"))
     assert page["rows"] == {"labelled": 15, "unlabelled": 0, "test": 0, "classes": 3, "rejected": 0}
     assert page["findings"]["thin_classes"]["count"] == 3

@@ -68,6 +68,16 @@ def test_a_file_is_read_with_the_line_of_each_example(tmp_path, newline: str, bo
     assert found == [(text, label, f"{path}, line {line}") for text, label, line in EXPECTED]
 
 
+def test_examples_in_other_scalars_are_read_where_they_begin(tmp_path) -> None:
+    """As Rasa reads them: a folded block is one line, a quoted one has the lines that its escapes say."""
+    path = tmp_path / "nlu.yml"
+    path.write_text(
+        'nlu:\n- intent: a\n  examples: >\n    - one\n    - line\n- intent: b\n  examples: "- x\\n- y"\n', encoding="utf-8"
+    )
+    found = [(r.payload, r.label, r.where.rpartition(" ")[2]) for r in read_records(path)]
+    assert found == [("one - line", "a", "3"), ("x", "b", "7"), ("y", "b", "7")]
+
+
 def test_a_folder_and_a_zip_say_the_same(tmp_path) -> None:
     folder = tmp_path / "bot"
     (folder / "data" / "more").mkdir(parents=True)
