@@ -146,6 +146,12 @@ def test_without_a_teacher_of_its_kind_it_starts_from_random_numbers() -> None:
     assert Encoder(Encoder.Settings(layers=1), V, 3).origin == "random"
 
 
+def test_a_text_longer_than_the_positions_is_said() -> None:
+    network, _ = Encoder.tiny()
+    with pytest.raises(RecipeError, match="teacher.max_tokens=128"):
+        network(torch.zeros(1, 129, dtype=torch.int64), torch.ones(1, 129))
+
+
 def test_hidden_states_are_given_and_their_mean_is_the_representation() -> None:
     network, inputs = Encoder.tiny()
     with torch.inference_mode():

@@ -100,6 +100,14 @@ def test_names_are_made_once() -> None:
         g.constant("c", np.zeros(1))
 
 
+def test_the_same_numbers_are_written_once() -> None:
+    g = GraphBuilder(X)
+    halved = g("Mul", g("Mul", "x", g.number(0.5)), g.number(0.5))
+    graph = g.build(g.part(g.part(halved, 1, 1), 1, 0, -1))
+    assert sorted(len(value) for value in graph.constants.values()) == [1] * 5  # 0.5, and 1, the end, 0 and -1
+    np.testing.assert_array_equal(evaluate(graph, {"x": np.array([[4.0, 8.0, 12.0]], np.float32)}), [[2.0]])
+
+
 def test_the_catalog() -> None:
     assert names("students") == ["bag", "conv_text", "encoder"]
     assert find("objectives", "soft-targets").__name__ == "SoftTargets"

@@ -166,7 +166,16 @@ class Encoder(nn.Module):
         return cls(settings, pieces=11, classes=3, start=start, used_V=np.arange(11) != 4, seed=1), tiny_batch()
 
     def forward(self, ids: Tensor, mask: Tensor) -> Outputs:
-        """Logits (B, C), mean (B, S) and last hidden states (B, T, S); ids int64 and mask float32 are (B, T)."""
+        """Logits (B, C), mean (B, S) and last hidden states (B, T, S); ids int64 and mask float32 are (B, T).
+
+        Raises:
+            RecipeError: a text is longer than there are positions.
+        """
+        if ids.shape[1] > len(self.positions):
+            raise RecipeError(
+                f"student.family encoder has {len(self.positions)} positions, but a text of {ids.shape[1]} tokens came. "
+                f"Run again with --set teacher.max_tokens={len(self.positions)}"
+            )
         x_BTS = self.embedding(self.row_of_piece[ids])
         if not self.training:  # answers as the written file does
             x_BTS = as_written(x_BTS, self.settings.precision)
