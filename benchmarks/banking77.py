@@ -32,7 +32,7 @@ from limbeck.data.split import Splits
 from limbeck.types import Record
 from limbeck.verify.statistics import paired_difference
 
-CONTROL_RATES, CONTROL_SHARES = (1e-3, 2e-3, 5e-3, 1e-2), (1.0, 0.3)
+CONTROL_RATES, CONTROL_SHARES = (5e-3, 1e-2, 2e-2, 4e-2), (1.0, 0.3)
 LINEAR = [(kind, strength) for kind in ("words", "characters", "both") for strength in (0.3, 1.0, 3.0)]
 ANSWER = """
 import json, sys, limbeck
