@@ -345,7 +345,7 @@ def test_the_command_line_from_a_recipe_to_answers(tiny_teacher, rows_file, tmp_
         (["absent", "x"], "there is no bundle at absent"),
         (["{bundle}"], "give texts, or --file"),
         (["{bundle}", "x", "--file", "y"], "not both"),
-        (["{bundle}", "--file", "a.tsv"], "a file named .tsv does not hold a text a line"),
+        (["{bundle}", "--file", "a.xlsx"], "a file named .xlsx does not hold a text a line"),
         (["{bundle}", "--file", "absent.txt", "--out", "g"], "absent.txt: it does not exist"),
         (["{bundle}", "--file", "absent.txt"], "absent.txt: it does not exist"),
         (["{bundle}", "--file", "{data}", "--column", "txt"], "no text in column 'txt'; the columns are text, label"),

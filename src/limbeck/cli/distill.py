@@ -12,8 +12,10 @@ from limbeck.cli.screen import JsonFlag, Watch, show
 
 def distill(
     recipe: Annotated[Path | None, typer.Argument(help="A recipe (YAML). Not needed with --data.", show_default=False)] = None,
-    data: Annotated[Path | None, typer.Option(help="Training rows: .jsonl or .csv, perhaps with .gz behind.")] = None,
-    test: Annotated[Path | None, typer.Option(help="Held-out rows; without it a fifth of the data is held out.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Training rows: jsonl, csv, tsv, parquet, Rasa NLU, or hf://OWNER/NAME.")
+    ] = None,
+    test: Annotated[str | None, typer.Option(help="Held-out rows; without it a fifth of the data is held out.")] = None,
     teacher: Annotated[str | None, typer.Option(help="A Hugging Face id or folder.", show_default="all-MiniLM-L6-v2")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME-OF-DATA")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any recipe key, as in --set student.width=64.")] = None,

@@ -16,21 +16,7 @@ from limbeck.cli.screen import JsonFlag
 from limbeck.errors import DataError
 
 _ROWS_AT_ONCE = 4096
-_STRUCTURED = {
-    ".json",
-    ".ndjson",
-    ".tsv",
-    ".tab",
-    ".parquet",
-    ".arrow",
-    ".xls",
-    ".xlsx",
-    ".ods",
-    ".yaml",
-    ".yml",
-    ".xml",
-    ".zip",
-}
+_STRUCTURED = {".json", ".ndjson", ".tab", ".arrow", ".xls", ".xlsx", ".ods", ".xml"}
 
 
 def predict(
@@ -38,7 +24,7 @@ def predict(
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to answer.", show_default=False)] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="Rows to answer: .jsonl or .csv, or any text file with a text a line; also .gz."),
+        typer.Option(help="Rows to answer: jsonl, csv, tsv, parquet or Rasa NLU, or any text file with a text a line."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the answers go as JSON lines.", show_default="standard output")
@@ -71,7 +57,7 @@ def _texts(file: Path, column: str) -> Iterator[str]:
     suffix = Path(file.name.lower().removesuffix(".gz")).suffix
     if suffix in _STRUCTURED:
         raise DataError(
-            f"{file}: a file named {suffix} does not hold a text a line, and limbeck reads rows from {' and '.join(FORMATS)} only. "
+            f"{file}: a file named {suffix} does not hold a text a line, and limbeck reads rows from {', '.join(FORMATS)} only. "
             "Convert it, or name it .txt if each line is a text."
         )
     if suffix not in FORMATS:

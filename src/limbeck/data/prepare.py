@@ -40,6 +40,8 @@ class Prepared:
             note += f"; {splits.leaked:,} training rows left out because a held-out row has the same text"
         if self.rejected:
             note += f"; {len(self.rejected):,} rows set aside, see rejected.jsonl"
+        if odd := len(self.audit.lines()):
+            note += f"; {odd} {'finding' if odd == 1 else 'findings'} in evidence/audit.json"
         return note
 
     def write(self, folder: Path) -> None:
