@@ -66,7 +66,7 @@ def test_what_was_set_aside_is_written_beside_the_audit(tmp_path) -> None:
     bad = [{"text": "", "label": "a"}, {"text": "\ud800", "label": 1.5}]
     section = DataSection(train=lines(tmp_path / "d.jsonl", [*MANY, *bad]))
     found = prepare(section)
-    assert found.note().endswith("2 classes; 2 rows set aside, see rejected.jsonl")
+    assert "2 classes; 2 rows set aside, see rejected.jsonl; " in found.note()
     found.write(tmp_path / "run")
     written = [json.loads(line) for line in (tmp_path / "run" / "rejected.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["row"] for line in written] == bad
