@@ -47,7 +47,9 @@ def test_a_path_says_which_dataset(source: str, expected: HubSource | None) -> N
     assert HubSource.parse(source) == expected
 
 
-@pytest.mark.parametrize("source", ["hf://a/b/c", "hf://@main", "hf://o/n name", "hf://../no-such-folder", "hf:///nowhere/at/all"])
+@pytest.mark.parametrize(
+    "source", ["hf://a/b/c", "hf://@main", "hf://o/n name", "hf://../no-such-folder", "hf:///nowhere/at/all"]
+)
 def test_what_names_no_dataset_is_explained(source: str) -> None:
     with pytest.raises(DataError, match="no such folder, and it is not hf://OWNER/NAME"):
         read_records(source)

@@ -97,6 +97,8 @@ def distilled(run: Run, teacher: Any, store: SignalStore, views: Sequence[View],
         bundle = Bundle.open(run.folder / "bundle")
         if before["identity"] == identity and before["bundle"] == bundle.sha256:
             run.progress("student", 1, 1, "taken from this run's folder")
+            for left in run.folder.glob(".*.checkpoint"):  # by a kill between the record and their removal
+                left.unlink()
             return bundle, before["student"]
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
         pass
