@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from limbeck.disk import write_whole
 from limbeck.errors import MissingExtraError
 from limbeck.types import Json
 
@@ -60,9 +61,7 @@ class Curves:
         if not self._path.is_file():
             return
         kept = [line for line in self._path.read_text(encoding="utf-8").splitlines() if not _after(line, stage, step)]
-        draft = self._path.with_name(f".{self._path.name}.draft")
-        draft.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        draft.replace(self._path)
+        write_whole(self._path, [f"{line}\n".encode() for line in kept])
 
     def close(self) -> None:
         """Let the tracker finish."""

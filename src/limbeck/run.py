@@ -30,7 +30,7 @@ from limbeck._version import __version__
 from limbeck.bundle import Bundle, sha256_of
 from limbeck.curves import Curves
 from limbeck.data.formats import fingerprint
-from limbeck.engine.checkpoint import Checkpoint
+from limbeck.disk import write_whole
 from limbeck.engine.device import available_cores, best_device
 from limbeck.errors import LimbeckError, RunFolderError, listing
 from limbeck.evidence import Report
@@ -54,7 +54,6 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     curves: Curves | None = None
     lock: FileLock | None = None
-    checkpoints: list[Checkpoint] = field(default_factory=list)
 
     def __enter__(self) -> Run:
         return self
@@ -107,7 +106,7 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
                 environment["threads"] = threads = before["environment"]["threads"]
             _compare(folder, before, {"recipe": recipe.identity(), "data": sums, "environment": environment})
         elif folder.exists() and (
-            others := sorted(p.name for p in folder.iterdir() if not p.name.startswith((f".{RESOLVED}", LOCK)))
+            others := sorted(p.name for p in folder.iterdir() if not p.name.startswith((RESOLVED, LOCK)))
         ):
             raise RunFolderError(f"{folder} is not empty and holds no run ({listing(others, 3)}). Give another --out.")
     except OSError as error:
@@ -201,9 +200,7 @@ def is_proven(folder: Path, identity: str) -> bool:
 
 
 def write_json(path: Path, content: Json) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    draft.replace(path)
+    write_whole(path, [json.dumps(content, ensure_ascii=False, indent=1).encode()])
 
 
 def _environment(threads: int) -> Json:

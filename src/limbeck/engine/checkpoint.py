@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from safetensors.torch import load, save
 from torch import Tensor
 
+from limbeck.disk import write_whole
 from limbeck.errors import RunFolderError
 from limbeck.types import Json
 
@@ -69,15 +69,9 @@ class Checkpoint:
         # Tensors that share memory are refused by safetensors, and a moving average may be one with the best weights.
         content = save({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()})
         head = {"identity": self._identity, "sha256": hashlib.sha256(content).hexdigest(), "numbers": numbers}
-        draft = self._path.with_name(f"{self._path.name}.draft")
         try:
-            with draft.open("wb") as file:
-                file.write(json.dumps(head).encode("ascii") + b"\n" + content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
+            write_whole(self._path, [json.dumps(head).encode("ascii"), b"\n", content])
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise RunFolderError(
                 f"cannot save the training to {self._path}: {error.strerror}. Make room and run the same command again."
             ) from error

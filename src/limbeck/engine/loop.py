@@ -158,14 +158,15 @@ class Training:
         """Judge the weights as they would be kept, and keep them if none before were better."""
         if self._judge is None:
             return {}
-        own = {name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad}
-        kept = own if self._average is None else self._average.weights
-        self.model.load_state_dict(kept, strict=False)
+        average, own = self._average, {}
+        if average is not None:
+            own = {name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad}
+            self.model.load_state_dict(average.weights, strict=False)
         self.model.eval()
         found = self._judge(self.model)
         self.model.train()
         if not self.best or next(iter(found.values())) >= next(iter(self.best.values())):
             self.best, self.best_epoch = found, self.number // self._in_epoch
-            self._best_weights = {name: value.clone() for name, value in kept.items()}
+            self._best_weights = {n: p.detach().clone() for n, p in self.model.named_parameters() if p.requires_grad}
         self.model.load_state_dict(own, strict=False)
         return found

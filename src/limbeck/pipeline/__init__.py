@@ -14,7 +14,7 @@ from limbeck.types import Progress, silent
 try:
     from limbeck.pipeline.data import read_data
     from limbeck.pipeline.proof import prove
-    from limbeck.pipeline.student import distilled, make_views
+    from limbeck.pipeline.student import distilled, make_views, new_student
     from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
     from limbeck.run import finished, open_run
 except ImportError as error:
@@ -60,6 +60,7 @@ def distill(
             return done
         the_teacher = fine_tuned(run, the_teacher, splits)
         views = make_views(run, the_teacher, splits)
+        untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
         store = ask_teacher(run, the_teacher, views, splits)
-        bundle, student = distilled(run, the_teacher, store, views, splits)
+        bundle, student = distilled(run, the_teacher, untrained, store, views, splits)
         return prove(run, the_teacher, student, bundle, splits)

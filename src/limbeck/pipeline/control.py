@@ -40,11 +40,10 @@ def fit_control(run: Run, splits: Splits, plan: TrainingPlan, steps: int, name: 
     recipe = run.recipe
     backbone = recipe.entry("teachers").load(recipe.settings("teachers"), run.device)
     started = not backbone.has_head  # a teacher that came with a head has learned the labels already
-    backbone.labels = splits.labels
     labelled = [r for r in splits.train if r.label is not None]
     views = full_modality(run, backbone).views(labelled, recipe.view_plan().keeping_labels(), recipe.seed)
     payloads = [v.payload for v in views]
-    student, modality = new_student(run, backbone, payloads, started)
+    student, modality = new_student(run, backbone, payloads, splits.labels, started)
     index = {label: i for i, label in enumerate(splits.labels)}
     examples = Examples(modality.encode(payloads), np.array([index[str(v.label)] for v in views], dtype=np.int64))
     epochs = max(1, round(steps / number_of_batches(len(examples), plan.batch_size)))

@@ -17,6 +17,7 @@ from limbeck import catalog
 from limbeck.bundle import Bundle, seal
 from limbeck.data.split import Splits
 from limbeck.engine.batches import Examples
+from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.losses.divergence import forward_kl
 from limbeck.metrics.classification import agreement
@@ -34,8 +35,6 @@ GOLDEN = (
     "one two three four five six seven eight nine ten eleven twelve",
 )  # fmt: skip
 """Synthetic texts whose logits a bundle carries; never a customer's."""
-
-
 _BATCH = 128
 
 
@@ -46,16 +45,24 @@ def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
     return views
 
 
-def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits) -> tuple[Any, Any]:
-    """Build the student over the pieces that the views use, and train it on the teacher's signals.
+def fit_student(
+    run: Run,
+    teacher: Any,
+    student: Any,
+    modality: Any,
+    store: SignalStore,
+    views: Sequence[View],
+    splits: Splits,
+    identity: Json,
+) -> Checkpoint:
+    """Train a student on the teacher's signals; it ends with the weights that are nearest to the teacher on the validation rows.
 
     Returns:
-        The student, with the weights that are nearest to the teacher on the validation rows, and its modality.
+        Its checkpoint, to be removed when the student is safe.
     """
     recipe = run.recipe
     with run.stage("student"):
         payloads = [v.payload for v in views]
-        student, modality = new_student(run, teacher, payloads)
         teacher_shapes = Shapes(len(teacher.labels), teacher.width)
         terms = [Term(o, weight, o.init(student.shapes(), teacher_shapes)) for o, weight in recipe.terms()]
         for term in terms:
@@ -84,14 +91,22 @@ def fit_student(run: Run, teacher: Any, store: SignalStore, views: Sequence[View
             device=run.device,
         )
         note = f"{recipe.student.family}, {student.describe()['parameters']:,} parameters"
-        run.checkpoints.append(trained(run, "student", "student", training, _identity(run, teacher), note))
-    return student.cpu().eval(), modality
+        checkpoint = trained(run, "student", "student", training, identity, note)
+    student.cpu().eval()
+    return checkpoint
 
 
-def distilled(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits) -> tuple[Bundle, Json]:
-    """The written student, with what it says of itself; from the run's folder if it is proven to lie there."""
+def distilled(
+    run: Run, teacher: Any, untrained: tuple[Any, Any], store: SignalStore, views: Sequence[View], splits: Splits
+) -> tuple[Bundle, Json]:
+    """The written student, with what it says of itself; from the run's folder if it is proven to lie there.
+
+    Args:
+        untrained: the student and its modality; it is trained in place.
+    """
     record = run.folder / BUILT
-    identity = digest({**_identity(run, teacher), "environment": run.environment})
+    made_from = {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
+    identity = digest({**made_from, "environment": run.environment})
     try:
         before = json.loads(record.read_text(encoding="utf-8"))
         bundle = Bundle.open(run.folder / "bundle")
@@ -102,27 +117,28 @@ def distilled(run: Run, teacher: Any, store: SignalStore, views: Sequence[View],
             return bundle, before["student"]
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
         pass
-    student, modality = fit_student(run, teacher, store, views, splits)
+    student, modality = untrained
+    checkpoint = fit_student(run, teacher, student, modality, store, views, splits, made_from)
     bundle = write_bundle(run, student, modality, teacher)
     record.parent.mkdir(exist_ok=True)
     write_json(record, {"identity": identity, "bundle": bundle.sha256, "student": student.describe()})
-    while run.checkpoints:
-        run.checkpoints.pop().remove()
+    checkpoint.remove()
     return bundle, student.describe()
 
 
-def _identity(run: Run, teacher: Any) -> Json:
-    return {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
+def new_student(
+    run: Run, teacher: Any, payloads: Sequence[Any], labels: Sequence[str], started: bool = True
+) -> tuple[Any, Any]:
+    """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality.
 
-
-def new_student(run: Run, teacher: Any, payloads: Sequence[Any], started: bool = True) -> tuple[Any, Any]:
-    """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality."""
+    It is made before the teacher is asked: what its settings and the teacher do not agree on is said before that is paid for.
+    """
     family = run.recipe.entry("students")
     modality, pruned = full_modality(run, teacher).pruned(payloads, special_tokens=family.special_tokens)
     student = family(
         run.recipe.settings("students"),
         pieces=modality.vocabulary_size,
-        classes=len(teacher.labels),
+        classes=len(labels),
         start=teacher.start(pruned.old_ids_V) if started else None,
         used_V=pruned.used_V,
         seed=run.recipe.seed,

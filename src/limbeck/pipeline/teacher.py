@@ -21,7 +21,7 @@ from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.training import precision, trained
 from limbeck.run import Run, is_proven, settle, write_json
 from limbeck.signals.store import SignalStore, described, is_store
-from limbeck.signals.teach import teach
+from limbeck.signals.teach import check_gives, teach
 from limbeck.teachers._averaged import Averaged
 from limbeck.types import Json, Record, TrainingPlan, View, digest
 
@@ -58,6 +58,7 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
 
 def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -> SignalStore:
     """The teacher's signals of all views, and of the validation rows, each asked once."""
+    check_gives(teacher, LOGITS.union(*(o.needs for o, _ in run.recipe.terms())))
     needs = LOGITS.union(*(o.needs for o, _ in run.recipe.terms() if not getattr(o, "live", False)))
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):

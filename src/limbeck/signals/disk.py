@@ -1,37 +1,17 @@
-"""Files that are there whole or not at all, and one writer at a time. Knows folders and bytes; knows nothing of what they hold."""
+"""One writer at a time, and what the system refuses. Knows a folder; knows nothing of what lies in it."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from limbeck.errors import LimbeckError, SignalError
 
-DRAFT = ".draft"
-"""The end of the name of a file that is being written; without its writer's lock nobody will finish it."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def write_whole(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file beside its place, and move it there when all of it has reached the disk."""
-    draft = path.with_name(path.name + DRAFT)
-    try:
-        with draft.open("wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name has to reach the disk as well
-    finally:
-        os.close(folder)
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.signals.disk import DRAFT, locked
+from limbeck.disk import DRAFT
+from limbeck.signals.disk import locked
 from limbeck.signals.index import Index
 from limbeck.signals.segment import Candidates, Cover, DamagedIndexError, Words, prefixes
 from limbeck.signals.shard import DAMAGED, Column, Layout, Proof, Shard, number_of, renumbered, shards_in, write

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.signals.disk import write_whole
+from limbeck.disk import write_whole
 from limbeck.signals.shard import expanded, number_of
 
 Words = NDArray[np.uint64]

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.disk import write_whole
 from limbeck.errors import missing_extra
-from limbeck.signals.disk import write_whole
 
 KEY_BYTES = 32
 DAMAGED = ".damaged"

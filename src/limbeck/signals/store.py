@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.disk import write_whole
 from limbeck.errors import InputFileError, SignalError
-from limbeck.signals.disk import explained, locked, write_whole
+from limbeck.signals.disk import explained, locked
 from limbeck.signals.entries import Entries, Found
 from limbeck.signals.shard import KEY_BYTES, Column
 from limbeck.types import Fingerprint, Signal, digest

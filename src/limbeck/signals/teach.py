@@ -22,11 +22,7 @@ def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: fr
     Raises:
         TeacherError: the teacher cannot give a needed field, or does not.
     """
-    if absent := needs - teacher.gives():
-        raise TeacherError(
-            f"the objectives need {', '.join(sorted(absent))}, but this teacher gives only "
-            f"{', '.join(sorted(teacher.gives())) or 'nothing'}. Choose other objectives, or another teacher."
-        )
+    check_gives(teacher, needs)
     wanted = store.missing([v.payload for v in views], needs)
     yield 0, len(wanted)
     for start in range(0, len(wanted), SHARD):
@@ -41,3 +37,16 @@ def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: fr
                 )
             store.commit(payloads, signal)
         yield min(start + SHARD, len(wanted)), len(wanted)
+
+
+def check_gives(teacher: Teacher, needs: frozenset[str]) -> None:
+    """Say what a teacher lacks, before it is asked anything.
+
+    Raises:
+        TeacherError: it cannot give a needed field.
+    """
+    if absent := needs - teacher.gives():
+        raise TeacherError(
+            f"the objectives need {', '.join(sorted(absent))}, but this teacher gives only "
+            f"{', '.join(sorted(teacher.gives())) or 'nothing'}. Choose other objectives, or another teacher."
+        )

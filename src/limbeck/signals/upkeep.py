@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.disk import DRAFT
 from limbeck.errors import InputFileError
-from limbeck.signals.disk import DRAFT, explained
+from limbeck.signals.disk import explained
 from limbeck.signals.entries import Entries, Found
 from limbeck.signals.index import checked
 from limbeck.signals.shard import DAMAGED, Place, Shard, shards_in

@@ -1,0 +1,55 @@
+"""A live objective on the whole way, and what is refused before the teacher is asked anything."""
+
+import pytest
+
+import limbeck
+from limbeck.errors import LimbeckError, TeacherError
+from samples import TINY
+
+LIVE = {**TINY, "student": {"family": "encoder", "layers": 1}, "objectives": {"soft_targets": {}, "hidden_states": {}}}
+
+
+def asked(monkeypatch) -> list[int]:
+    from limbeck.signals.store import SignalStore
+
+    committed: list[int] = []
+    whole = SignalStore.commit
+
+    def commit(self, payloads, signal) -> None:
+        committed.append(len(payloads))
+        whole(self, payloads, signal)
+
+    monkeypatch.setattr(SignalStore, "commit", commit)
+    return committed
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_states_teach_live_and_from_the_store(tiny_run, tmp_path, live: bool) -> None:
+    _, _, data, teacher = tiny_run
+    recipe = {**LIVE, "objectives": {"soft_targets": {}, "hidden_states": {"live": live}}}
+    report = limbeck.distill(recipe, data=data, teacher=teacher, out=tmp_path / "out")
+    assert report.lineage["student"]["origin"].startswith("teacher's layers 1")
+    again = limbeck.distill(recipe, data=data, teacher=teacher, out=tmp_path / "again")
+    assert again.lineage["bundle"] == report.lineage["bundle"]
+
+
+def test_what_averaged_teachers_cannot_give_is_said_before_they_are_asked(tiny_run, tmp_path, monkeypatch) -> None:
+    _, _, data, teacher = tiny_run
+    backbone = tmp_path / "backbone"
+    backbone.mkdir()
+    for file in teacher.iterdir():
+        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
+            (backbone / file.name).write_bytes(file.read_bytes())
+    committed = asked(monkeypatch)
+    recipe = {**LIVE, "teacher": {"fine_tune": {"epochs": 1, "seeds": 2}}}
+    with pytest.raises(TeacherError, match=r"need hidden_BWD, mask_BW, but this teacher gives only logits_BC"):
+        limbeck.distill(recipe, data=data, teacher=backbone, out=tmp_path / "out")
+    assert not committed
+
+
+def test_layers_that_the_teacher_lacks_are_said_before_it_is_asked(tiny_run, tmp_path, monkeypatch) -> None:
+    _, _, data, teacher = tiny_run
+    committed = asked(monkeypatch)
+    with pytest.raises(LimbeckError, match="layer"):
+        limbeck.distill(LIVE, data=data, teacher=teacher, out=tmp_path / "out", overrides=["student.layers=9"])
+    assert not committed
