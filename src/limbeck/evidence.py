@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from limbeck.types import Json
+
+REPORT_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,29 @@ class Budget:
 
 
 class Verdict(StrEnum):
-    """Whether the student kept the teacher's quality, by the one-sided 95 % bounds of (student - teacher)."""
+    """Whether the student kept the teacher's quality, by one-sided 95 % bounds."""
 
     KEPT = "kept"
     LOST = "lost"
     NOT_SHOWN = "not shown"
 
 
+class Basis(StrEnum):
+    """What a verdict is about.
+
+    LABELS: accuracy on held-out labelled rows, by the written file. CROSS_FITTING: accuracy on all labelled rows, each answered by
+    students that were trained without it, where labels are too few for a test split. AGREEMENT: how often the written file gives
+    the teacher's answer on held-out rows without labels; accuracy is not measurable.
+    """
+
+    LABELS = "labels"
+    CROSS_FITTING = "cross-fitting"
+    AGREEMENT = "agreement"
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with its bounds at the stated one-sided confidence."""
+    """An estimate with its bounds; `confidence` is that of each bound alone, so two bounds at 0.95 hold the truth 90 % of the time."""
 
     estimate: float
     low: float
@@ -52,10 +67,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How a model answers held-out records; shares between 0 and 1."""
+    """How a model answers held-out rows that have labels. Shares between 0 and 1.
 
-    accuracy: float
-    macro_f1: float
+    ece: expected calibration error of its probabilities as they come, and `ece_scaled` after its temperature; None where the model
+    has no probabilities (a linear SVM) or no temperature.
+    """
+
+    accuracy: Interval
+    macro_f1: Interval
+    ece: float | None = None
+    ece_scaled: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +88,140 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A model as it was measured: quality, latency, and the bytes that hold it."""
+class Footprint:
+    """What a model costs on this machine.
 
-    quality: Quality
-    latency: Latency
+    bytes: of the files needed to answer; bytes_compressed: the same as one deflated archive. peak_memory_bytes and cold_start_seconds:
+    of a new process that loads it and answers once, from the start of the process. latency: taken in turns with the other models.
+    What was not measured is None. `form` says what was measured ("onnx float32", "onnx int8", "torch float32").
+    """
+
+    form: str
     bytes: int
     parameters: int
+    bytes_compressed: int | None = None
+    latency: Latency | None = None
+    peak_memory_bytes: int | None = None
+    cold_start_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A model as it was measured; no quality where there are no labels, no footprint where it is not what is shipped or replaced."""
+
+    what: str
+    quality: Quality | None = None
+    footprint: Footprint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models on the same rows: `first` held against `second` ("student" against "teacher").
+
+    agreement: share of rows with the same answer. flips: rows with another answer. gained, lost: rows that only `first`, only `second`
+    has right (means over the repeats of cross-fitting); difference: accuracy of first - second; retention: accuracy of first / second;
+    mcnemar_p: two-sided exact, printed and deciding nothing. kl: mean of KL(second || first) in nats. None without labels, or where a
+    model has no probabilities.
+    """
+
+    first: str
+    second: str
+    rows: int
+    agreement: Interval
+    flips: float
+    kl: Interval | None = None
+    difference: Interval | None = None
+    retention: Interval | None = None
+    macro_f1_difference: Interval | None = None
+    gained: float | None = None
+    lost: float | None = None
+    mcnemar_p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """One class, by true label (by the teacher's answer where there are no labels): student - teacher on its rows.
+
+    teacher, student: share of its rows that are right (that the student answers as the teacher does). difference: bounds adjusted by
+    Holm over all classes with enough rows; None where there are too few rows to say anything.
+    """
+
+    label: str
+    rows: int
+    teacher: float
+    student: float
+    difference: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One optional limit: passed, not passed, or (None) not to be decided from these rows; `note` says why in words."""
+
+    name: str
+    limit: float
+    measured: float | None
+    passed: bool | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes the student's probabilities honest, fitted on validation rows with the written file.
+
+    temperature: logits are divided by it. threshold: an answer with a lower probability is an abstention. answered: share of the
+    validation rows above it. rows: how many it was fitted on; 0: nothing was fitted. `against`: "labels" or "teacher".
+    """
+
+    temperature: float = 1.0
+    threshold: float = 0.0
+    answered: float = 1.0
+    rows: int = 0
+    against: Literal["labels", "teacher"] = "labels"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Teacher and student on the same held-out records, and what follows from it.
+    """Teacher, student, the same student without the teacher, and a trivial baseline on the same held-out rows, and what follows.
 
-    `held_out` says where the rows came from; `difference` is accuracy of student - teacher; `rows_to_show` is how many
-    held-out rows would show non-inferiority if the disagreement stayed as it is (None: no number would).
+    basis: what the verdict is about. held_out: where the rows came from. margin: the most that may be lost, in accuracy; on
+    AGREEMENT `least_agreement` takes its place. rows_to_show: how many held-out rows would show it if these are typical (None: no
+    number would). rows_to_label: without labels, how many rows must be labelled to measure accuracy. budget_misses: sentences.
     """
 
     task: str
+    basis: Basis
     rows: int
     held_out: str
     teacher: Measured
     student: Measured
-    agreement: float
-    difference: Interval
+    control: Measured | None
+    baseline: Measured | None
+    comparisons: tuple[Comparison, ...]
+    classes: tuple[ClassResult, ...]
     margin: float
+    least_agreement: float
     verdict: Verdict
     rows_to_show: int | None
+    rows_to_label: int | None
+    gates: tuple[Gate, ...]
     budget_misses: tuple[str, ...]
+    calibration: Calibration
+    notes: tuple[str, ...]
     seconds: Mapping[str, float]
     bundle: str
     lineage: Json
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+
+    def against(self, second: str, first: str = "student") -> Comparison | None:
+        """The comparison of two of its models, by name; None where it was not made."""
+        return next((c for c in self.comparisons if (c.first, c.second) == (first, second)), None)
+
+    @property
+    def exit_code(self) -> int:
+        """What a command that ends with this report returns: 0 kept, 3 lost or a gate or the budget missed, 4 not shown."""
+        if self.verdict is Verdict.LOST or self.budget_misses or any(g.passed is False for g in self.gates):
+            return 3
+        return 0 if self.verdict is Verdict.KEPT else 4
 
     def to_json(self) -> Json:
         """The report as plain JSON, as it lies in evidence/report.json."""
@@ -106,16 +229,22 @@ class Report:
 
     @classmethod
     def from_json(cls, data: Json) -> Self:
-        """The report back from its JSON."""
-        parts = dict(data)
-        for name in ("teacher", "student"):
-            parts[name] = Measured(
-                Quality(**parts[name]["quality"]),
-                Latency(**parts[name]["latency"]),
-                parts[name]["bytes"],
-                parts[name]["parameters"],
-            )
-        parts["difference"] = Interval(**parts["difference"])
-        parts["verdict"] = Verdict(parts["verdict"])
-        parts["budget_misses"] = tuple(parts["budget_misses"])
-        return cls(**parts)
+        """The report back from its JSON.
+
+        Raises:
+            ValueError: it is not a report of this schema.
+        """
+        found: Self = _adapter(cls).validate_python(data)
+        return found
+
+    @classmethod
+    def json_schema(cls) -> Json:
+        """The JSON schema of evidence/report.json."""
+        found: Json = _adapter(cls).json_schema()
+        return found
+
+
+def _adapter(report: type[Report]) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(report)
