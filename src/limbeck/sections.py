@@ -35,7 +35,7 @@ class Open(BaseModel):
 class DataSection(Section):
     """Where the records lie, and which share of the labelled ones is held out by the hash of the record's key.
 
-    `train` may hold rows without a label; `unlabelled` is a further file whose labels, if any, are not looked at. `test_share` judges
+    `train` may hold rows without a label, or none with (say so with `label: null`); `unlabelled` is a further file whose labels, if any, are not looked at. `test_share` judges
     where there is no `test`; `valid_share` chooses (the epoch of the teacher, the weights of the student) and trains no student.
     Rows that cannot be used are written to OUT/rejected.jsonl; where a file has a larger share of them than `max_rejected_share`, the
     fault is the file's, and the run does not start.
@@ -45,7 +45,7 @@ class DataSection(Section):
     test: str | None = None
     unlabelled: str | None = None
     text: str = "text"
-    label: str = "label"
+    label: str | None = "label"
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     valid_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     max_rejected_share: Share = 0.05

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limbeck.data.keys import key_of
-from limbeck.data.split import Splits, split
+from limbeck.data.split import Splits, folds, split
 from limbeck.errors import DataError
+from limbeck.evidence import Basis
 from limbeck.types import Record
 
 
@@ -127,7 +128,9 @@ def test_an_unlabelled_copy_of_a_held_out_text_neither_judges_nor_trains() -> No
     ("train", "test", "message"),
     [
         ([Record("1", "x", "a")] * 5, None, "only one class, 'a'"),
-        ([Record("1", "x", None)] * 5, None, "no labels"),
+        ([Record("1", "x", None)] * 5, None, "no row is left to judge with"),
+        ([Record("1", "x", None)] * 5, [Record("1", "x", "a"), Record("2", "y", "b")], "no row is left to train on"),
+        ([Record("1", "x", None)] * 5, [Record("2", "y", None)], "no labelled row is left"),
         (records(10), [Record("9", "x", "zebra")], "no training row has: 'zebra'"),
         (records(10), [Record("9", "x", None)], "no labelled row is left"),
         (records(2), None, "no labelled row is left"),
@@ -137,3 +140,42 @@ def test_an_unlabelled_copy_of_a_held_out_text_neither_judges_nor_trains() -> No
 def test_too_little_to_learn_from(train, test, message: str) -> None:
     with pytest.raises(DataError, match=message):
         split(train, test, test_share=0.2)
+
+
+def test_without_labels_rows_without_labels_judge_and_choose() -> None:
+    found = split([record(n) for n in range(1000)], None, test_share=0.2, valid_share=0.1)
+    assert found.basis is Basis.AGREEMENT
+    assert found.labels == ()
+    assert 150 < len(found.test) < 250
+    assert 50 < len(found.valid) < 110
+    assert len(found.train) + len(found.valid) + len(found.test) == 1000
+
+
+def test_unlabelled_logs_and_a_labelled_test_file() -> None:
+    test = [record(n, "ab"[n % 2]) for n in range(90, 120)]
+    found = split([record(n) for n in range(100)], test, test_share=0.2, valid_share=0.2)
+    assert found.basis is Basis.LABELS
+    assert found.labels == ("a", "b")
+    assert len(found.test) == 30
+    assert found.leaked == 10
+    assert len(found.train) + len(found.valid) == 90
+    assert found.valid
+
+
+def test_few_labels_are_all_judged_out_of_fold() -> None:
+    rows = [*records(60), *(record(n) for n in range(60, 400))]
+    found = split(rows, None, test_share=0.2, valid_share=0.1, cross_fit_below=61)
+    assert found.basis is Basis.CROSS_FITTING
+    assert not found.test
+    assert {r.label for r in found.valid} == {None, "a", "b"}
+    assert split(rows, None, test_share=0.2, cross_fit_below=60).basis is Basis.LABELS
+    divisions = [list(folds(found, 5, repeat)) for repeat in range(2)]
+    for parts in divisions:
+        judged = [r.key for part in parts for r in part.test]
+        assert sorted(judged) == sorted(r.key for r in rows if r.label)
+        for part in parts:
+            held = {r.key for r in part.test}
+            assert not held & {r.key for r in (*part.train, *part.valid)}
+            assert len(part.train) + len(part.valid) + len(part.test) == 400
+    first, second = ([{r.key for r in part.test} for part in parts] for parts in divisions)
+    assert first != second

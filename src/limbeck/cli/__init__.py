@@ -1,6 +1,7 @@
 """The command line: one file for each command; each parses and prints, and decides nothing.
 
-Exit codes: 0 done, 2 something must be mended by the caller (the message says what, where and the next step).
+Exit codes: 0 done, 2 something must be mended by the caller (the message says what, where and the next step); of `distill` also 3 lost
+and 4 not shown.
 """
 
 from __future__ import annotations

@@ -21,7 +21,10 @@ def distill(
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any recipe key, as in --set student.width=64.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Distil a teacher into a student; OUT then holds bundle/, evidence/report.json and resolved.json."""
+    """Distil a teacher into a student; OUT then holds bundle/, evidence/report.json and resolved.json.
+
+    Exit codes: 0 kept, 3 lost (or a gate or the budget missed), 4 not shown, 2 something must be mended first.
+    """
     if recipe is None and data is None:
         raise typer.BadParameter("give a recipe, or --data FILE", param_hint="RECIPE")
     with Watch() as watch:
@@ -29,3 +32,4 @@ def distill(
 
         report = run(recipe, data=data, test=test, teacher=teacher, out=out, overrides=set_ or (), progress=watch)
     show(report, as_json)
+    raise typer.Exit(report.exit_code)

@@ -60,8 +60,10 @@ class Prepared:
             write_rejected(folder / "rejected.jsonl", self.rejected)
 
 
-def prepare(section: DataSection) -> Prepared:
+def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     """Read the sources, set aside what cannot be used, divide the rest, and look for what is odd.
+
+    With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
 
     A text whose copies have different labels, in one file, loses them all: which one is right is not ours to guess. Among the training
     rows it stays as an unlabelled text, which the teacher labels; in a test file it judges nothing, and trains nobody. Where a text
@@ -76,7 +78,7 @@ def prepare(section: DataSection) -> Prepared:
     found = read(section.train, label=section.label)
     if section.unlabelled is not None:
         found += read(section.unlabelled, label=None)
-    found_test = None if section.test is None else read(section.test, label=section.label)
+    found_test = None if section.test is None else read(section.test, label=section.label or "label")
     records = _without_contradictions(found, "it trains without a label", rejected)
     test = None
     if found_test is not None:
@@ -88,7 +90,9 @@ def prepare(section: DataSection) -> Prepared:
         )
     labelled = {r.key for r in records if r.label is not None}
     records = [r for r in records if r.label is not None or r.key not in labelled]
-    splits = split(records, test, test_share=section.test_share, valid_share=section.valid_share)
+    splits = split(
+        records, test, test_share=section.test_share, valid_share=section.valid_share, cross_fit_below=cross_fit_below
+    )
     report = audit(found, found_test, rejected=rejected, training=splits.train)
     return Prepared(splits, report, tuple(rejected))
 

@@ -83,7 +83,7 @@ def read_records(
             "Mend them, or allow more with --set data.max_rejected_share=SHARE"
         )
     if label is not None and not labelled and not label_optional:
-        raise DataError(f"{source}: {_absent(label, 'label', columns)}")
+        raise DataError(f"{source}: {_absent(label, 'label', columns)}, or say that there is none with --set data.label=null")
     return records
 
 

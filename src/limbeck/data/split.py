@@ -2,22 +2,27 @@
 
 A record's split is a function of its key, so copies of a text stay together, and rows added later move nobody. The one exception:
 of a class whose rows all fall among the held-out ones, the row whose hash is largest trains, until another row of its class does.
+
+What a verdict can be about follows from the labels that are there (`limbeck.evidence.Basis`): with enough of them, or a test file, a
+part is held out; with few, no part is, and `folds` lets each labelled row be judged by students that have not seen it; with none,
+rows without labels are held out, on which student and teacher can be compared.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from limbeck.errors import DataError, listing
+from limbeck.evidence import Basis
 from limbeck.types import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Records by use: `train` teaches, `valid` chooses, `test` judges.
+    """Records by use: `train` teaches, `valid` chooses, `test` judges (none of them where the basis is cross-fitting).
 
     `leaked` counts training rows that were left out because their text is also among the held-out ones.
     """
@@ -28,44 +33,68 @@ class Splits:
     labels: tuple[str, ...]
     leaked: int
     held_out: str
+    basis: Basis = Basis.LABELS
 
 
-def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_share: float, valid_share: float = 0.0) -> Splits:
+def split(
+    records: Sequence[Record],
+    test: Sequence[Record] | None,
+    *,
+    test_share: float,
+    valid_share: float = 0.0,
+    cross_fit_below: int = 0,
+) -> Splits:
     """Split records by the hash of their keys; a test file of its own takes the place of the test share.
 
-    Only labelled rows are held out: unlabelled ones train, since only the teacher can judge them, unless their text is held out.
+    Where labels are enough, only labelled rows are held out: unlabelled ones train, since only the teacher can judge them, unless
+    their text is held out. With few labels or none, unlabelled rows choose too, and with none they judge.
 
     Args:
         records: all rows but those of the test file.
         test: the rows of the test file, if there is one; their texts train nobody, labelled or not.
         test_share: the share of labelled texts that judge where there is no test file; at least one does.
         valid_share: the share of the labelled texts left that choose; with few rows it may be none.
+        cross_fit_below: with fewer labelled texts than this, and no test file, none is held out.
 
     Raises:
-        DataError: fewer than two classes, no labelled row to hold out, or a test label that no training row has.
+        DataError: one class alone, no row to hold out, or a test label that no training row has.
     """
     labels = tuple(sorted({r.label for r in records if r.label is not None}))
-    if len(labels) < 2:
-        found = f"only one class, {listing(labels)}" if labels else "no labels"
+    if len(labels) == 1:
         raise DataError(
-            f"the training rows hold {found}; a classifier needs at least two. "
+            f"the training rows hold only one class, {listing(labels)}; a classifier needs at least two. "
             "Check the label column (--set data.label=NAME) and the file."
         )
+    few = len({r.key for r in records if r.label is not None}) < cross_fit_below or not labels
+    left, test_rows, basis = list(records), list[Record](), Basis.LABELS
     if test is not None:
-        if unknown := sorted({r.label for r in test if r.label is not None} - set(labels)):
+        test_rows, held_out = _labelled(test), "the test file"
+        if labels and (unknown := sorted({str(r.label) for r in test_rows} - set(labels))):
             raise DataError(
                 f"the test file holds {len(unknown)} labels that no training row has: {listing(unknown)}. "
                 "Use the same label names in both files."
             )
-        left, _ = _divided(records, {r.key for r in test})
-        test_rows, held_out = [r for r in test if r.label is not None], "the test file"
-    else:
+        labels = labels or tuple(sorted({str(r.label) for r in test_rows}))
+        left = [r for r in records if r.key not in {t.key for t in test}]
+    elif not labels:
         left, test_rows = _divided(records, _held_out(records, test_share, "test", least=1))
-        held_out = f"{test_share:.0%} of the data file, by the hash of the text"
-    train, valid_rows = _divided(left, _held_out(left, valid_share, "valid", least=0))
-    if not test_rows:
-        raise DataError("no labelled row is left to judge with. Give a test file with labels (--test), or more labelled rows.")
-    if len({r.label for r in train if r.label is not None}) < 2:
+        held_out, basis = f"{test_share:.0%} of the texts, by their hash; none has a label", Basis.AGREEMENT
+    elif few:
+        held_out, basis = "all labelled rows, each judged by students that were trained without it", Basis.CROSS_FITTING
+    else:
+        left, test_rows = _divided(records, _held_out(_labelled(records), test_share, "test", least=1))
+        test_rows, held_out = _labelled(test_rows), f"{test_share:.0%} of the data file, by the hash of the text"
+    choosing = _held_out(_labelled(left), valid_share, "valid", least=0)
+    if few:
+        choosing |= _held_out([r for r in left if r.label is None], valid_share, "valid", least=0)
+    train, valid_rows = _divided(left, choosing)
+    valid_rows = valid_rows if few else _labelled(valid_rows)
+    if not test_rows and basis is not Basis.CROSS_FITTING:
+        what = "row" if basis is Basis.AGREEMENT else "labelled row"
+        raise DataError(f"no {what} is left to judge with. Give a test file with labels (--test), or more rows.")
+    if not train:
+        raise DataError("no row is left to train on. Add rows to the training file.")
+    if basis is Basis.LABELS and not few and len({r.label for r in _labelled(train)}) < 2:
         raise DataError("too few labelled rows: after the held-out rows fewer than two classes are left to train on. Add rows.")
     used = len(train) + len(valid_rows) + (0 if test is not None else len(test_rows))
     return Splits(
@@ -75,23 +104,44 @@ def split(records: Sequence[Record], test: Sequence[Record] | None, *, test_shar
         labels,
         len(records) - used,
         held_out,
+        basis,
     )
+
+
+def folds(splits: Splits, number: int, repeat: int) -> Iterator[Splits]:
+    """The labelled rows in `number` parts, each the test rows of a division of its own; another repeat divides them otherwise.
+
+    Args:
+        splits: whose basis is cross-fitting.
+        number: at least 2.
+        repeat: from 0.
+    """
+    rows = [*splits.train, *splits.valid]
+    part = {r.key: int(_place(r.key, f"fold {repeat}") * number) for r in rows if r.label is not None}
+    for fold in range(number):
+        test = [dataclasses.replace(r, split="test") for r in rows if part.get(r.key) == fold]
+        if test:
+            train, valid = (tuple(r for r in of if part.get(r.key) != fold) for of in (splits.train, splits.valid))
+            yield dataclasses.replace(
+                splits, train=train, valid=valid, test=tuple(test), held_out=f"part {fold + 1} of {number}"
+            )
+
+
+def _labelled(records: Sequence[Record]) -> list[Record]:
+    """The records that have a label."""
+    return [r for r in records if r.label is not None]
 
 
 def _divided(records: Sequence[Record], held_out: Collection[str]) -> tuple[list[Record], list[Record]]:
-    """The records whose text is not held out, and the labelled ones whose text is."""
-    return (
-        [r for r in records if r.key not in held_out],
-        [r for r in records if r.key in held_out and r.label is not None],
-    )
+    """The records whose text is not held out, and those whose text is."""
+    return [r for r in records if r.key not in held_out], [r for r in records if r.key in held_out]
 
 
 def _held_out(records: Sequence[Record], share: float, purpose: str, least: int) -> set[str]:
-    """The keys of labelled records whose hash falls below the share; each class keeps a key, and `least` are held out if they can."""
-    places: dict[str, dict[str, float]] = {}
+    """The keys of records whose hash falls below the share; each class keeps a key, and `least` are held out if they can."""
+    places: dict[str | None, dict[str, float]] = {}
     for record in records:
-        if record.label is not None:
-            places.setdefault(record.label, {})[record.key] = _place(record.key, purpose)
+        places.setdefault(record.label, {})[record.key] = _place(record.key, purpose)
     kept = {max(keys, key=keys.__getitem__) for keys in places.values()}
     free = {key: place for keys in places.values() for key, place in keys.items() if key not in kept}
     chosen = {key for key, place in free.items() if place < share}

@@ -63,4 +63,4 @@ def distill(
         untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
         store = ask_teacher(run, the_teacher, views, splits)
         bundle, student = distilled(run, the_teacher, untrained, store, views, splits)
-        return prove(run, the_teacher, student, bundle, splits)
+        return prove(run, the_teacher, student, bundle, store, views, splits)

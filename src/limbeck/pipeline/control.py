@@ -1,16 +1,18 @@
-"""The control: the same student without the teacher. Knows labels and the pre-trained start; never sees a fine-tuned teacher.
+"""The control: the same student without the teacher. Knows labels and the pre-trained start; never sees what a teacher is unsure of.
 
 What a teacher is worth is what the student loses without it. So the control has the same architecture, the same pre-trained start
-(before any fine-tuning), as many steps, and views of the labelled rows whose label is known to hold.
+(before any fine-tuning), as many steps, and views of the labelled rows whose label is known to hold. Where the training rows have no
+labels, there is no student without a teacher: the control then learns the teacher's hard labels, and says what the soft ones are worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from limbeck import catalog
@@ -19,12 +21,34 @@ from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.student import full_modality, new_student, student_logits
+from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.training import trained
 from limbeck.run import Run
-from limbeck.types import Json, Shapes, TrainingPlan
+from limbeck.signals.store import SignalStore
+from limbeck.types import Json, Shapes, TrainingPlan, View
 
 
-def fit_control(run: Run, splits: Splits, plan: TrainingPlan, steps: int, name: str = "control") -> tuple[Any, Any, Json]:
+def control_logits(
+    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits
+) -> tuple[NDArray[np.float32], str]:
+    """What the control says of the test rows, logits (N, C), and what it is in words.
+
+    It is trained by the student's own plan: as many trials as the student had, which is one.
+    """
+    plan = run.recipe.training_plan()
+    if any(r.label is not None for r in splits.train):
+        steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
+        control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels)
+        what = f"the same {run.recipe.student.family} on the labels alone, without the teacher"
+    else:
+        control, modality = _fit_hard_labels(run, teacher, store, views, splits, plan)
+        what = f"the same {run.recipe.student.family} on the teacher's hard labels"
+    return student_logits(control, modality, modality.encode([r.payload for r in splits.test])).numpy(), what
+
+
+def fit_control(
+    run: Run, splits: Splits, plan: TrainingPlan, steps: int, name: str = "control", labels: Sequence[str] | None = None
+) -> tuple[Any, Any, Json]:
     """Train the recipe's student on labels alone.
 
     Args:
@@ -33,6 +57,7 @@ def fit_control(run: Run, splits: Splits, plan: TrainingPlan, steps: int, name: 
         plan: batch size, rates; its epochs are replaced by as many as come nearest to `steps`.
         steps: how many steps the student had.
         name: of its files in the run.
+        labels: the classes in their order; None: those of the data.
 
     Returns:
         The control, its modality, and what it reached on the validation rows.
@@ -40,35 +65,82 @@ def fit_control(run: Run, splits: Splits, plan: TrainingPlan, steps: int, name: 
     recipe = run.recipe
     backbone = recipe.entry("teachers").load(recipe.settings("teachers"), run.device)
     started = not backbone.has_head  # a teacher that came with a head has learned the labels already
-    labelled = [r for r in splits.train if r.label is not None]
+    labelled, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
     views = full_modality(run, backbone).views(labelled, recipe.view_plan().keeping_labels(), recipe.seed)
     payloads = [v.payload for v in views]
-    student, modality = new_student(run, backbone, payloads, splits.labels, started)
-    index = {label: i for i, label in enumerate(splits.labels)}
-    examples = Examples(modality.encode(payloads), np.array([index[str(v.label)] for v in views], dtype=np.int64))
-    epochs = max(1, round(steps / number_of_batches(len(examples), plan.batch_size)))
+    labels = labels or splits.labels
+    student, modality = new_student(run, backbone, payloads, labels, started)
+    index = {label: i for i, label in enumerate(labels)}
+    classes_N = np.array([index[str(v.label)] for v in views], dtype=np.int64)
+    true_N = np.array([index[str(r.label)] for r in valid], dtype=np.int64)
+    epochs = max(1, round(steps / number_of_batches(len(payloads), plan.batch_size)))
     plan = replace(plan, epochs=epochs)
+    judge = _right(modality, [r.payload for r in valid], true_N, run.device)
+    identity: Json = {
+        "control": dict(backbone.fingerprint()),
+        "plan": str(plan),
+        "rows": [(r.key, r.label) for r in (*labelled, *valid)],
+    }
+    note = f"the same {recipe.student.family} without a teacher, {len(labelled):,} labelled rows"
+    training = _fit(run, student, modality, payloads, classes_N, judge, plan, name, identity, note)
+    return student, modality, dict(training.best)
+
+
+def _fit_hard_labels(
+    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, plan: TrainingPlan
+) -> tuple[Any, Any]:
+    payloads, judged = [v.payload for v in views], [r.payload for r in splits.valid]
+    student, modality = new_student(run, teacher, payloads, teacher.labels)
+    classes_N, true_N = (_answers(store, texts) for texts in (payloads, judged))
+    judge = _right(modality, judged, true_N, run.device)
+    identity: Json = {"teacher": dict(teacher.fingerprint()), "plan": str(plan)}
+    note = f"the same {run.recipe.student.family} on the teacher's hard labels"
+    _fit(run, student, modality, payloads, classes_N, judge, plan, "control", identity, note)
+    return student, modality
+
+
+def _answers(store: SignalStore, payloads: Sequence[Any]) -> NDArray[np.int64]:
+    if not payloads:
+        return np.zeros(0, np.int64)
+    return np.asarray(store.get(payloads, LOGITS).logits_BC).argmax(axis=1).astype(np.int64)
+
+
+def _fit(
+    run: Run,
+    student: Any,
+    modality: Any,
+    payloads: Sequence[Any],
+    classes_N: NDArray[np.int64],
+    judge: Judge | None,
+    plan: TrainingPlan,
+    name: str,
+    identity: Json,
+    note: str,
+) -> Training:
+    """Train a student on hard labels; it stands ready to answer in the end."""
     objective = catalog.find("objectives", "hard_labels")()
     shapes = student.shapes()
     training = Training(
         student,
-        examples,
+        Examples(modality.encode(payloads), classes_N),
         modality.collate,
-        [Term(objective, 1.0, objective.init(shapes, Shapes(len(splits.labels), shapes.width)))],
+        [Term(objective, 1.0, objective.init(shapes, Shapes(shapes.classes, shapes.width)))],
         plan,
-        judge=_labels(modality, splits, index, run.device) if splits.valid else None,
-        seed=recipe.seed,
+        judge=judge,
+        seed=run.recipe.seed,
         device=run.device,
     )
-    identity = {"recipe": recipe.identity(), "data": run.data, "control": dict(backbone.fingerprint()), "plan": str(plan)}
-    note = f"the same {recipe.student.family} without a teacher, {len(labelled):,} labelled rows"
-    trained(run, "control", name, training, identity, note).remove()
-    return student.cpu().eval(), modality, dict(training.best)
+    with run.stage("control"):
+        identity = {"recipe": run.recipe.identity(), "data": run.data, **identity}
+        trained(run, "control", name, training, identity, note).remove()
+    student.cpu().eval()
+    return training
 
 
-def _labels(modality: Any, splits: Splits, index: Mapping[str, int], device: str) -> Judge:
-    encoded = modality.encode([r.payload for r in splits.valid])
-    true_N = np.array([index[str(r.label)] for r in splits.valid])
+def _right(modality: Any, payloads: Sequence[Any], true_N: NDArray[np.int64], device: str) -> Judge | None:
+    if not payloads:
+        return None
+    encoded = modality.encode(payloads)
 
     def judge(module: nn.Module) -> Mapping[str, float]:
         return {"accuracy": accuracy(student_logits(module, modality, encoded, device).argmax(1).numpy(), true_N)}

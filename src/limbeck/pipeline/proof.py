@@ -1,78 +1,189 @@
-"""The last stage: teacher and written student on the same held-out rows. Knows what a report says; knows nothing of training."""
+"""The last stage: everybody's answers to the same held-out rows. Knows what a report says; knows nothing of training.
+
+Letters: N rows, C classes.
+"""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from limbeck._version import __version__
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
-from limbeck.evidence import Measured, Report
+from limbeck.disk import write_whole
+from limbeck.evidence import Basis, Footprint, Measured, Report
+from limbeck.pipeline import baseline
+from limbeck.pipeline.control import control_logits
+from limbeck.pipeline.cross_fit import cross_fit
+from limbeck.pipeline.shipped import footprints
+from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import Run, write_json
 from limbeck.runtime.predict import Predictor
-from limbeck.types import Json
-from limbeck.verify.compare import compare
-from limbeck.verify.measure import interleaved_latency, peak_memory
+from limbeck.signals.store import SignalStore
+from limbeck.types import Json, Record, View
+from limbeck.verify.compare import Answers, compare
+from limbeck.verify.doors import same_through_cli
+from limbeck.verify.gates import judge_gates
+from limbeck.verify.parity import check_alone
+
+ANSWERS = "answers.npz"
+"""In evidence/: what everybody answered, by the rows' keys; no text."""
 
 
-def prove(run: Run, teacher: Any, student: Json, bundle: Bundle, splits: Splits) -> Report:
-    """Measure teacher and written student on the same held-out rows, and write the report."""
-    recipe, asked = run.recipe, dict(teacher.fingerprint())
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The held-out rows and everybody's answers to them; `what` says of each model what it is."""
+
+    rows: tuple[Record, ...]
+    answers: dict[str, Answers]
+    what: dict[str, str]
+
+
+def prove(
+    run: Run, teacher: Any, student: Json, bundle: Bundle, store: SignalStore, views: Sequence[View], splits: Splits
+) -> Report:
+    """Let teacher, written student, control and baseline answer the same rows, measure what they cost, and write the report."""
+    recipe, section = run.recipe, run.recipe.verify
+    if hasattr(teacher, "precision"):
+        teacher.precision = "float32"  # it is judged at its best
+    predictor = Predictor(bundle)
+    crossed = splits.basis is Basis.CROSS_FITTING
+    judged = _out_of_fold(run, teacher, bundle, splits) if crossed else _held_out(run, teacher, predictor, store, views, splits)
     with run.stage("verify"):
         run.progress("verify", 0, 1, "")
-        predictor = Predictor(bundle)
-        payloads = [r.payload for r in splits.test]
         index = {label: i for i, label in enumerate(teacher.labels)}
-        true_N = np.array([index[str(r.label)] for r in splits.test], dtype=np.int64)
-        if hasattr(teacher, "precision"):
-            teacher.precision = "float32"  # it is judged at its best
-        teacher_NC = teacher.answer(payloads, frozenset({"logits_BC"})).logits_BC
-        student_NC = predictor.logits(payloads)
-        queries = [payloads[i % len(payloads)] for i in range(recipe.verify.latency_queries)]
-        torch.set_num_threads(1)
-        try:
-            times = interleaved_latency(
-                [lambda q: teacher.answer([q], frozenset({"logits_BC"})), lambda q: predictor.predict([q])],
-                queries,
-            )
-        finally:
-            torch.set_num_threads(run.threads)
-        compared = compare(teacher_NC, student_NC, true_N, recipe.verify.margin)
-        budget = recipe.student.budget.budget()
+        true_N = None
+        if splits.basis is not Basis.AGREEMENT:
+            true_N = np.array([index[str(r.label)] for r in judged.rows], dtype=np.int64)
+        compared = compare(
+            judged.answers,
+            true_N,
+            teacher.labels,
+            margin=section.margin,
+            least_agreement=section.least_agreement,
+            basis=splits.basis,
+            class_drop=section.gates.class_drop,
+        )
+        payloads = [r.payload for r in judged.rows]
+        check_alone(predictor.logits, payloads)
+        same_through_cli(bundle, payloads[:64], predictor)
+        costs, remarks = footprints(run, teacher, bundle, [payloads[i % len(payloads)] for i in range(section.latency_queries)])
+        costs["student"] = _with_parameters(costs["student"], student["parameters"])
         measured = {
-            "bytes": float(bundle.bytes),
-            "latency_p50_us": times[1].p50_us,
-            "memory_bytes": float(peak_memory(bundle.path) if budget.memory_bytes else 0),
+            name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()
         }
-    report = Report(
-        task=recipe.task,
-        rows=len(true_N),
-        held_out=splits.held_out,
-        teacher=Measured(compared.teacher, times[0], 4 * teacher.parameters, teacher.parameters),
-        student=Measured(compared.student, times[1], bundle.bytes, student["parameters"]),
-        agreement=compared.agreement,
-        difference=compared.difference,
-        margin=recipe.verify.margin,
-        verdict=compared.verdict,
-        rows_to_show=compared.rows_to_show,
-        budget_misses=tuple(budget.misses(measured)),
-        seconds=run.seconds,
-        bundle=str(bundle.path),
-        lineage={
-            "limbeck": __version__,
-            "recipe": recipe.fingerprint(),
-            "bundle": bundle.sha256,
-            "data": run.data,
-            "teacher": asked,
-            "student": student,
-            "environment": run.environment,
-        },
-    )
+        budget = recipe.student.budget.budget()
+        cost = costs["student"]
+        report = Report(
+            task=recipe.task,
+            basis=splits.basis,
+            rows=compared.rows,
+            held_out=splits.held_out,
+            teacher=measured["teacher"],
+            student=measured["student"],
+            control=measured.get("control"),
+            baseline=measured.get("baseline"),
+            comparisons=compared.comparisons,
+            classes=compared.classes,
+            margin=section.margin,
+            least_agreement=section.least_agreement,
+            verdict=compared.verdict,
+            rows_to_show=compared.rows_to_show,
+            rows_to_label=compared.rows_to_label,
+            gates=(),
+            budget_misses=tuple(
+                budget.misses(
+                    {
+                        "bytes": float(cost.bytes),
+                        "latency_p50_us": cost.latency.p50_us if cost.latency else 0.0,
+                        "memory_bytes": float(cost.peak_memory_bytes or 0),
+                    }
+                )
+            ),
+            calibration=bundle.manifest.calibration,
+            notes=(*compared.notes, *remarks),
+            seconds=run.seconds,
+            bundle=str(bundle.path),
+            lineage={
+                "limbeck": __version__,
+                "recipe": recipe.fingerprint(),
+                "bundle": bundle.sha256,
+                "data": run.data,
+                "teacher": dict(teacher.fingerprint()),
+                "student": student,
+                "environment": run.environment,
+            },
+        )
+        report = judge_gates(report, section.gates)
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
+    _write_answers(run, judged)
     write_json(evidence / "report.json", report.to_json())
-    run.progress("verify", 1, 1, f"{len(true_N):,} held-out rows")
+    run.progress("verify", 1, 1, f"{report.rows:,} held-out rows")
     return report
+
+
+def _held_out(
+    run: Run, teacher: Any, predictor: Predictor, store: SignalStore, views: Sequence[View], splits: Splits
+) -> Judged:
+    """Answers to rows that no model has seen, the student's by the written file."""
+    section = run.recipe.verify
+    payloads = [r.payload for r in splits.test]
+    answers = {
+        "teacher": Answers(np.asarray(teacher.answer(payloads, LOGITS).logits_BC), temperature=1.0),
+        "student": Answers(predictor.logits(payloads), temperature=predictor.calibration.temperature),
+    }
+    what = _what(run)
+    if section.control:
+        logits_NC, what["control"] = control_logits(run, teacher, store, views, splits)
+        answers["control"] = Answers(logits_NC)
+    if section.baseline:
+        learned = [r for r in (*splits.train, *splits.valid) if r.label is not None]
+        texts, labels, of = [r.payload for r in learned], [str(r.label) for r in learned], ""
+        if not learned:
+            texts = [r.payload for r in (*splits.train, *splits.valid)]
+            labels = [teacher.labels[i] for i in np.asarray(store.get(texts, LOGITS).logits_BC).argmax(axis=1)]
+            of = ", on the teacher's hard labels"
+        if (found_N := baseline.baseline_answers(texts, labels, splits.test, teacher.labels)) is not None:
+            answers["baseline"], what["baseline"] = Answers(predicted=found_N), baseline.WHAT + of
+    return Judged(splits.test, answers, what)
+
+
+def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judged:
+    """Answers of models that were made as the shipped ones were, to rows that they have not seen."""
+    found = cross_fit(run, teacher, splits)
+    answers = {
+        "teacher": Answers(found.teacher_RNC),
+        "student": Answers(found.student_RNC, temperature=bundle.manifest.calibration.temperature),
+    }
+    what = _what(run)
+    if found.control_RNC is not None:
+        answers["control"], what["control"] = Answers(found.control_RNC), found.control
+    if found.baseline_RN is not None:
+        answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), baseline.WHAT
+    return Judged(found.rows, answers, what)
+
+
+def _what(run: Run) -> dict[str, str]:
+    return {"teacher": str(run.recipe.settings("teachers").model), "student": run.recipe.student.family}
+
+
+def _with_parameters(cost: Footprint, parameters: int) -> Footprint:
+    from dataclasses import replace
+
+    return replace(cost, parameters=parameters)
+
+
+def _write_answers(run: Run, judged: Judged) -> None:
+    arrays: dict[str, NDArray[Any]] = {"keys": np.array([r.key for r in judged.rows])}
+    for name, given in judged.answers.items():
+        arrays[name] = np.asarray(given.predicted if given.logits is None else given.logits)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_whole(run.folder / "evidence" / ANSWERS, [buffer.getvalue()])

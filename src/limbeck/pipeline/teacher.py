@@ -17,6 +17,7 @@ from limbeck.data.labels import matched_labels
 from limbeck.data.split import Splits
 from limbeck.engine.batches import Examples
 from limbeck.engine.loop import Term, Training
+from limbeck.errors import TeacherError
 from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.training import precision, trained
 from limbeck.run import Run, is_proven, settle, write_json
@@ -37,6 +38,11 @@ def load_teacher(run: Run, splits: Splits) -> Any:
     teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
     if teacher.has_head:
         teacher.labels = matched_labels(teacher.labels, splits.labels)
+    elif not any(r.label is not None for r in splits.train):
+        raise TeacherError(
+            f"{run.recipe.settings('teachers').model} has no head of classes, and the training rows hold no labels to teach it any. "
+            "Give a teacher that knows the labels (--teacher), or label some rows (limbeck label-sample chooses which)."
+        )
     settle(run, teacher.fingerprint())
     return teacher
 
@@ -94,15 +100,15 @@ def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:
     if is_proven(folder, digest(identity)):
         run.progress("teacher", 1, 1, "taken from this run's folder")
         return type(teacher).load(dataclasses.replace(settings, model=str(folder), revision=None), run.device)
-    train = [r for r in splits.train if r.label is not None]
+    train, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
     last = None
-    if splits.valid and section.refit:
+    if valid and section.refit:
         # One seed chooses for all: how long to train is a matter of the data, not of the dice.
         epochs = int(run.decided("teacher.epochs", lambda: _chosen_epochs(run, settings, teacher, splits, identity))["epochs"])
-        train, last = [*train, *splits.valid], epochs
+        train, last = [*train, *valid], epochs
     fresh = type(teacher).load(settings, run.device)
-    valid = () if last else splits.valid
-    _, checkpoint = _fit(run, fresh, splits, train, valid, name, run.recipe.seed + seed, identity, last)
+    judged = [] if last else valid
+    _, checkpoint = _fit(run, fresh, splits, train, judged, name, run.recipe.seed + seed, identity, last)
     draft = run.folder / f".{name}-draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
@@ -116,8 +122,8 @@ def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:
 
 def _chosen_epochs(run: Run, settings: Any, teacher: Any, splits: Splits, identity: Json) -> Json:
     fresh = type(teacher).load(settings, run.device)
-    train = [r for r in splits.train if r.label is not None]
-    training, checkpoint = _fit(run, fresh, splits, train, splits.valid, "teacher-choice", run.recipe.seed, identity, None)
+    train, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
+    training, checkpoint = _fit(run, fresh, splits, train, valid, "teacher-choice", run.recipe.seed, identity, None)
     checkpoint.remove()
     return {"epochs": training.best_epoch, **training.best}
 

@@ -1,0 +1,159 @@
+"""Few labels: every labelled row is judged by models that were trained without it. Knows the stages of a run; measures nothing itself.
+
+The labelled rows are divided into parts. For each part the whole way is gone without its rows: the teacher is fine-tuned (if it has no
+head), asked, and a student, a control and a baseline are trained; then they answer the part. So all labelled rows judge, which is
+worth more than one small test split, and dividing them again otherwise takes some of the chance of a division out of the figures.
+What is judged is the way in which the shipped student was made; the shipped file itself saw all rows.
+
+Source: Stone (1974), Cross-validatory choice and assessment of statistical predictions; Kohavi (1995), A Study of Cross-Validation
+and Bootstrap for Accuracy Estimation, for repeating it.
+
+Letters: R repeats, N labelled rows, C classes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck.bundle import sha256_of
+from limbeck.curves import Curves
+from limbeck.data.split import Splits, folds
+from limbeck.disk import write_whole
+from limbeck.errors import DataError
+from limbeck.pipeline.baseline import baseline_answers
+from limbeck.pipeline.control import control_logits
+from limbeck.pipeline.student import fit_student, make_views, new_student, student_logits
+from limbeck.pipeline.teacher import LOGITS, ask_teacher, fine_tuned
+from limbeck.run import RESOLVED, Run, write_json
+from limbeck.types import Record, digest
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """What models that had not seen a row say of it: logits (R, N, C), the baseline's class indices (R, N), each None where it was
+    not asked for."""
+
+    rows: tuple[Record, ...]
+    teacher_RNC: NDArray[np.float32]
+    student_RNC: NDArray[np.float32]
+    control_RNC: NDArray[np.float32] | None
+    baseline_RN: NDArray[np.int64] | None
+    control: str = ""
+
+
+def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
+    """Answers of all labelled rows, out of fold; each part's are kept in the run's folder until all are there.
+
+    Raises:
+        DataError: a part leaves fewer than two classes to fine-tune a teacher on.
+    """
+    section = run.recipe.verify
+    backbone = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    rows = tuple(r for r in (*splits.train, *splits.valid) if r.label is not None)
+    place = {r.key: i for i, r in enumerate(rows)}
+    parts = [(repeat, part) for repeat in range(section.repeats) for part in enumerate(folds(splits, section.folds, repeat))]
+    answers: dict[str, list[NDArray[Any]]] = {}
+    what = ""
+    with run.stage("cross-fitting"):
+        for done, (repeat, (fold, division)) in enumerate(parts):
+            note = f"{len(rows):,} labelled rows in {section.folds} parts, {section.repeats} times"
+            run.progress("cross-fit", done, len(parts), note)
+            part = _part_of(run, f"{repeat}-{fold}", done, len(parts), shared=backbone.has_head)
+            found, what = _part(part, teacher if backbone.has_head else backbone, division)
+            where = [place[r.key] for r in division.test]
+            for name, value in found.items():
+                if name not in answers:
+                    empty = np.zeros((len(rows), *value.shape[1:]), value.dtype)
+                    answers[name] = [empty.copy() for _ in range(section.repeats)]
+                answers[name][repeat][where] = value
+        run.progress("cross-fit", len(parts), len(parts), note)
+    stacked = {name: np.stack(value) for name, value in answers.items()}
+    return OutOfFold(rows, stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"), what)
+
+
+def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run:
+    """A run in a folder of its own for one part; `shared`: the teacher is the same for all, so its answers are too."""
+    folder = run.folder / "cross-fit" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    # What the run's measurements chose holds for its parts too, but for the teacher's epochs, which are each part's own.
+    if not (folder / RESOLVED).is_file():
+        settled = json.loads((run.folder / RESOLVED).read_text(encoding="utf-8"))
+        settled["measured"] = {k: v for k, v in settled["measured"].items() if k == "precision"}
+        write_json(folder / RESOLVED, settled)
+    signals = run.recipe.signals or str(run.folder / "signals") if shared else None
+
+    def progress(stage: str, _done: int, _total: int, note: str) -> None:
+        run.progress("cross-fit", done, total, f"part {done + 1} of {total}: {stage}, {note}")
+
+    return replace(
+        run,
+        folder=folder,
+        recipe=run.recipe.model_copy(update={"signals": signals}),
+        progress=progress,
+        seconds={},
+        curves=Curves(folder / "curves.jsonl"),
+        lock=None,
+    )
+
+
+def _part(run: Run, teacher: Any, division: Splits) -> tuple[dict[str, NDArray[Any]], str]:
+    """The answers to one part, from its folder if they are proven to lie there."""
+    answers, record = run.folder / "answers.npz", run.folder / "complete.json"
+    made_from = {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
+    identity = digest({**made_from, "environment": run.environment, "rows": [r.key for r in division.test]})
+    try:
+        before = json.loads(record.read_text(encoding="utf-8"))
+        if before["identity"] == identity and before["answers"] == sha256_of(answers):
+            with np.load(answers, allow_pickle=False) as saved:
+                return {name: saved[name] for name in saved.files}, before["control"]
+    except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
+        pass
+    with run:
+        found, what = _answered(run, teacher, division)
+    buffer = io.BytesIO()
+    np.savez(buffer, **found)  # type: ignore[arg-type]
+    write_whole(answers, [buffer.getvalue()])
+    write_json(record, {"identity": identity, "answers": sha256_of(answers), "control": what})
+    for left in run.folder.iterdir():  # a teacher of 90 MB for each part is not to be kept
+        if left not in (answers, record):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return found, what
+
+
+def _answered(run: Run, teacher: Any, splits: Splits) -> tuple[dict[str, NDArray[Any]], str]:
+    recipe = run.recipe
+    if not teacher.has_head:
+        if len({r.label for r in splits.train if r.label is not None}) < 2:
+            raise DataError(
+                "too few labelled rows: a teacher without a head cannot be fine-tuned on what cross-fitting leaves. Label more rows "
+                "(limbeck label-sample), give a teacher that knows the labels, or a test file (--test)."
+            )
+        teacher = fine_tuned(run, teacher, splits)
+    views = make_views(run, teacher, splits)
+    student, modality = new_student(run, teacher, [v.payload for v in views], teacher.labels)
+    store = ask_teacher(run, teacher, views, splits)
+    fit_student(run, teacher, student, modality, store, views, splits, {"cross-fit": run.folder.name}).remove()
+    payloads = [r.payload for r in splits.test]
+    if hasattr(teacher, "precision"):
+        teacher.precision = "float32"  # it is judged at its best
+    answers: dict[str, NDArray[Any]] = {
+        "teacher": np.asarray(teacher.answer(payloads, LOGITS).logits_BC),
+        "student": student_logits(student, modality, modality.encode(payloads)).numpy(),
+    }
+    what = ""
+    if recipe.verify.control:
+        answers["control"], what = control_logits(run, teacher, store, views, splits)
+    if recipe.verify.baseline:
+        learned = [r for r in (*splits.train, *splits.valid) if r.label is not None]
+        texts, labels = [r.payload for r in learned], [str(r.label) for r in learned]
+        found = baseline_answers(texts, labels, splits.test, teacher.labels)
+        if found is not None:
+            answers["baseline"] = found
+    return answers, what
