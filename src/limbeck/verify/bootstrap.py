@@ -113,7 +113,9 @@ def bca(estimate: float, drawn_S: Floats, away_K: Floats, counts_K: Any, confide
     gap_K = np.average(away_K, weights=counts_K) - away_K
     spread = float(np.sum(counts_K * gap_K**2))
     acceleration = float(np.sum(counts_K * gap_K**3)) / (6 * spread**1.5) if spread > 0 else 0.0
-    acceleration = min(max(acceleration, -0.25), 0.25)  # of a handful of rows it is noise, and beyond this the formula turns over
+    acceleration = min(
+        max(acceleration, -0.25), 0.25
+    )  # of a handful of rows it is noise, and beyond this the formula turns over
     bounds = []
     for z in (-normal.inv_cdf(confidence), normal.inv_cdf(confidence)):
         moved = bias + (bias + z) / (1 - acceleration * (bias + z))

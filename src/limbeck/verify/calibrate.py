@@ -6,7 +6,7 @@ validation rows, never on the rows that a report judges, and again whenever the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def fit_temperature(logits_NC: NDArray[Any], target_NC: NDArray[Any]) -> float:
     for _ in range(50):
         middle = (low * high) ** 0.5
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return 1 / (low * high) ** 0.5
+    return float((low * high) ** -0.5)
 
 
 def least_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], asked: float) -> float | None:
@@ -102,7 +102,7 @@ def calibrate(
             f"calibration needs the answers of both models to the same rows; got logits {student_NC.shape} of the student, "
             f"{teacher_NC.shape} of the teacher and {'no' if true_N is None else len(true_N)} labels. This is a fault of limbeck."
         )
-    against = "teacher" if true_N is None else "labels"
+    against: Literal["labels", "teacher"] = "teacher" if true_N is None else "labels"
     if len(student_NC) == 0:
         return Calibration(against=against)
     if not (np.isfinite(student_NC).all() and np.isfinite(teacher_NC).all()):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.evidence import ClassResult, Interval
+from limbeck.verify.sample_size import rows_to_clear
 from limbeck.verify.statistics import HALF_ROW, paired_bounds, paired_score
 
 Floats = NDArray[np.float64]
@@ -70,13 +71,12 @@ def adjusted_bounds(gained_K: Floats, lost_K: Floats, rows_K: Floats, limit: flo
     return low_K, high_K
 
 
-def rows_needed(classes: int, limit: float) -> int:
-    """The fewest rows with which one of so many classes can be cleared of having lost `limit` or more: if it lost none of them."""
-    z = NormalDist().inv_cdf(1 - ALPHA / max(classes, 1))
-    n = 1
-    while float(paired_score(0, 0, n, -limit, HALF_ROW)) <= z:
-        n += 1
-    return n
+def rows_needed(classes: int, limit: float, gain_rate: float, loss_rate: float) -> int | None:
+    """How many rows clear one of so many classes of having lost `limit` or more with a power of 80 %, if it changes at these rates.
+
+    None where no number does.
+    """
+    return rows_to_clear(gain_rate, loss_rate, limit, 1 - ALPHA / max(classes, 1))
 
 
 def _step_down(gained_K: Floats, lost_K: Floats, rows_K: Floats, reference: float) -> Floats:

@@ -40,15 +40,15 @@ class Answers:
     temperature: float | None = None
 
     @cached_property
-    def predicted_RN(self) -> Indices:
-        """Its classes in each repeat."""
+    def classes(self) -> Indices:
+        """Its classes (R, N) in each repeat."""
         if self.logits is not None:
             return np.atleast_2d(np.asarray(self.logits).argmax(axis=-1))
         return np.atleast_2d(np.asarray(self.predicted))
 
     @cached_property
-    def logits_RNC(self) -> NDArray[Any] | None:
-        """Its logits in each repeat."""
+    def stacked(self) -> NDArray[Any] | None:
+        """Its logits (R, N, C) in each repeat; None where it has none."""
         return None if self.logits is None else np.reshape(self.logits, (-1, *np.shape(self.logits)[-2:]))
 
 
@@ -105,7 +105,7 @@ def compare(
             f"a verdict on {basis} needs {'rows without labels' if true_N is not None else 'labelled rows'}; got the opposite. "
             "This is a fault of limbeck."
         )
-    predicted = {name: np.broadcast_to(a.predicted_RN, (repeats, rows)) for name, a in answers.items()}
+    predicted = {name: np.broadcast_to(a.classes, (repeats, rows)) for name, a in answers.items()}
     quality: dict[str, Quality] = {}
     resampled = None
     if true_N is not None:
@@ -113,7 +113,7 @@ def compare(
         for model, name in enumerate(answers):
             quality[name] = _quality(answers[name], predicted[name], true_N, resampled, model)
     pairs = [("student", second) for second in answers if second != "student"]
-    pairs += [("control", "teacher")] if "control" in answers else []
+    pairs += [(first, "teacher") for first in answers if first not in ("student", "teacher")]
     comparisons = tuple(_pair(pair, answers, predicted, true_N, resampled) for pair in pairs)
     judged = next(c for c in comparisons if (c.first, c.second) == ("student", "teacher"))
     truth_RN = predicted["teacher"] if true_N is None else np.broadcast_to(true_N, (repeats, rows))
@@ -133,15 +133,13 @@ def compare(
     return Compared(rows, quality, comparisons, classes, result, show, to_label, provable, said)
 
 
-def _quality(
-    answers: Answers, predicted_RN: Indices, true_N: Indices, resampled: Resampled, model: int
-) -> Quality:
+def _quality(answers: Answers, predicted_RN: Indices, true_N: Indices, resampled: Resampled, model: int) -> Quality:
     right_RN = predicted_RN == true_N
     accuracy = proportion(float(right_RN.mean(axis=0).sum()), len(true_N))
     ece = scaled = None
-    if answers.logits_RNC is not None:
-        ece = _ece(answers.logits_RNC, true_N, 1.0)
-        scaled = None if answers.temperature is None else _ece(answers.logits_RNC, true_N, answers.temperature)
+    if answers.stacked is not None:
+        ece = _ece(answers.stacked, true_N, 1.0)
+        scaled = None if answers.temperature is None else _ece(answers.stacked, true_N, answers.temperature)
     return Quality(accuracy, resampled.macro_f1(model, accuracy), ece, scaled)
 
 
@@ -187,9 +185,9 @@ def _pair(
 
 def _kl(first: Answers, second: Answers) -> Interval | None:
     """KL(second || first) with its interval; None where one has no probabilities, or rows are too few for an interval."""
-    if first.logits_RNC is None or second.logits_RNC is None:
+    firsts, seconds = first.stacked, second.stacked
+    if firsts is None or seconds is None:
         return None
-    firsts, seconds = (a.logits_RNC for a in (first, second))
     repeats = max(len(firsts), len(seconds))
     each_RN = np.stack([kl(seconds[r % len(seconds)], firsts[r % len(firsts)]) for r in range(repeats)])
     return mean_interval(each_RN.mean(axis=0))
@@ -214,7 +212,7 @@ def _checked(answers: Mapping[str, Answers], true_N: Indices | None, labels: Seq
                     f"the {name} gave logits that are not finite on {bad:,} rows; nothing can be said of it. If it was trained "
                     "here, its training diverged: lower the learning rate."
                 )
-        shapes[name] = a.predicted_RN.shape
+        shapes[name] = a.classes.shape
     rows = shapes["teacher"][1]
     repeats = max(shape[0] for shape in shapes.values())
     if rows == 0:
@@ -226,7 +224,7 @@ def _checked(answers: Mapping[str, Answers], true_N: Indices | None, labels: Seq
                 "same rows."
             )
     known = [("label", true_N)] if true_N is not None else []
-    for name, classes in [*known, *((f"answer of the {n}", a.predicted_RN) for n, a in answers.items())]:
+    for name, classes in [*known, *((f"answer of the {n}", a.classes) for n, a in answers.items())]:
         if classes.shape[-1] != rows:
             raise DataError(f"there are {classes.shape[-1]:,} labels for {rows:,} rows.")
         if classes.min() < 0 or classes.max() >= len(labels):

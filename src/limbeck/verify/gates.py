@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from limbeck.errors import listing
 from limbeck.evidence import ClassResult, Comparison, Gate, Measured
 from limbeck.sections import GatesSection
-from limbeck.verify.classes import LEAST_ROWS, rows_needed
+from limbeck.verify.classes import rows_needed
 
 
 def judge(
@@ -36,7 +36,7 @@ def judge(
         "latency_p50_us": lambda limit: _at_most("latency_p50_us", limit, latency, "not measured"),
         "ece": lambda limit: _at_most("ece", limit, ece, "not measurable without labels and probabilities"),
         "flips": lambda limit: _at_most("flips", limit, share, ""),
-        "class_drop": lambda limit: _class_drop(limit, classes),
+        "class_drop": lambda limit: _class_drop(limit, against_teacher, classes),
     }
     limits = asked.model_dump(exclude_none=True)
     return tuple(make(float(limits[name])) for name, make in makers.items() if name in limits)
@@ -54,21 +54,26 @@ def _retention(limit: float, pair: Comparison) -> Gate:
     return Gate("retention", limit, low, low >= limit, f"the lower bound; {pair.retention.estimate:.4f} measured")
 
 
-def _class_drop(limit: float, classes: Sequence[ClassResult]) -> Gate:
-    """Missed where a class is shown to have lost more, or has rows enough to clear it and is not cleared."""
-    bounded = [c for c in classes if c.difference is not None]
-    needed = rows_needed(len(bounded), limit)
-    few = [c for c in classes if c.difference is None or c.rows < needed]
-    dropped = [c for c in bounded if c.difference is not None and c.difference.high <= -limit]
-    unclear = [c for c in bounded if c.difference is not None and c.rows >= needed and c.difference.low < -limit and c not in dropped]
-    worst = max((-c.difference.low for c in bounded if c.difference is not None), default=None)
+def _class_drop(limit: float, pair: Comparison, classes: Sequence[ClassResult]) -> Gate:
+    """Missed where a class is shown to have lost more, or has rows enough to be cleared and is not."""
+    bounded = {c.label: c.difference for c in classes if c.difference is not None}
+    if pair.gained is None or pair.lost is None:
+        rates = (0.0, pair.flips / pair.rows)  # whatever changes is a loss where the teacher is the truth
+    else:
+        rates = ((pair.gained + pair.lost) / 2 / pair.rows,) * 2
+    needed = rows_needed(len(bounded), limit, *rates)
+    dropped = [c.label for c in classes if c.label in bounded and bounded[c.label].high <= -limit]
+    undecided = [c for c in classes if c.label not in dropped and (c.label not in bounded or bounded[c.label].low < -limit)]
+    few = [c.label for c in undecided if needed is None or c.rows < needed]
+    unclear = [c.label for c in undecided if c.label not in few]
     said = []
     if dropped:
-        said.append(f"shown to have dropped: {listing([c.label for c in dropped], 5)}")
+        said.append(f"shown to have dropped: {listing(dropped, 5)}")
     if unclear:
-        said.append(f"not shown to have kept: {listing([c.label for c in unclear], 5)}")
+        said.append(f"not shown to have kept: {listing(unclear, 5)}")
     if few:
-        names = "every class" if len(few) == len(classes) else listing([f"{c.label}" for c in few], 5)
-        said.append(f"too few rows: {names}; {needed:,} each would do if none of them is lost (at least {LEAST_ROWS} for any bound)")
-    passed = False if dropped or unclear else None if few else True
-    return Gate("class_drop", limit, worst, passed, "; ".join(said))
+        names = "every class" if len(few) == len(classes) else listing(few, 5)
+        enough = "no number of rows would do" if needed is None else f"about {needed:,} rows of each would do"
+        said.append(f"too few rows to say of {names}; {enough}")
+    worst = max((-d.low for d in bounded.values()), default=None)
+    return Gate("class_drop", limit, worst, False if dropped or unclear else None if few else True, "; ".join(said))

@@ -47,9 +47,7 @@ def rows_to_show(gained: float, lost: float, rows: float, margin: float) -> int 
         margin: the most that may be lost.
     """
     gain_rate, loss_rate = (gained + 0.5) / (rows + 1), (lost + 0.5) / (rows + 1)
-    if gain_rate - loss_rate <= -margin:
-        return None
-    return _least(lambda n: power(gain_rate, loss_rate, n, margin) >= _ASKED)
+    return rows_to_clear(gain_rate, loss_rate, margin, 0.95)
 
 
 @lru_cache(maxsize=64)
@@ -71,6 +69,14 @@ def rows_to_show_agreement(same: float, rows: float, least: float) -> int | None
         return float(np.mean((found - HALF_ROW - n * least) > z * (n * least * (1 - least)) ** 0.5)) >= _ASKED
 
     return _least(shown)
+
+
+@lru_cache(maxsize=64)
+def rows_to_clear(gain_rate: float, loss_rate: float, margin: float, confidence: float) -> int | None:
+    """How many rows show with a power of 80 %, by a lower bound at `confidence`, that less than `margin` is lost at these true rates."""
+    if gain_rate - loss_rate <= -margin:
+        return None
+    return _least(lambda n: power(gain_rate, loss_rate, n, margin, confidence) >= _ASKED)
 
 
 @lru_cache(maxsize=64)

@@ -161,7 +161,7 @@ def mcnemar(gained: float, lost: float) -> float:
     for k in range(min(round(gained), round(lost))):
         ways = ways * (n - k) // (k + 1)
         tail += ways
-    return min(1.0, 2 * tail / 2**n)  # whole numbers: their quotient is right where a float of either would not exist
+    return min(1.0, float(2 * tail / 2**n))  # whole numbers: their quotient is right where a float of either would not exist
 
 
 def verdict(interval: Interval, limit: float) -> Verdict:
@@ -179,7 +179,7 @@ def _ratio(numerator: Any, variance: Any) -> Floats:
     numerator, variance = np.broadcast_arrays(np.asarray(numerator, np.float64), np.asarray(variance, np.float64))
     varies = variance > 1e-13
     still = np.where(np.abs(numerator) < 1e-9, 0.0, np.sign(numerator) * _FAR)
-    return np.where(varies, numerator / np.sqrt(np.where(varies, variance, 1.0)), still)
+    return np.asarray(np.where(varies, numerator / np.sqrt(np.where(varies, variance, 1.0)), still))
 
 
 def _root(function: Callable[[Floats], Floats], low: Any, high: Any) -> Floats:
@@ -191,4 +191,4 @@ def _root(function: Callable[[Floats], Floats], low: Any, high: Any) -> Floats:
         middle = (left + right) / 2
         up = function(middle) > 0
         left, right = np.where(up, middle, left), np.where(up, right, middle)
-    return np.where(below, low, np.where(above, high, (left + right) / 2))
+    return np.asarray(np.where(below, low, np.where(above, high, (left + right) / 2)))
