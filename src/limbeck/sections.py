@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from limbeck.evidence import Budget
-from limbeck.settings import Count, CountOrZero, Positive, Share
+from limbeck.settings import Count, CountOrZero, Positive, Probability, Share
 from limbeck.types import Json
 
 
@@ -120,8 +120,39 @@ class TrainingSection(Section):
     ema: Share | None = None
 
 
+class GatesSection(Section):
+    """Limits on the written student that the verdict does not speak of; a missed one makes exit code 3. None is no gate.
+
+    retention: the least share of the teacher's accuracy that must be shown to be kept (its lower bound). bytes: of the bundle.
+    latency_p50_us: microseconds per answer. ece: expected calibration error after temperature scaling. flips: the largest share of rows
+    with another answer than the teacher's. class_drop: the most that any class may be shown not to have lost in accuracy (its
+    lower bound, adjusted by Holm over all classes); classes with too few rows are named and decide nothing.
+    """
+
+    retention: Positive | None = None
+    bytes: Count | None = None
+    latency_p50_us: Positive | None = None
+    ece: Probability | None = None
+    flips: Probability | None = None
+    class_drop: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+
+
 class VerifySection(Section):
-    """What is asked of the written student."""
+    """What is asked of the written student, and beside what it is measured.
+
+    margin: the most accuracy that may be lost. least_agreement: without labels, the share of rows on which the student must be shown
+    to answer as the teacher does. cross_fit_below: with fewer labelled rows than this and no `data.test`, all of them are answered by
+    students that were trained without them, in `folds` parts, `repeats` times, instead of holding some out. control: train the same
+    student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.
+    latency_queries: texts that are timed.
+    """
 
     margin: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
+    least_agreement: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.9
+    cross_fit_below: CountOrZero = 1000
+    folds: Annotated[int, Field(ge=2)] = 5
+    repeats: Count = 2
+    control: bool = True
+    baseline: bool = True
     latency_queries: Count = 200
+    gates: GatesSection = GatesSection()

@@ -65,7 +65,7 @@ def show(report: Report, as_json: bool) -> None:
     from limbeck.verify.report import page
 
     out.print()
-    out.print(page(report))
+    out.print(page(report), soft_wrap=False)
     out.print(f"\nbundle: {report.bundle}", markup=False)
 
 

@@ -1,71 +1,244 @@
-"""A report as a page of text. Knows the nouns of a report; measures nothing and decides nothing."""
+"""A report as a page of text. Knows the nouns of a report; measures nothing and decides nothing.
+
+The verdict comes first, in words; then the four models on the same rows, what their differences are worth, what the file costs, the
+classes that lost most, gates and notes. A part that was not measured leaves out its line, its column or its table.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
-from limbeck.evidence import Report, Verdict
+from limbeck.evidence import Basis, Footprint, Measured, Report, Verdict
+from limbeck.verify import wording as w
 
+WIDTH = 100
+WORST = 5
 _STYLE = {Verdict.KEPT: "bold green", Verdict.LOST: "bold red", Verdict.NOT_SHOWN: "bold yellow"}
+_MARK = {True: "passed", False: "MISSED", None: "undecided"}
 
 
 def page(report: Report) -> RenderableType:
-    """Teacher and student side by side, then the verdict in words; reads well without colour."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column("")
-    for name in ("teacher", "student", "ratio"):
-        table.add_column(name, justify="right")
-    t, s = report.teacher, report.student
-    rows = [
-        ("accuracy", *(f"{m.quality.accuracy:.4f}" for m in (t, s)), _kept(s.quality.accuracy, t.quality.accuracy)),
-        ("macro-F1", *(f"{m.quality.macro_f1:.4f}" for m in (t, s)), _kept(s.quality.macro_f1, t.quality.macro_f1)),
-        ("bytes", _bytes(t.bytes), _bytes(s.bytes), _share(s.bytes, t.bytes)),
-        ("parameters", f"{t.parameters:,}", f"{s.parameters:,}", _share(s.parameters, t.parameters)),
-        ("p50 latency", *(_time(m.latency.p50_us) for m in (t, s)), _share(s.latency.p50_us, t.latency.p50_us)),
-        ("p95 latency", *(_time(m.latency.p95_us) for m in (t, s)), _share(s.latency.p95_us, t.latency.p95_us)),
-    ]
-    for row in rows:
-        table.add_row(*row)
-    return Group(table, Text(""), *_words(report))
+    """The whole report; made for 80 columns, at most 100 wide, and readable without colour."""
+    models = {"teacher": report.teacher, "student": report.student, "control": report.control, "baseline": report.baseline}
+    there = {name: model for name, model in models.items() if model is not None}
+    parts: list[RenderableType] = [_verdict(report), *_basis(report), Text("")]
+    for table in (_quality(report, there), _differences(report), _costs(report), _worst(report), _gates(report)):
+        if table is not None:
+            parts += [table, Text("")]
+    parts += [_item(said) for said in _remarks(report, there)]
+    return Constrain(Group(*parts), WIDTH)
 
 
-def _words(report: Report) -> list[Text]:
-    d = report.difference
-    lines = [
-        Text.assemble(
-            "verdict: ",
-            (str(report.verdict), _STYLE[report.verdict]),
-            f" (accuracy student - teacher {d.estimate:+.4f}, 95 % bounds {d.low:+.4f} and {d.high:+.4f}, margin {report.margin:g})",
-        ),
-        Text(f"judged on {report.rows:,} rows: {report.held_out}; both gave the same answer to {report.agreement:.1%} of them"),
-    ]
-    if report.verdict is Verdict.NOT_SHOWN:
-        more = None if report.rows_to_show is None else max(0, report.rows_to_show - report.rows)
-        if more:
-            lines.append(Text(f"about {more:,} more held-out rows would show it, if they disagreed as these do"))
+def _verdict(report: Report) -> Text:
+    """One sentence: what was found, how sure it is, what was asked."""
+    pair = report.against("teacher")
+    if pair is None:
+        return Text(str(report.verdict), style=_STYLE[report.verdict])
+    d = pair.difference
+    if d is None:
+        a = pair.agreement
+        bound = f"at most {w.percent(a.high)}" if report.verdict is Verdict.LOST else f"at least {w.percent(a.low)}"
+        said = (
+            f"the student answers as its teacher does on {w.percent(a.estimate)} of the rows and, with 95% certainty, on {bound} "
+            f"of all ({w.fine(report.least_agreement)}% are asked for)."
+        )
+    else:
+        size = w.points(d.estimate, sign=False)
+        change = f"loses {size} points of" if d.estimate < 0 else f"gains {size} points of"
+        change = "has the same" if float(size) == 0 else change
+        if report.verdict is Verdict.LOST:
+            sure = f"has lost at least {w.points(d.high, sign=False)}"
         else:
-            lines.append(Text("more rows would not show it: the student itself must become better"))
-    lines += [Text(f"over budget: {miss}", style="bold red") for miss in report.budget_misses]
-    lines.append(
-        Text("latency: one query at a time, one thread, tokenising included, teacher (torch) and student taking turns")
-    )
-    return lines
+            sure = "has lost nothing" if d.low >= 0 else f"has lost at most {w.points(d.low, sign=False)}"
+        allowed = "1 is" if report.margin == 0.01 else f"{w.fine(report.margin)} are"
+        said = (
+            f"the student {change} accuracy {'as' if change == 'has the same' else 'against'} its teacher and, with 95% "
+            f"certainty, {sure} ({allowed} allowed)."
+        )
+    return Text.assemble((f"{report.verdict}: ", _STYLE[report.verdict]), said)
 
 
-def _kept(student: float, teacher: float) -> str:
-    return f"{student / teacher:.3f}" if teacher else "–"
+def _basis(report: Report) -> list[Text]:
+    """What the verdict is about, and what the rows can and cannot show."""
+    lines = {
+        Basis.LABELS: f"Judged by the written file on {w.rows(report.rows)} that no training saw: {report.held_out}.",
+        Basis.CROSS_FITTING: (
+            f"Labels are few, so all {w.rows(report.rows)} judge, each answered by students that were trained without it "
+            f"({report.held_out}). The written file learned from all of them; it is not judged by itself."
+        ),
+        Basis.AGREEMENT: (
+            f"Judged by the written file on {w.rows(report.rows)} without labels: {report.held_out}. Accuracy is not measurable"
+            + (
+                f": label about {report.rows_to_label:,} rows to measure it to within {w.fine(report.margin)} points."
+                if report.rows_to_label
+                else "."
+            )
+        ),
+    }
+    said = [lines[report.basis]]
+    if report.verdict is Verdict.NOT_SHOWN:
+        if report.rows_to_show is None:
+            said.append("More rows would not show it: the student itself must become better.")
+        else:
+            more = report.rows_to_show - report.rows
+            said.append(
+                f"If these rows are typical, {report.rows_to_show:,} rows show it four times out of five"
+                + (f": {more:,} more than there are." if more > 0 else "; these do not.")
+            )
+    if report.provable_margin is not None:
+        said.append(
+            f"The smallest margin that {w.rows(report.rows)} with this much disagreement can show: {100 * report.provable_margin:.1f} "
+            "points (four times out of five, for a student as good as its teacher)."
+        )
+    return [Text(line) for line in said]
 
 
-def _share(student: float, teacher: float) -> str:
-    """How much smaller the student is ("1/32"), or how much larger ("× 2.5")."""
-    return f"1/{teacher / student:,.0f}" if student <= teacher else f"× {student / teacher:,.1f}"
+def _quality(report: Report, there: dict[str, Measured]) -> Table | None:
+    """The models side by side on the same rows."""
+    pairs = {name: report.against("teacher", name) for name in there}
+    table = _table("", *there)
+    lines: list[tuple[str, Callable[[str], str]]] = [
+        ("accuracy", lambda n: w.percent(q.accuracy.estimate) if (q := there[n].quality) else ""),
+        ("", lambda n: w.span(q.accuracy) if (q := there[n].quality) else ""),
+        ("retained of the teacher's", lambda n: w.percent(p.retention.estimate) if (p := pairs[n]) and p.retention else ""),
+        ("", lambda n: w.span(p.retention) if (p := pairs[n]) else ""),
+        ("macro-F1", lambda n: w.percent(q.macro_f1.estimate) if (q := there[n].quality) else ""),
+        ("", lambda n: w.span(q.macro_f1) if (q := there[n].quality) else ""),
+        ("answers as the teacher", lambda n: w.percent(p.agreement.estimate) if (p := pairs[n]) else ""),
+        ("", lambda n: w.span(p.agreement) if (p := pairs[n]) else ""),
+        ("  answers changed", lambda n: w.count(p.flips) if (p := pairs[n]) else ""),
+        ("KL from the teacher, nats", lambda n: w.nats(p.kl.estimate) if (p := pairs[n]) and p.kl else ""),
+        ("calibration error", lambda n: w.plain(q.ece) if (q := there[n].quality) and q.ece is not None else ""),
+        (
+            "  after temperature",
+            lambda n: w.plain(q.ece_scaled) if (q := there[n].quality) and q.ece_scaled is not None else "",
+        ),
+    ]
+    return _filled(table, lines, there)
 
 
-def _bytes(count: int) -> str:
-    return f"{count / 1e6:,.2f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
+def _differences(report: Report) -> Table | None:
+    """What the differences of accuracy, or of answers, are worth."""
+    labelled = [(c, c.difference) for c in report.comparisons if c.first == "student" and c.difference is not None]
+    if not labelled:
+        return None
+    table = _table("accuracy, points", "difference", "bounds", "right alone", "McNemar p")
+    for c, difference in labelled:
+        table.add_row(
+            f"student {w.MINUS} {c.second}",
+            w.points(difference.estimate),
+            w.point_span(difference),
+            f"{w.count(c.gained or 0)} / {w.count(c.lost or 0)}",
+            "" if c.mcnemar_p is None else w.p_value(c.mcnemar_p),
+        )
+    return table
 
 
-def _time(microseconds: float) -> str:
-    return f"{microseconds / 1000:,.2f} ms" if microseconds >= 1000 else f"{microseconds:,.0f} µs"
+def _costs(report: Report) -> Table | None:
+    """What teacher and student cost on this machine; ratios, since a busy machine is slow for both."""
+    t, s = report.teacher.footprint, report.student.footprint
+    if s is None:
+        return None
+    table = _table("on this machine", *(["teacher", "student", "ratio"] if t else ["student"]))
+    table.add_row("form", *([t.form, s.form, ""] if t else [s.form]))
+    lines: list[tuple[str, Callable[[float | None], str], Callable[[Footprint], float | None]]] = [
+        ("bytes", w.size, lambda f: f.bytes),
+        ("  compressed", w.size, lambda f: f.bytes_compressed),
+        ("parameters", w.whole, lambda f: f.parameters),
+        ("latency, p50", w.duration, lambda f: f.latency and f.latency.p50_us / 1e6),
+        ("  p95", w.duration, lambda f: f.latency and f.latency.p95_us / 1e6),
+        ("peak memory of a process", w.size, lambda f: f.peak_memory_bytes),
+        ("cold start", w.duration, lambda f: f.cold_start_seconds),
+    ]
+    for name, shown, of in lines:
+        student, teacher = of(s), of(t) if t else None
+        if student is not None or teacher is not None:
+            table.add_row(name, *([shown(teacher), shown(student), w.ratio(student, teacher)] if t else [shown(student)]))
+    return table
+
+
+def _worst(report: Report) -> Table | None:
+    """At most five classes that lost most."""
+    lost = [c for c in report.classes if c.student < c.teacher][:WORST]
+    if not lost:
+        return None
+    agreeing = report.basis is Basis.AGREEMENT
+    names = ("rows", "as the teacher", "bounds") if agreeing else ("rows", "teacher", "student", "points", "bounds")
+    table = _table("classes that lost most" if not agreeing else "the teacher's answers that change most", *names)
+    for c in lost:
+        bounds = "too few rows" if c.difference is None else w.point_span(c.difference)
+        if agreeing:
+            table.add_row(_cut(c.label), w.count(c.rows), w.percent(c.student, 0), bounds)
+        else:
+            shares = (w.percent(c.teacher, 0), w.percent(c.student, 0), w.points(c.student - c.teacher))
+            table.add_row(_cut(c.label), w.count(c.rows), *shares, bounds)
+    return table
+
+
+def _gates(report: Report) -> Table | None:
+    """What else was asked, and whether it was met."""
+    if not report.gates and not report.budget_misses:
+        return None
+    table = _table("asked besides", "limit", "found", "", left=("why",))
+    for gate in report.gates:
+        found = w.NOTHING if gate.measured is None else w.figure(gate.measured)
+        style = "bold red" if gate.passed is False else ""
+        table.add_row(gate.name, w.figure(gate.limit), found, Text(_MARK[gate.passed], style=style), gate.note)
+    for miss in report.budget_misses:
+        table.add_row("budget", "", "", Text(_MARK[False], style="bold red"), miss)
+    return table
+
+
+def _remarks(report: Report, there: dict[str, Measured]) -> Iterable[str]:
+    """What the figures mean, and what they cannot tell."""
+    for name in ("control", "baseline"):
+        if name in there:
+            yield f"{name}: {there[name].what}."
+    c = report.calibration
+    if c.rows:
+        against = "labels" if c.against == "labels" else "the teacher's probabilities"
+        yield f"Probabilities are divided by a temperature of {c.temperature:.2f}, fitted to {against} of {w.rows(c.rows)} of validation."
+        if not c.threshold_found:
+            yield "No confidence makes the answers as good as the teacher's, so the student never abstains."
+        elif c.threshold > 0:
+            good = "as accurate as the teacher" if c.against == "labels" else "in line with the teacher as often as asked"
+            yield f"Below a probability of {c.threshold:.2f} it abstains; the {w.percent(c.answered, 0)} that it answers are {good}."
+    if report.student.footprint and report.student.footprint.latency:
+        yield "Latency: one query at a time on one thread, tokenising included, the models taking turns."
+    if any(p.difference is not None for p in report.comparisons):
+        yield "Bounds are one-sided at 95%; those of classes hold for all classes at once. McNemar's p decides nothing."
+    yield from (f"{note}." for note in report.notes)
+
+
+def _table(first: str, *columns: str, left: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(first, no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in left:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _filled(table: Table, lines: list[tuple[str, Callable[[str], str]]], there: dict[str, Measured]) -> Table | None:
+    """The table with the lines that say anything; a cell without a figure gets a dash, but for the bounds below it."""
+    for title, cell in lines:
+        cells = [cell(name) for name in there]
+        if any(cells):
+            table.add_row(title, *(c or (w.NOTHING if title else "") for c in cells), style="" if title else "dim")
+    return table if table.row_count else None
+
+
+def _item(said: str) -> RenderableType:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row("·", said[0].upper() + said[1:])
+    return grid
+
+
+def _cut(label: str, most: int = 30) -> str:
+    return label if len(label) <= most else label[: most - 1] + "…"
