@@ -15,7 +15,7 @@ from limbeck.run import Run, write_json
 from limbeck.runtime.predict import Predictor
 from limbeck.types import Json
 from limbeck.verify.compare import compare
-from limbeck.verify.measure import interleaved_latency, peak_memory
+from limbeck.verify.footprint import interleaved_latency, new_process
 
 
 def prove(run: Run, teacher: Any, student: Json, bundle: Bundle, splits: Splits) -> Report:
@@ -45,7 +45,7 @@ def prove(run: Run, teacher: Any, student: Json, bundle: Bundle, splits: Splits)
         measured = {
             "bytes": float(bundle.bytes),
             "latency_p50_us": times[1].p50_us,
-            "memory_bytes": float(peak_memory(bundle.path) if budget.memory_bytes else 0),
+            "memory_bytes": float(new_process(bundle, payloads[0]).peak_memory_bytes or 0 if budget.memory_bytes else 0),
         }
     report = Report(
         task=recipe.task,
