@@ -13,39 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from limbeck.verify.company import BUSY, Company
+
+__all__ = ["BUSY", "CONTENDED", "HERE", "Company", "arguments", "machine", "write"]
+
 HERE = Path(__file__).parent
 CONTENDED = 5
 """Exit code of a benchmark whose figures other work on the machine has made void."""
-BUSY = 0.10
-"""Share of the cores' time that others may take before times are void."""
-
-
-def _busy() -> tuple[float, float] | None:
-    """Seconds that all cores have been busy for anybody, the hypervisor's other guests among them, and for us; None where unknown."""
-    stat = Path("/proc/stat")
-    if not stat.is_file():
-        return None
-    user, nice, system, _, _, irq, softirq, steal = map(int, stat.read_text(encoding="utf-8").split()[1:9])
-    own = os.times()
-    mine = own.user + own.system + own.children_user + own.children_system
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK"), mine
-
-
-class Company:
-    """How much of the cores' time goes to other work than ours, from now on."""
-
-    def __init__(self) -> None:
-        self._began, self._before = time.perf_counter(), _busy()
-
-    def share(self) -> float:
-        """Share of the cores' time, in [0, 1]; 0 where it cannot be known."""
-        now = _busy()
-        if self._before is None or now is None:
-            return 0.0
-        others = (now[0] - self._before[0]) - (now[1] - self._before[1])
-        return max(0.0, others / ((time.perf_counter() - self._began) * (os.cpu_count() or 1)))
-
-
 WHOLE = Company()
 
 

@@ -50,6 +50,10 @@ class ParityError(LimbeckError, ArithmeticError):
     """The written file does not say what the trained student says."""
 
 
+class ExportError(LimbeckError, ValueError):
+    """A model cannot be written in a format."""
+
+
 class UnknownNameError(LimbeckError, KeyError):
     """A name is not in the catalog."""
 

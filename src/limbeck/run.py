@@ -6,6 +6,7 @@ OUT/
   teacher/                 the fine-tuned teacher, with complete.json as its proof
   signals/                 what the teacher said
   bundle/                  the files needed to answer
+  teacher-onnx/            the teacher as a bundle too, in float32: what the student's bytes, speed and memory are held against
   evidence/report.json     the proof
 """
 

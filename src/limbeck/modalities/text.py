@@ -65,6 +65,10 @@ class Text:
         texts = ["", " ", "hello world?", "👍", "\x00a\x00", "שלום", "\ud800b", "a " * 50_000, "w" * 100_000, "abc\nabc"]
         return cls(tokenizer, max_tokens=16), texts
 
+    def with_special_tokens(self) -> Text:
+        """This modality with the tokenizer's own special tokens around each text: what the tokenizer's model was trained to read."""
+        return Text(self._tokenizer_json, self.max_tokens, self._own_template)
+
     @property
     def vocabulary_size(self) -> int:
         """Number of ids that `encode` can give."""

@@ -20,7 +20,7 @@ class Averaged:
     """
 
     def __init__(self, members: Sequence[Any]) -> None:
-        self._members = list(members)
+        self.members = list(members)
         self.labels: tuple[str, ...] = members[0].labels
         self.max_tokens: int = members[0].max_tokens
         self.tolerance: float = members[0].tolerance
@@ -31,16 +31,16 @@ class Averaged:
     @property
     def module(self) -> Any:
         """The first member's network."""
-        return self._members[0].module
+        return self.members[0].module
 
     @property
     def precision(self) -> str:
         """In which its members compute."""
-        return str(self._members[0].precision)
+        return str(self.members[0].precision)
 
     @precision.setter
     def precision(self, name: str) -> None:
-        for member in self._members:
+        for member in self.members:
             member.precision = name
 
     def gives(self) -> frozenset[str]:
@@ -49,27 +49,27 @@ class Averaged:
 
     def fingerprint(self) -> Fingerprint:
         """That of the first, with the weights of all."""
-        found = [dict(m.fingerprint()) for m in self._members]
+        found = [dict(m.fingerprint()) for m in self.members]
         return {**found[0], "weights": digest([f["weights"] for f in found])}
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """The logarithm of the mean probability of each class, (B, C)."""
         del needs
-        probabilities_BC = np.mean([_softmax(m.answer(payloads, self.gives()).logits_BC) for m in self._members], axis=0)
+        probabilities_BC = np.mean([_softmax(m.answer(payloads, self.gives()).logits_BC) for m in self.members], axis=0)
         return Signal(logits_BC=np.log(np.maximum(probabilities_BC, np.finfo(np.float32).tiny)).astype(np.float32))
 
     def tokenizer_json(self) -> Any:
         """The members' tokenizer."""
-        return self._members[0].tokenizer_json()
+        return self.members[0].tokenizer_json()
 
     def token_embeddings(self) -> NDArray[np.float32]:
         """The first member's embedding of each piece, (V, D)."""
-        found: NDArray[np.float32] = self._members[0].token_embeddings()
+        found: NDArray[np.float32] = self.members[0].token_embeddings()
         return found
 
     def start(self, old_ids_V: NDArray[np.int64]) -> Start:
         """What a student may start from: the first member."""
-        found: Start = self._members[0].start(old_ids_V)
+        found: Start = self.members[0].start(old_ids_V)
         return found
 
 

@@ -1,0 +1,179 @@
+"""The teacher as it would be shipped, so that the student is held against a fair peer. Knows teachers, files and scales; trains nothing.
+
+    OUT/teacher-onnx/            a bundle like the student's: float32, the teacher's whole tokenizer, golden examples
+    OUT/evidence/teacher.json    what it was made from, or why there is none
+
+The folder stays: it answers like any bundle, and a run that is taken up does not write it again. It is as large as the teacher.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from limbeck import catalog
+from limbeck.bundle import Bundle, seal
+from limbeck.errors import BundleError, ExportError, TeacherError
+from limbeck.graph import Graph
+from limbeck.pipeline.student import GOLDEN, full_modality
+from limbeck.pipeline.teacher import LOGITS
+from limbeck.run import Run, write_json
+from limbeck.targets._torch_export import write_module
+from limbeck.teachers._for_export import logits_module
+from limbeck.types import digest
+from limbeck.verify.exported import check_exported
+from limbeck.verify.footprint import Footprints, Model, footprints
+
+FOLDER, WRITTEN = "teacher-onnx", Path("evidence") / "teacher.json"
+_LONG = "x " * 10_000
+_OTHERWISE = 1e-3  # of a logit: more than float32 on another device does, less than a padding that is read as text
+
+
+def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
+    """The teacher as a sealed ONNX bundle in float32, from the run's folder if it is proven to lie there.
+
+    A transformer of BERT's kind under our own head is written operator by operator, as students are: of all forms that were measured
+    (torch's exporter, that with ONNX Runtime's fusions, its fused attention) this one answers soonest (docs/diary.md). Every other
+    teacher goes through torch's exporter.
+
+    Returns:
+        The bundle; or, in words, why there is none: then the teacher is measured in torch.
+
+    Raises:
+        ParityError: the file does not say what the teacher says.
+        MissingExtraError: onnx or onnxscript is not installed.
+    """
+    identity = digest({"teacher": _without_precision(teacher), "environment": run.environment})
+    if (before := _proven(run.folder, identity)) is not None:
+        return before
+    with run.stage("teacher_file"):
+        run.progress("teacher file", 0, 1, "")
+        draft = run.folder / ".teacher-draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        precision = getattr(teacher, "precision", None)
+        try:
+            if precision is not None:
+                teacher.precision = "float32"
+            found: Bundle | str = _written(run, teacher, draft)
+        except (TeacherError, ExportError, BundleError) as error:
+            found = str(error)
+        finally:
+            if precision is not None:
+                teacher.precision = precision
+            shutil.rmtree(draft, ignore_errors=True)
+        (run.folder / WRITTEN).parent.mkdir(exist_ok=True)
+        result = {"bundle": found.sha256} if isinstance(found, Bundle) else {"reason": found}
+        write_json(run.folder / WRITTEN, {"identity": identity, **result})
+    note = f"{found.bytes:,} bytes, the file says what the teacher says" if isinstance(found, Bundle) else f"none: {found}"
+    run.progress("teacher file", 1, 1, note)
+    return found
+
+
+def weighed(
+    run: Run, teacher: Any, written: Bundle | str, student: Model, queries: Sequence[Any], threads: int = 1
+) -> Footprints:
+    """The footprints of teacher and student, in this order, measured in turns by the same code.
+
+    Args:
+        run: whose threads torch gets back.
+        teacher: as it answers.
+        written: what `teacher_bundle` gave.
+        student: with its bundle.
+        queries: held-out payloads.
+        threads: of ONNX Runtime, and of torch where the teacher has no file.
+    """
+    if isinstance(written, Bundle):
+        return footprints([Model("onnx float32", teacher.parameters, written), student], queries, threads)
+    size = 4 * teacher.parameters
+    asked = Model("torch float32", teacher.parameters, answer=lambda payload: teacher.answer([payload], LOGITS), bytes=size)
+    torch.set_num_threads(threads)
+    try:
+        found = footprints([asked, student], queries, threads)
+    finally:
+        torch.set_num_threads(run.threads)
+    note = f"The teacher's latency is torch's and not that of an ONNX file, which would be shorter: {written}"
+    return replace(found, notes=(*found.notes, note))
+
+
+def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
+    """The teacher's file in its bundle, held against the teacher."""
+    target = catalog.find("targets", "onnx")()
+    path = draft / target.filename
+    modality = full_modality(run, teacher).with_special_tokens()
+    member = getattr(teacher, "members", (teacher,))[0]
+    texts = [*GOLDEN, _LONG]
+    for text, theirs, ours in zip(texts, member.encode(texts), modality.encode(texts), strict=True):
+        if not np.array_equal(theirs, ours):
+            raise TeacherError(
+                f"its tokenizer reads {text[:40]!r} as {theirs[:8].tolist()}, a bundle would as {ours[:8].tolist()}"
+            )
+    with logits_module(teacher) as module:
+        if (graph := _graph(teacher)) is not None:
+            target.write(graph, path)
+        else:
+            _export(module, modality, path)
+        pieces = len(member.token_embeddings())
+        check_exported(module, target.load(path, run.threads), pieces, teacher.max_tokens)
+    written = target.load(path)
+    golden_BC = written(modality.collate(modality.encode(GOLDEN)))
+    size = max(1.0, float(np.abs(golden_BC).max()))
+    difference = float(np.abs(golden_BC - teacher.answer(list(GOLDEN), LOGITS).logits_BC).max())
+    if not difference <= _OTHERWISE * size:  # the file is what torch is, so it is the company
+        raise TeacherError(f"it answers otherwise by {difference:.2g} in a logit when shorter texts are filled up with id 0")
+    return seal(
+        run.folder / FOLDER,
+        task=run.recipe.task.replace("_", "-"),
+        modality=run.recipe.entry("tasks").modality,
+        target="onnx",
+        labels=list(teacher.labels),
+        spec=modality.spec(),
+        golden={"payloads": list(GOLDEN), "logits": golden_BC.tolist(), "tolerance": 10 * target.tolerance * size},
+        model=path,
+    )
+
+
+def _graph(teacher: Any) -> Graph | None:
+    """The whole teacher as an encoder student that was never trained further; None where it cannot be taken apart."""
+    if hasattr(teacher, "members"):
+        return None
+    pieces = len(teacher.token_embeddings())
+    start = teacher.start(np.arange(pieces))
+    if start.encoder is None or start.head is None:
+        return None
+    family = catalog.find("students", "encoder")
+    settings = family.Settings(layers=len(start.encoder.layers), embedding_width=0, dropout=0.0, precision="float32")
+    graph: Graph = family(settings, pieces=pieces, classes=len(teacher.labels), start=start).eval().graph()
+    return graph
+
+
+def _export(module: nn.Module, modality: Any, path: Path) -> None:
+    example = modality.collate(modality.encode(["hello there", "thank you very much"]))
+    write_module(module, torch.from_numpy(example["ids"]), torch.from_numpy(example["mask"]), path, modality.max_tokens)
+
+
+def _without_precision(teacher: Any) -> dict[str, str]:
+    """What a float32 file depends on: not in which type the teacher answers."""
+    return {k: v for k, v in teacher.fingerprint().items() if k != "precision"}
+
+
+def _proven(folder: Path, identity: str) -> Bundle | str | None:
+    """What was found before from the same teacher and surroundings; None: nothing, or it is damaged."""
+    try:
+        before = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
+        if before["identity"] != identity:
+            return None
+        if "reason" in before:
+            return str(before["reason"])
+        bundle = Bundle.open(folder / FOLDER)
+        return bundle if bundle.sha256 == before["bundle"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
