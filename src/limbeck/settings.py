@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from annotated_types import Ge, Gt, Le, Lt
 
 from limbeck.types import Json
 
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-CountOrZero = Annotated[int, Field(ge=0)]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+# Said in annotated_types, which pydantic reads: an entry that only serves a bundle is imported without pydantic.
+Share = Annotated[float, Ge(0.0), Lt(1.0)]
+Probability = Annotated[float, Ge(0.0), Le(1.0)]
+Positive = Annotated[float, Gt(0.0), Lt(math.inf)]
+Count = Annotated[int, Ge(1)]
+CountOrZero = Annotated[int, Ge(0)]
 
 
 @cache
 def checker(declared: type) -> type[BaseModel]:
     """A strict pydantic model with the fields of a dataclass: a wrong type, a value out of range and an unknown key are errors."""
+    from pydantic import ConfigDict, Field, create_model
+
     hints = get_type_hints(declared, include_extras=True)
     columns: dict[str, Any] = {}
     for field in dataclasses.fields(declared):
