@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
-
-from annotated_types import Ge, Gt, Le, Lt
 
 from limbeck.types import Json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-# Said in annotated_types, which pydantic reads: an entry that only serves a bundle is imported without pydantic.
-Share = Annotated[float, Ge(0.0), Lt(1.0)]
-Probability = Annotated[float, Ge(0.0), Le(1.0)]
-Positive = Annotated[float, Gt(0.0), Lt(math.inf)]
-Count = Annotated[int, Ge(1)]
-CountOrZero = Annotated[int, Ge(0)]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a number in pydantic's own words, said without pydantic: what only serves a bundle is imported without it."""
+
+    words: tuple[tuple[str, float | bool], ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Called by pydantic where a model has a field of this type."""
+        return {**handler(source), **dict(self.words)}
+
+
+Share = Annotated[float, Limits((("ge", 0.0), ("lt", 1.0)))]
+Probability = Annotated[float, Limits((("ge", 0.0), ("le", 1.0)))]
+Positive = Annotated[float, Limits((("gt", 0.0), ("allow_inf_nan", False)))]
+Count = Annotated[int, Limits((("ge", 1),))]
+CountOrZero = Annotated[int, Limits((("ge", 0),))]
 
 
 @cache
