@@ -1,109 +1,120 @@
 """A bundle: the files needed to answer, under a manifest that names and checks them. Knows files; knows nothing of models.
 
     bundle/
-      manifest.json    schema version, task, labels, and sha256 and size of every other file
+      manifest.json    schema version, task, labels, calibration, and sha256 and size of every other file
+      manifest.sig     a signature of the manifest, where its maker has signed it
       modality.json    tokenizer or preprocessing spec
       golden.json      synthetic examples with the logits that they must give
       model.onnx       one model file of one precision
 
-No pickle anywhere. A bundle is opened by proof: every file's sha256 is compared before anything is parsed.
+No pickle anywhere. A bundle is opened by proof: the signature (where a key is given), then sizes and sha256 of every file are
+checked before anything is parsed, and the bytes that were checked are the bytes that are parsed. It is a folder, or one zip file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from limbeck._version import __version__
+from limbeck import manifest as manifests
+from limbeck.archive import MOST_ARCHIVE_BYTES, MOST_FILES, packed, unpacked
+from limbeck.disk import read_whole, size_of, write_whole
 from limbeck.errors import BundleError, InputFileError, listing
+from limbeck.evidence import Calibration
+from limbeck.manifest import GOLDEN, MANIFEST, MOST_MANIFEST_BYTES, SCHEMA_VERSION, SIGNATURE, SPEC, FileEntry, Manifest
+from limbeck.plain_json import canonical, parse
+from limbeck.signature import SIGNATURE_BYTES, verify
 from limbeck.types import Json
 
-SCHEMA_VERSION = 1
-MANIFEST = "manifest.json"
-
-
-class FileEntry(BaseModel):
-    """What the manifest says of one file."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    sha256: str
-    bytes: int
-
-
-class Manifest(BaseModel):
-    """What a bundle is. `files` does not hold the manifest itself."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    schema_version: Literal[1] = 1
-    limbeck_version: str = __version__
-    task: str
-    modality: str
-    target: str
-    labels: list[str]
-    files: dict[str, FileEntry]
+__all__ = ["MANIFEST", "SCHEMA_VERSION", "Bundle", "FileEntry", "Manifest", "replace_folder", "seal", "sha256_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An opened bundle whose files are what its manifest says."""
+    """An opened bundle whose files are what its manifest says. `content` holds the checked bytes of every file, by name."""
 
     path: Path
     manifest: Manifest
+    content: Mapping[str, bytes] = field(repr=False)
 
     @property
     def bytes(self) -> int:
-        """Bytes of all files of the bundle, the manifest among them: what a budget counts."""
-        return sum(f.bytes for f in self.manifest.files.values()) + (self.path / MANIFEST).stat().st_size
+        """Bytes of all files of the folder, the manifest among them: what a budget counts."""
+        return sum(len(data) for data in self.content.values())
 
     @property
     def sha256(self) -> str:
         """The sha256 of the manifest, and so of all that it lists."""
-        return sha256_of(self.path / MANIFEST)
+        return hashlib.sha256(self.content[MANIFEST]).hexdigest()
 
     def json(self, name: str) -> Json:
-        """The content of one of its JSON files."""
-        content: Json = json.loads((self.path / name).read_text(encoding="utf-8"))
+        """The content of one of its JSON files, an object.
+
+        Raises:
+            BundleError: it is not JSON, or not an object.
+        """
+        try:
+            content = parse(self.content[name])
+        except ValueError as error:
+            raise BundleError(f"{self.path}: '{name}' is not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise BundleError(f"{self.path}: '{name}' must hold an object; it holds a {type(content).__name__}")
         return content
 
     @classmethod
-    def open(cls, path: str | Path) -> Bundle:
-        """Open a bundle folder, checking every file against the manifest before anything else is parsed.
+    def open(cls, path: str | Path, key: str | Path | None = None) -> Bundle:
+        """Open a bundle, a folder or a zip file, checking every file against the manifest before anything else is parsed.
+
+        Args:
+            path: the folder, or the file that `pack` wrote.
+            key: a public ed25519 key (PEM). The manifest must then be signed by its owner, which is checked first.
 
         Raises:
-            InputFileError: there is no such folder, or it holds no manifest.
-            BundleError: a newer schema, a file changed, missing, or not listed.
+            InputFileError: there is no such folder or file, or it holds no manifest.
+            SignatureError: a key is given, and the manifest is not signed by its owner.
+            BundleError: a newer schema, a file changed, missing, not listed, or something that is no plain file.
         """
-        folder = Path(path)
-        if not folder.is_dir():
-            raise InputFileError(f"there is no bundle at {folder}. A run writes one to OUT/bundle.")
+        place, public = Path(path), None if key is None else Path(key)
+        if place.is_dir():
+            return _opened(place, _sizes(place), lambda name: _read(place, name), public)
+        if not place.is_file():
+            raise InputFileError(f"there is no bundle at {place}. A run writes one to OUT/bundle.")
         try:
-            text = (folder / MANIFEST).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            inner = folder / "bundle"
-            hint = f" Did you mean {inner}?" if (inner / MANIFEST).is_file() else ""
-            raise InputFileError(f"{folder} is not a bundle: its {MANIFEST} cannot be read.{hint}") from error
-        manifest = _manifest(text, folder)
-        present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()} - {MANIFEST}
-        if extra := sorted(present - set(manifest.files)):
-            raise BundleError(f"{folder}: the manifest does not list {listing(extra)}. Remove what does not belong there.")
-        for name, entry in manifest.files.items():
-            file = folder / name
-            if name not in present or file.is_symlink():
-                raise BundleError(f"{folder}: '{name}' is missing. Copy the bundle again, whole.")
-            if file.stat().st_size != entry.bytes or sha256_of(file) != entry.sha256:
-                raise BundleError(f"{folder}: '{name}' is not what the manifest says (sha256 differs). Copy the bundle again.")
-        return cls(folder, manifest)
+            data = read_whole(place.resolve(), MOST_ARCHIVE_BYTES)
+        except (OSError, ValueError) as error:
+            raise InputFileError(f"{place} cannot be read: {error}") from error
+        return cls.from_zip(data, place, public)
+
+    @classmethod
+    def from_zip(cls, data: bytes, path: str | Path = "bundle.zip", key: str | Path | None = None) -> Bundle:
+        """A bundle from the bytes of its zip form; `path` is its name in messages. Raises as `open` does."""
+        content = unpacked(data, str(path))
+        sizes = {name: len(file) for name, file in content.items()}
+        return _opened(Path(path), sizes, content.__getitem__, None if key is None else Path(key))
+
+    def pack(self, out: Path) -> None:
+        """Write the zip form; the same bundle gives the same bytes.
+
+        Raises:
+            InputFileError: the file cannot be written.
+        """
+        _write(out, packed(self.content))
+
+    def signed(self, signature: bytes) -> Bundle:
+        """The same bundle with the signature of its manifest, written where it lies.
+
+        Raises:
+            InputFileError: its place cannot be written.
+        """
+        bundle = replace(self, content={**self.content, SIGNATURE: signature})
+        if self.path.is_dir():
+            _write(self.path / SIGNATURE, [signature])
+        else:
+            bundle.pack(self.path)
+        return bundle
 
 
 def seal(
@@ -116,17 +127,36 @@ def seal(
     spec: Json,
     golden: Json,
     model: Path,
+    precision: manifests.Precision = "float32",
+    calibration: Calibration | None = None,
 ) -> Bundle:
-    """Write a bundle to `folder` in one step: a reader sees the old one or the new one, never half of one."""
+    """Write a bundle to `folder` in one step: a reader sees the old one or the new one, never half of one.
+
+    Args:
+        folder: where it will lie.
+        task, modality, target: names of the catalog.
+        labels: in the order of the model's logits.
+        spec: all that the modality needs, as JSON.
+        golden: payloads, their logits, and by how much a logit may differ (`tolerance`).
+        model: the model file; its name stays.
+        precision: of the model's arithmetic.
+        calibration: temperature and threshold; None: nothing was fitted.
+
+    Raises:
+        BundleError: what it would hold could not be read again.
+    """
+    import shutil
+    import tempfile
+
+    content = {model.name: model.read_bytes(), SPEC: canonical(spec), GOLDEN: canonical(golden)}
+    files = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in sorted(content.items())}
+    manifest = Manifest(task, modality, target, tuple(labels), files, precision, calibration or Calibration())
+    manifests.check(manifest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        shutil.copyfile(model, draft / model.name)
-        _write_json(draft / "modality.json", spec)
-        _write_json(draft / "golden.json", golden)
-        files = {p.name: FileEntry(sha256=sha256_of(p), bytes=p.stat().st_size) for p in sorted(draft.iterdir())}
-        manifest = Manifest(task=task, modality=modality, target=target, labels=labels, files=files)
-        _write_json(draft / MANIFEST, manifest.model_dump(mode="json"))
+        for name, data in {**content, MANIFEST: manifest.to_bytes()}.items():
+            (draft / name).write_bytes(data)
         draft.chmod(0o755)
         replace_folder(draft, folder)
     finally:
@@ -137,6 +167,8 @@ def seal(
 def replace_folder(draft: Path, folder: Path) -> None:
     """Put a finished draft in the place of `folder`."""
     if folder.exists():
+        import shutil
+
         old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
         folder.rename(old)
         draft.rename(folder)
@@ -151,23 +183,71 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _manifest(text: str, folder: Path) -> Manifest:
-    try:
-        content = json.loads(text)
-        version = content.get("schema_version") if isinstance(content, Mapping) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+def _opened(path: Path, sizes: Mapping[str, int], read: Callable[[str], bytes], key: Path | None) -> Bundle:
+    """A bundle from the sizes of its files and a way to read each, which is used once and only where the size is right."""
+    if MANIFEST not in sizes:
+        raise InputFileError(f"{path} is not a bundle: it holds no {MANIFEST}.")
+    if sizes[MANIFEST] > MOST_MANIFEST_BYTES:
+        raise BundleError(f"{path}: {MANIFEST} has {sizes[MANIFEST]:,} bytes; at most {MOST_MANIFEST_BYTES:,} are read")
+    content = {MANIFEST: read(MANIFEST)}
+    if SIGNATURE in sizes:
+        if sizes[SIGNATURE] != SIGNATURE_BYTES:
+            raise BundleError(f"{path}: {SIGNATURE} has {sizes[SIGNATURE]:,} bytes; a signature has {SIGNATURE_BYTES}")
+        content[SIGNATURE] = read(SIGNATURE)
+    if key is not None:
+        verify(content[MANIFEST], content.get(SIGNATURE), key, str(path))
+    manifest = manifests.read(content[MANIFEST], str(path))
+    if extra := sorted(set(sizes) - set(manifest.files) - {MANIFEST, SIGNATURE}):
+        raise BundleError(f"{path}: the manifest does not list {listing(extra)}. Remove what does not belong there.")
+    for name, entry in manifest.files.items():
+        if name not in sizes:
+            raise BundleError(f"{path}: '{name}' is missing. Copy the bundle again, whole.")
+        if sizes[name] != entry.bytes:
             raise BundleError(
-                f"{folder} has bundle schema {version}; this limbeck ({__version__}) reads up to {SCHEMA_VERSION}. "
-                "Run: pip install --upgrade limbeck"
+                f"{path}: '{name}' is not what the manifest says ({sizes[name]:,} bytes; {entry.bytes:,} are listed). "
+                "Copy the bundle again."
             )
-        manifest = Manifest.model_validate(content)
-    except (ValueError, RecursionError) as error:  # ValueError: JSON, a number of 5,000 digits, or pydantic
-        raise BundleError(f"{folder}: {MANIFEST} is not a manifest: {error}") from error
-    for name in manifest.files:
-        if not name or name.startswith(("/", ".")) or "\\" in name or "/" in name:
-            raise BundleError(f"{folder}: the manifest names a file '{name}', which is not a plain file name")
-    return manifest
+    for name, entry in manifest.files.items():
+        content[name] = read(name)
+        if len(content[name]) != entry.bytes or hashlib.sha256(content[name]).hexdigest() != entry.sha256:
+            raise BundleError(f"{path}: '{name}' is not what the manifest says (sha256 differs). Copy the bundle again.")
+    return Bundle(path, manifest, content)
 
 
-def _write_json(path: Path, content: Json) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True), encoding="utf-8")
+def _sizes(folder: Path) -> dict[str, int]:
+    """The names in a bundle's folder with their sizes; whatever is no plain file there is refused."""
+    if not os.path.lexists(folder / MANIFEST):
+        inner = folder / "bundle"
+        hint = f" Did you mean {inner}?" if (inner / MANIFEST).is_file() else ""
+        raise InputFileError(f"{folder} is not a bundle: it holds no {MANIFEST}.{hint}")
+    sizes: dict[str, int] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if len(sizes) == MOST_FILES:
+                    raise BundleError(f"{folder} is not a bundle: it holds more than {MOST_FILES} files")
+                try:
+                    sizes[entry.name] = size_of(Path(entry.path))
+                except ValueError as error:
+                    raise BundleError(
+                        f"{folder}: '{entry.name}' does not belong in a bundle: {error}. Remove it."
+                    ) from error
+    except OSError as error:
+        raise InputFileError(f"{folder} cannot be read: {error.strerror}") from error
+    return sizes
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return read_whole(folder / name, manifests.most_bytes(name))
+    except OSError as error:
+        raise InputFileError(f"{folder / name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BundleError(f"{folder}: '{name}' cannot be read: {error}") from error
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    try:
+        write_whole(path, parts)
+    except OSError as error:
+        raise InputFileError(f"cannot write {path}: {error.strerror}") from error

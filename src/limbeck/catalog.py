@@ -7,8 +7,8 @@ name in capitals, `SoftTargets`. Other packages join through an entry point of t
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Iterable
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,7 @@ def names(folder: str) -> list[str]:
         ['dkd', 'hard_labels']
     """
     _check_folder(folder)
-    path = Path(__file__).parent / folder
-    files = {m.name for m in pkgutil.iter_modules([str(path)]) if not m.name.startswith("_")}
-    return sorted(files | {e.name for e in entry_points(group=f"limbeck.{folder}")})
+    return sorted(_files(folder) | {e.name for e in _entry_points(folder)})
 
 
 def find(folder: str, name: str) -> Any:
@@ -41,11 +39,12 @@ def find(folder: str, name: str) -> Any:
     """
     _check_folder(folder)
     wanted = name.replace("-", "_")
-    known = names(folder)
-    if wanted not in known:
-        raise UnknownNameError(f"'{name}' is not among the {folder}: {', '.join(known)}.{nearest(wanted, known)}")
-    for entry in entry_points(group=f"limbeck.{folder}", name=wanted):
-        return entry.load()
+    if wanted not in _files(folder):  # a name of limbeck's own is limbeck's, and costs no look at what else is installed
+        for entry in _entry_points(folder):
+            if entry.name == wanted:
+                return entry.load()
+        known = names(folder)
+        raise UnknownNameError(f"'{name:.80}' is not among the {folder}: {', '.join(known)}.{nearest(wanted[:80], known)}")
     try:
         module = import_module(f"limbeck.{folder}.{wanted}")
     except ImportError as error:
@@ -54,6 +53,17 @@ def find(folder: str, name: str) -> Any:
             raise missing_extra(package, _EXTRA_PACKAGES[package], f"'{name}' ({folder})") from error
         raise
     return getattr(module, "".join(part.capitalize() for part in wanted.split("_")))
+
+
+def _files(folder: str) -> set[str]:
+    path = Path(__file__).parent / folder
+    return {m.name for m in pkgutil.iter_modules([str(path)]) if not m.name.startswith("_")}
+
+
+def _entry_points(folder: str) -> Iterable[Any]:
+    from importlib.metadata import entry_points  # reads the metadata of every installed package
+
+    return entry_points(group=f"limbeck.{folder}")
 
 
 def _check_folder(folder: str) -> None:

@@ -38,6 +38,14 @@ class BundleError(LimbeckError, ValueError):
     """A bundle is not what its manifest says."""
 
 
+class SignatureError(BundleError):
+    """A bundle is not signed by the owner of the key that was given, or a key is none."""
+
+
+class ModelFileError(LimbeckError, ValueError):
+    """A model file holds something that limbeck does not hand on to the library that runs it."""
+
+
 class RunFolderError(LimbeckError, FileExistsError):
     """The output folder holds another run, or something that is not a run."""
 
@@ -65,12 +73,15 @@ class MissingExtraError(LimbeckError, ImportError):
     """A part of limbeck needs packages that the base install does not bring."""
 
 
+_WITHOUT_TORCH = ("sign",)
+
+
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     """The error to raise when `package`, which comes with an extra of limbeck, cannot be imported."""
+    torch = " (on a machine without a GPU install the CPU build of torch first; PyTorch's own 'Get started' page says how)"
     return MissingExtraError(
         f"{purpose} needs the package '{package}', which is not installed. "
-        f'Run: pip install "limbeck[{extra}]" (on a machine without a GPU install the CPU build of torch first; '
-        "PyTorch's own 'Get started' page says how)."
+        f'Run: pip install "limbeck[{extra}]"{"" if extra in _WITHOUT_TORCH else torch}.'
     )
 
 

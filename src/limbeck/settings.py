@@ -5,22 +5,37 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, get_type_hints
-
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from limbeck.types import Json
 
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-CountOrZero = Annotated[int, Field(ge=0)]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a number in pydantic's own words, said without pydantic: what only serves a bundle is imported without it."""
+
+    words: tuple[tuple[str, float | bool], ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Called by pydantic where a model has a field of this type."""
+        return {**handler(source), **dict(self.words)}
+
+
+Share = Annotated[float, Limits((("ge", 0.0), ("lt", 1.0)))]
+Probability = Annotated[float, Limits((("ge", 0.0), ("le", 1.0)))]
+Positive = Annotated[float, Limits((("gt", 0.0), ("allow_inf_nan", False)))]
+Count = Annotated[int, Limits((("ge", 1),))]
+CountOrZero = Annotated[int, Limits((("ge", 0),))]
 
 
 @cache
 def checker(declared: type) -> type[BaseModel]:
     """A strict pydantic model with the fields of a dataclass: a wrong type, a value out of range and an unknown key are errors."""
+    from pydantic import ConfigDict, Field, create_model
+
     hints = get_type_hints(declared, include_extras=True)
     columns: dict[str, Any] = {}
     for field in dataclasses.fields(declared):

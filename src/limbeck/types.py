@@ -294,8 +294,8 @@ class Target(Protocol):
         """Write the graph to a file. May need the train extra."""
         ...
 
-    def load(self, path: Path, threads: int = 1) -> Runner:
-        """Load a written file; never needs torch."""
+    def load(self, file: Path | bytes, threads: int = 1) -> Runner:
+        """Load a written file, by its path or from its bytes; never needs torch."""
         ...
 
 
@@ -307,17 +307,20 @@ class Task(Protocol):
     metrics: tuple[str, ...]
     objectives: Mapping[str, float]
 
-    def answers(self, logits_BC: NDArray[Any], labels: Sequence[str]) -> list[Prediction]:
-        """Raw outputs as what the caller asked for."""
+    def answers(
+        self, logits_BC: NDArray[Any], labels: Sequence[str], temperature: float = 1.0, threshold: float = 0.0
+    ) -> list[Prediction]:
+        """Raw outputs as what the caller asked for: logits are divided by `temperature`; below `threshold` it abstains."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """An answer of a classifier: the label, and the probability the model gives it."""
+    """An answer of a classifier: the label, the probability that it is right, and whether that is too low to act upon."""
 
     label: str
     probability: float
+    abstain: bool = False
 
 
 Progress = Callable[[str, int, int, str], None]

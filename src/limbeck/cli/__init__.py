@@ -15,10 +15,13 @@ from limbeck._version import __version__
 from limbeck.cli.catalog import list_
 from limbeck.cli.demo import demo
 from limbeck.cli.distill import distill
+from limbeck.cli.keygen import keygen
 from limbeck.cli.label_sample import label_sample
+from limbeck.cli.pack import pack
 from limbeck.cli.predict import predict
 from limbeck.cli.screen import Watch as Watch
 from limbeck.cli.screen import err, out
+from limbeck.cli.sign import sign
 from limbeck.cli.store import store
 from limbeck.errors import LimbeckError
 
@@ -31,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A new command is a file beside this one, and its function (or its group) in one of these lines.
-for command in (distill, predict, label_sample, list_, demo):
+for command in (distill, predict, pack, sign, keygen, label_sample, list_, demo):
     app.command(command.__name__.strip("_").replace("_", "-"))(command)
 for group in (store,):
     app.add_typer(group)

@@ -20,7 +20,7 @@ _STRUCTURED = {".json", ".ndjson", ".tab", ".arrow", ".xls", ".xlsx", ".ods", ".
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="The folder bundle/ of a run.")],
+    bundle: Annotated[Path, typer.Argument(help="The folder bundle/ of a run, or its zip file.")],
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to answer.", show_default=False)] = None,
     file: Annotated[
         Path | None,
@@ -30,24 +30,30 @@ def predict(
         Path | None, typer.Option(help="Where the answers go as JSON lines.", show_default="standard output")
     ] = None,
     column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    key: Annotated[Path | None, typer.Option(help="A public key: the bundle must be signed by its owner.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order."""
+    """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order.
+
+    Where the bundle has a threshold, each JSON line also says whether it abstains, and a printed abstention is marked.
+    """
     if bool(texts) == (file is not None):
         raise typer.BadParameter("give texts, or --file FILE, and not both", param_hint="TEXT")
     from limbeck.runtime.predict import load
 
-    predictor = load(bundle)
+    predictor = load(bundle, key=key)
+    threshold = predictor.calibration.threshold
     if file is not None:
-        answers = (_line(a) for rows in _chunks(_texts(file, column)) for a in predictor.predict(rows))
+        answers = (_line(a, threshold) for rows in _chunks(_texts(file, column)) for a in predictor.predict(rows))
         _write_lines(answers, out)
         return
     found = predictor.predict(texts or [])
     if as_json or out is not None:
-        _write_lines(map(_line, found), out)
+        _write_lines((_line(a, threshold) for a in found), out)
         return
     for prediction in found:
-        screen.out.print(f"{prediction.label}  {prediction.probability:.3f}", markup=False)
+        doubt = f"  abstains: below {threshold:.3f}" if prediction.abstain else ""
+        screen.out.print(f"{prediction.label}  {prediction.probability:.3f}{doubt}", markup=False)
 
 
 def _texts(file: Path, column: str) -> Iterator[str]:
@@ -77,8 +83,10 @@ def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _line(prediction: Any) -> str:
+def _line(prediction: Any, threshold: float) -> str:
     answer = {"label": prediction.label, "probability": round(prediction.probability, 6)}
+    if threshold > 0:  # every line of a file has the same keys
+        answer["abstain"] = prediction.abstain
     return json.dumps(answer, ensure_ascii=False)
 
 

@@ -56,7 +56,7 @@ def bare(tokenizer: Json) -> Json:
 
     A customer who types "[SEP]" writes five characters.
     """
-    result = copy.deepcopy(tokenizer)
+    result = dict(tokenizer)
     result.update(truncation=None, padding=None, post_processor=None, added_tokens=[])
     for part, empty in (("version", "1.0"), ("normalizer", None), ("pre_tokenizer", None), ("decoder", None)):
         result.setdefault(part, empty)

@@ -17,6 +17,7 @@ from limbeck.errors import DataError
 from limbeck.modalities._near_words import NearWords, near_words
 from limbeck.modalities._pruning import Pruned, Template, bare, pruned, special_ids, template
 from limbeck.modalities._synonyms import synonyms
+from limbeck.modalities._text_spec import checked
 from limbeck.modalities._text_views import TextViews
 from limbeck.text import clean, readable, word_of
 from limbeck.types import Json, Record, View
@@ -110,7 +111,12 @@ class Text:
 
     @classmethod
     def from_spec(cls, spec: Json) -> Text:
-        """The modality back from its spec."""
+        """The modality back from its spec.
+
+        Raises:
+            DataError: the spec is none, or its tokenizer has a pattern that may never end.
+        """
+        spec = checked(spec)
         around = Template(tuple(map(int, spec["before"])), tuple(map(int, spec["after"])))
         return cls(spec["tokenizer"], int(spec["max_tokens"]), around)
 

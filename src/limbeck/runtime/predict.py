@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from limbeck import catalog
 from limbeck.bundle import Bundle
-from limbeck.errors import BundleError, MissingExtraError
+from limbeck.errors import BundleError, LimbeckError, MissingExtraError, UnknownNameError
+from limbeck.manifest import GOLDEN, SPEC
+from limbeck.runtime.golden import Golden
 from limbeck.types import Prediction, Runner
 
 _BATCH = 64
@@ -25,55 +27,56 @@ class Predictor:
         threads: of ONNX Runtime.
 
     Raises:
-        BundleError: the bundle's golden examples do not come out as they must on this machine.
+        BundleError: the files make no model, or the bundle's golden examples do not come out as they must on this machine.
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        manifest = bundle.manifest
-        self.labels = tuple(manifest.labels)
+        manifest, where = bundle.manifest, str(bundle.path)
+        self.labels = manifest.labels
         self.path = bundle.path
         self.bytes = bundle.bytes
+        self.calibration = manifest.calibration
         try:
             target = catalog.find("targets", manifest.target)()
             self._task = catalog.find("tasks", manifest.task)()
-            self._modality = catalog.find("modalities", manifest.modality).from_spec(bundle.json("modality.json"))
-            self._run: Runner = target.load(bundle.path / target.filename, threads)
-            golden = bundle.json("golden.json")
-            tolerance = float(golden["tolerance"])
-            expected_BC = np.asarray(golden["logits"], np.float32)
-            logits_BC = self._answered(golden["payloads"])
-        except MissingExtraError:
-            raise
-        except Exception as error:  # the file is whole, but made by somebody else: ONNX Runtime and tokenizers raise many kinds
+            modality = catalog.find("modalities", manifest.modality)
+        except UnknownNameError as error:
+            raise BundleError(f"{where}: {error} Run: pip install --upgrade limbeck") from error
+        if manifest.model != target.filename:
             raise BundleError(
-                f"{bundle.path}: the files are what the manifest lists, but they do not make a model: {type(error).__name__}: {error}"
-            ) from error
-        if logits_BC.shape != expected_BC.shape or logits_BC.shape[1:] != (len(self.labels),):
-            raise BundleError(f"{bundle.path}: the model gives {logits_BC.shape[1:]} logits for {len(self.labels)} labels")
-        worst = float(np.abs(logits_BC - expected_BC).max(initial=0.0))
-        if not worst <= tolerance:
-            raise BundleError(
-                f"{bundle.path}: the golden examples differ by {worst:.2g} in a logit; at most {tolerance:g} is allowed. "
-                "This machine computes something else than the one that made the bundle."
+                f"{where}: the manifest lists '{manifest.model}', but the target {manifest.target} reads '{target.filename}'"
             )
+        golden = Golden.of(bundle.json(GOLDEN), len(self.labels), manifest.precision, where)
+        self._modality = _whole(where, SPEC, lambda: modality.from_spec(bundle.json(SPEC)))
+        self._run: Runner = _whole(where, manifest.model, lambda: target.load(bundle.content[manifest.model], threads))
+        golden.check(lambda payloads: _whole(where, manifest.model, lambda: self._answered(payloads)), where)
 
     def predict(self, payloads: Sequence[Any]) -> list[Prediction]:
-        """One `Prediction` (label, probability) for each payload, in order.
+        """One `Prediction` (label, probability, abstain) for each payload, in order.
+
+        The probability is softmax(logits / temperature), the temperature fitted on validation rows. `abstain` is true where it lies
+        below the bundle's threshold; without one it never is.
 
         Raises:
             TypeError: a single text is given instead of a list, or something that is not a text.
 
         Example:
             >>> limbeck.load("runs/shop/bundle").predict(["where is my parcel?"])  # doctest: +SKIP
-            [Prediction(label='track_order', probability=0.98)]
+            [Prediction(label='track_order', probability=0.98, abstain=False)]
         """
         if isinstance(payloads, str | bytes):
             raise TypeError(f"predict takes a list; write predict([{payloads!r:.40}])")
         payloads = list(payloads)
-        return self._task.answers(self.logits(payloads), self.labels) if payloads else []
+        if not payloads:
+            return []
+        fitted = self.calibration
+        answers: list[Prediction] = self._task.answers(
+            self.logits(payloads), self.labels, temperature=fitted.temperature, threshold=fitted.threshold
+        )
+        return answers
 
     def logits(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
-        """Raw outputs (N, C), float32, in order; longer inputs are batched with their like."""
+        """Raw outputs (N, C), float32, before any temperature, in order; longer inputs are batched with their like."""
         return self._answered(payloads) if payloads else np.zeros((0, len(self.labels)), np.float32)
 
     def _answered(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
@@ -86,15 +89,29 @@ class Predictor:
         return np.concatenate(parts)[np.argsort(np.asarray(order))]
 
 
-def load(path: str | Path, threads: int = 1) -> Predictor:
+def load(path: str | Path, threads: int = 1, key: str | Path | None = None) -> Predictor:
     """Open a bundle, check it, and return a predictor.
 
     Args:
-        path: the folder `bundle/` of a run, wherever it was copied.
+        path: the folder `bundle/` of a run or the zip file that `limbeck pack` made of it, wherever it was copied.
         threads: of ONNX Runtime; one is best where many processes share a machine.
+        key: a public ed25519 key (PEM). The bundle must be signed by its owner (`limbeck sign`), which is checked before all else.
 
     Raises:
         InputFileError: there is no bundle.
+        SignatureError: a key is given, and the bundle is not signed by its owner.
         BundleError: a file is not what the manifest says, or the golden examples fail.
     """
-    return Predictor(Bundle.open(path), threads)
+    return Predictor(Bundle.open(path, key), threads)
+
+
+def _whole(where: str, name: str, make: Callable[[], Any]) -> Any:
+    """What `make` makes of a file whose sha256 is right: whoever wrote it, what the libraries raise becomes one kind of error."""
+    try:
+        return make()
+    except (MissingExtraError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except LimbeckError as error:
+        raise BundleError(f"{where}: '{name}' does not make a model: {error}") from error
+    except BaseException as error:  # ONNX Runtime and tokenizers raise many kinds; a panic of Rust's is not even an Exception
+        raise BundleError(f"{where}: '{name}' does not make a model: {type(error).__name__}: {error!s:.2000}") from error

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.graph import Graph, GraphInput, Node
+from limbeck.graph import Graph
+from limbeck.targets._npz import LAYOUT, graph_of
 from limbeck.types import Runner
 
 Array = NDArray[Any]
-_LAYOUT = "graph.json"
 
 
 class Numpy:
@@ -39,26 +39,19 @@ class Numpy:
         }
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             # A fixed date, so that the same graph gives the same file.
-            archive.writestr(zipfile.ZipInfo(_LAYOUT), json.dumps(layout))
+            archive.writestr(zipfile.ZipInfo(LAYOUT), json.dumps(layout))
             for number, value in enumerate(graph.constants.values()):
                 with archive.open(zipfile.ZipInfo(f"{number}.npy"), "w") as file:
                     np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
 
-    def load(self, path: Path, threads: int = 1) -> Runner:
-        """A function from named arrays to logits (B, C). numpy chooses its own threads; `threads` is not used."""
+    def load(self, file: Path | bytes, threads: int = 1) -> Runner:
+        """A function from named arrays to logits (B, C). numpy chooses its own threads; `threads` is not used.
+
+        Raises:
+            ModelFileError: the file is not one that `write` could have written.
+        """
         del threads
-        with zipfile.ZipFile(path) as archive:
-            layout = json.loads(archive.read(_LAYOUT))
-            constants: dict[str, Array] = {}
-            for number, name in enumerate(layout["constants"]):
-                with archive.open(f"{number}.npy") as file:
-                    constants[name] = np.lib.format.read_array(file, allow_pickle=False)
-        graph = Graph(
-            tuple(GraphInput(i["name"], i["dtype"], tuple(i["shape"])) for i in layout["inputs"]),
-            constants,
-            tuple(Node(n["op"], tuple(n["inputs"]), n["output"], n["attributes"]) for n in layout["nodes"]),
-            layout["output"],
-        )
+        graph = graph_of(file if isinstance(file, bytes) else file.read_bytes(), self.filename)
 
         def run(inputs: Mapping[str, Array]) -> NDArray[np.float32]:
             return evaluate(graph, inputs)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from limbeck.errors import missing_extra
 from limbeck.graph import Graph
+from limbeck.onnx_file.check import check
 from limbeck.types import Runner
 
 _OPSET = 18
@@ -69,15 +70,26 @@ class Onnx:
         onnx.checker.check_model(model, full_check=True)
         path.write_bytes(model.SerializeToString(deterministic=True))
 
-    def load(self, path: Path, threads: int = 1) -> Runner:
-        """A function from named arrays to logits (B, C)."""
+    def load(self, file: Path | bytes, threads: int = 1) -> Runner:
+        """A function from named arrays to logits (B, C). The file is checked before ONNX Runtime sees it.
+
+        Args:
+            file: its path, or its content, which is then what was checked elsewhere and not read again.
+            threads: of ONNX Runtime.
+
+        Raises:
+            ModelFileError: it holds external data, an operator that limbeck does not run, or is damaged; the message names it.
+        """
+        data, where = (file, self.filename) if isinstance(file, bytes) else (file.read_bytes(), str(file))
+        check(data, where)
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        options.log_severity_level = 4  # what it refuses is raised; it need not be printed as well
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # and never its own format, whatever the bytes look like
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         names = [i.name for i in session.get_inputs()]
         output = session.get_outputs()[0].name
 

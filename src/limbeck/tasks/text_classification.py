@@ -12,20 +12,28 @@ from limbeck.types import Prediction
 
 
 class TextClassification:
-    """The class with the highest probability, and that probability."""
+    """The class with the highest probability, that probability, and whether it is too low."""
 
     modality: ClassVar[str] = "text"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "agreement")
     objectives: ClassVar[Mapping[str, float]] = {"soft_targets": 1.0, "hard_labels": 0.1}
 
-    def answers(self, logits_BC: NDArray[Any], labels: Sequence[str]) -> list[Prediction]:
-        """A `Prediction` for each row of logits (B, C).
+    def answers(
+        self, logits_BC: NDArray[Any], labels: Sequence[str], temperature: float = 1.0, threshold: float = 0.0
+    ) -> list[Prediction]:
+        """A `Prediction` for each row of logits (B, C): softmax(logits / temperature), an abstention below the threshold.
 
         Example:
             >>> TextClassification().answers(np.array([[0.0, 0.0, 20.0]]), ["a", "b", "c"])[0].label
             'c'
+            >>> TextClassification().answers(np.array([[0.0, 0.0, 1.0]]), ["a", "b", "c"], threshold=0.9)[0].abstain
+            True
         """
-        shifted_BC = np.exp(logits_BC - logits_BC.max(axis=1, keepdims=True))
+        scaled_BC = np.asarray(logits_BC, np.float64) / temperature
+        shifted_BC = np.exp(scaled_BC - scaled_BC.max(axis=1, keepdims=True))
         probabilities_BC = shifted_BC / shifted_BC.sum(axis=1, keepdims=True)
-        best_B = probabilities_BC.argmax(axis=1)
-        return [Prediction(labels[int(best)], float(row[best])) for best, row in zip(best_B, probabilities_BC, strict=True)]
+        found = []
+        for best, row in zip(probabilities_BC.argmax(axis=1), probabilities_BC, strict=True):
+            probability = float(row[best])
+            found.append(Prediction(labels[int(best)], probability, probability < threshold))
+        return found

@@ -1,0 +1,435 @@
+"""Model files, archives and signatures that must not open; every hash is right. Adds to the cases of `hostile_cases`."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from hostile_cases import Content, Made, add, case, good, manifest_of, plain, resealed, sealed_manifest, write
+from limbeck.archive import packed
+from limbeck.bundle import Bundle
+
+Change = Callable[[Any], object]
+
+
+def _model() -> Any:
+    return onnx.load_model_from_string(good()["model.onnx"])
+
+
+def _onnx(change: Change) -> Callable[[Path], Made]:
+    """The good model after a change of its parts."""
+
+    def build() -> Content:
+        model = _model()
+        change(model)
+        return resealed({"model.onnx": model.SerializeToString()})
+
+    return plain(build)
+
+
+def _bytes(change: Callable[[bytes], bytes]) -> Callable[[Path], Made]:
+    return plain(lambda: resealed({"model.onnx": change(good()["model.onnx"])}))
+
+
+def _first(model: Any, *nodes: Any, constants: Sequence[Any] = ()) -> None:
+    """Nodes before all others; what they make is not used, so only a check that looks at all of a file finds them."""
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *rest])
+    model.graph.initializer.extend(constants)
+
+
+def _node(op: str, inputs: Sequence[str] = ("mask",), output: str = "odd", **attributes: Any) -> Any:
+    return helper.make_node(op, list(inputs), [output], **attributes)
+
+
+def _ints(name: str, *values: int) -> Any:
+    return numpy_helper.from_array(np.array(values, np.int64), name)
+
+
+def _subgraph() -> Any:
+    value = helper.make_tensor_value_info("inner", TensorProto.FLOAT, None)
+    return helper.make_graph([helper.make_node("Identity", ["mask"], ["inner"])], "inner", [], [value])
+
+
+def _external(model: Any) -> None:
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../../etc/passwd")
+
+
+def _set(path: str, value: Any) -> Change:
+    def change(model: Any) -> None:
+        owner = model.graph
+        *parts, last = path.split(".")
+        for part in parts:
+            owner = owner[int(part)] if part.isdigit() else getattr(owner, part)
+        field = getattr(owner, last)
+        if isinstance(value, list):
+            del field[:]
+            field.extend(value)
+        else:
+            setattr(owner, last, value)
+
+    return change
+
+
+def _append(field: str, make: Callable[[Any], Any]) -> Change:
+    return lambda model: getattr(model.graph, field).append(make(model))
+
+
+add("external_data", "external_data", _onnx(_external))
+add("external_data_location", "external data", _onnx(lambda m: setattr(m.graph.initializer[0], "data_location", 1)))
+add("external_data_in_attribute", "external data", _onnx(lambda m: _first(m, _node("Constant", (), value=helper.make_tensor(
+    "t", 1, [0], [])), ) or setattr(m.graph.node[0].attribute[0].t, "data_location", 1)))  # fmt: skip
+add("custom_operator", "'Steal' is of the domain 'evil'", _onnx(lambda m: _first(m, _node("Steal", domain="evil"))))
+add("microsoft_operator", "'BiasGelu' is of the domain 'com.microsoft'", _onnx(lambda m: _first(m, _node("BiasGelu", domain="com.microsoft"))))
+add("custom_domain", "domain 'evil'", _onnx(lambda m: m.opset_import.append(helper.make_opsetid("evil", 1))))
+add("unknown_operator", "'Divv' is not one", _onnx(lambda m: _first(m, _node("Divv"))))
+add("function", "functions", _onnx(lambda m: m.functions.append(helper.make_function(
+    "evil", "F", ["x"], ["y"], [helper.make_node("Identity", ["x"], ["y"])], [helper.make_opsetid("", 18)]))))  # fmt: skip
+add("training_info", "training_info", _onnx(lambda m: m.training_info.add()))
+add("sparse_initializer", "sparse_initializer", _onnx(lambda m: m.graph.sparse_initializer.add(dims=[2**40])))
+add("subgraph_if", "'If' is not one|subgraph", _onnx(lambda m: _first(m, _node("If", then_branch=_subgraph(), else_branch=_subgraph()))))
+add("subgraph_loop", "'Loop' is not one|subgraph", _onnx(lambda m: _first(m, _node("Loop", ("", "", "mask"), body=_subgraph()))))
+add("subgraph_scan", "'Scan' is not one|subgraph", _onnx(lambda m: _first(m, _node("Scan", body=_subgraph(), num_scan_inputs=1))))
+add("subgraph_in_add", "subgraph", _onnx(lambda m: _first(m, _node("Identity", body=_subgraph()))))
+add("control_flow_without_graph", "'If' is not one", _onnx(lambda m: _first(m, _node("If"))))
+for _op in ("RandomNormal", "DynamicQuantizeLinear", "SequenceEmpty", "StringNormalizer", "Optional", "Multinomial", "Dropout"):
+    add(f"operator_{_op}", f"'{_op}' is not one", _onnx(lambda m, op=_op: _first(m, _node(op))))
+add("ref_attribute", "ref_attr_name", _onnx(lambda m: _first(m, _node("Identity")) or m.graph.node[0].attribute.add(
+    name="x", ref_attr_name="y", type=2)))  # fmt: skip
+add("unknown_attribute", "attribute 'evil'", _onnx(lambda m: _first(m, _node("Identity", evil=1))))
+add("attribute_of_wrong_type", "attribute 'axis'", _onnx(lambda m: _first(m, _node("Softmax", axis=1.5))))
+add("attribute_twice", "attribute 'axis'", _onnx(lambda m: _first(m, _node("Softmax", axis=1)) or m.graph.node[0].attribute.add(
+    name="axis", i=0, type=2)))  # fmt: skip
+add("too_many_inputs", "Relu takes", _onnx(lambda m: _first(m, _node("Relu", ("mask", "mask")))))
+add("sequence_input", "sequence_type", _onnx(_append("input", lambda m: helper.make_tensor_sequence_value_info("s", 1, None))))
+add("text_tensor", "string_data", _onnx(_append("initializer", lambda m: helper.make_tensor("s", TensorProto.STRING, [1], [b"x"]))))
+add("text_tensor_empty", "data type 8", _onnx(_append("initializer", lambda m: TensorProto(name="s", data_type=8, dims=[0]))))
+add("tensor_of_no_type", "data type 0", _onnx(_append("initializer", lambda m: TensorProto(name="s", dims=[0]))))
+add("tensor_of_complex", "data type 14", _onnx(_append("initializer", lambda m: TensorProto(name="s", data_type=14, dims=[0]))))
+add("tensor_too_short", "has the shape", _onnx(_set("initializer.0.dims", [12, 400])))
+add("tensor_too_long", "has the shape", _onnx(_set("initializer.0.dims", [12, 3])))
+add("tensor_of_2_to_64", "has the shape", _onnx(_set("initializer.0.dims", [2**32, 2**32])))
+add("tensor_of_2_to_62", "has the shape", _onnx(_set("initializer.0.dims", [2**62])))
+add("tensor_negative", "has the shape", _onnx(_set("initializer.0.dims", [-12, -4])))
+add("tensor_of_300_axes", "has the shape", _onnx(_set("initializer.0.dims", [1] * 300)))
+add("tensor_in_two_fields", "keeps its values in", _onnx(lambda m: m.graph.initializer[0].int32_data.extend([1])))
+add("weights_nan", "holds NaN", _onnx(_append("initializer", lambda m: numpy_helper.from_array(np.full(3, np.nan, np.float32), "n"))))
+add("constant_twice", "made twice", _onnx(_append("initializer", lambda m: m.graph.initializer[0])))
+add("constant_over_input", "made twice", _onnx(_append("initializer", lambda m: _ints("ids", 1))))
+add("output_twice", "made twice", _onnx(_append("node", lambda m: m.graph.node[0])))
+add("input_from_nowhere", "'nowhere' before anything makes it", _onnx(lambda m: _first(m, _node("Relu", ("nowhere",)))))
+add("cycle", "before anything makes it", _onnx(lambda m: _first(m, _node("Relu", ("a",), "b"), _node("Relu", ("b",), "a"))))
+add("out_of_order", "before anything makes it", _onnx(lambda m: _set("node", list(reversed(m.graph.node)))(m)))
+add("no_output", "no inputs or no outputs", _onnx(_set("output", [])))
+add("output_from_nowhere", "nothing makes its output", _onnx(_set("output.0.name", "nowhere")))
+add("no_graph", "no graph", _onnx(lambda m: m.ClearField("graph")))
+add("opset_99", r"\[99\]", _onnx(lambda m: setattr(m.opset_import[0], "version", 99)))
+add("opset_twice", r"\[18, 18\]", _onnx(lambda m: m.opset_import.append(helper.make_opsetid("", 18))))
+add("opset_missing", r"as \[\]", _onnx(lambda m: m.ClearField("opset_import")))
+add("ir_version_99", "ir_version is 99", _onnx(lambda m: setattr(m, "ir_version", 99)))
+add("trailing_bytes", "model.onnx", _bytes(lambda b: b + b"\0\0"))
+add("trailing_zip", "model.onnx", _bytes(lambda b: b + b"PK\3\4" + b"\0" * 26))
+add("half_a_model", "model.onnx.*has .* bytes by its length", _bytes(lambda b: b[: len(b) // 2]))
+add("unknown_field", "unknown field 99", _bytes(lambda b: b + b"\x9a\x06\x01x"))
+add("graph_twice", "graph twice", _bytes(lambda b: b + b"\x3a\x00"))
+add("ir_version_twice", "ir_version twice", _bytes(lambda b: b + b"\x08\x09"))
+add("number_too_long", "more bytes than it needs", _bytes(lambda b: b"\x08\x89\x00" + b[2:]))
+add("number_without_end", "does not end", _bytes(lambda b: b"\x08" + b"\xff" * 11 + b[2:]))
+add("wrong_wire_type", "stored as", _bytes(lambda b: b"\x0d\0\0\0\0" + b[2:]))
+add("a_group", "stored as", _bytes(lambda b: b"\x0b\x0c" + b[2:]))
+add("name_not_utf8", "not UTF-8", _bytes(lambda b: b"\x12\x02\xff\xfe" + b))
+add("pickle_named_onnx", "model.onnx", _bytes(lambda b: pickle.dumps({"weights": [1.0]})))
+add("empty_model_with_hash", "model.onnx", _bytes(lambda b: b""))
+add("runtime_format", "own format", _bytes(lambda b: b"\x18\0\0\0ORTM" + b"\0" * 100))
+add("runtime_format_in_onnx", "own format", _bytes(lambda b: b"\x08\x09\x12\x07ORTMxyz" + b.split(b"limbeck", 1)[1]))
+
+# --- files of a few bytes that ask for gigabytes ---------------------------------------------------------------
+_HUGE = (2**20, 2**20)
+
+
+def _bomb(op: str, inputs: Sequence[str], *constants: Any, **attributes: Any) -> Callable[[Path], Made]:
+    return _onnx(lambda m: _first(m, _node(op, inputs, **attributes), constants=constants))
+
+
+add("bomb_constant_of_shape", "ConstantOfShape.* elements", _bomb("ConstantOfShape", ["n"], _ints("n", *_HUGE)))
+add("bomb_expand", "Expand.* elements", _bomb("Expand", ["mask", "n"], _ints("n", 2**30, 1, 1)))
+add("bomb_tile", "Tile.* elements", _bomb("Tile", ["mask", "n"], _ints("n", *_HUGE)))
+add("bomb_pad", "Pad.* elements", _bomb("Pad", ["mask", "n"], _ints("n", 0, 0, 2**40, 2**10)))
+add("bomb_resize", "Resize.* elements", _bomb("Resize", ["mask", "", "", "n"], _ints("n", *_HUGE)))
+add("bomb_one_hot", "OneHot.* elements", _bomb("OneHot", ["ids", "n", "v"], _ints("n", 2**40), _ints("v", 0, 1)))
+add("bomb_conv_pads", "Conv.* pads", _bomb("Conv", ["mask", "mask"], pads=[2**40, 2**40]))
+add("bomb_stride", "AveragePool.* strides", _bomb("AveragePool", ["mask"], kernel_shape=[1], strides=[2**50]))
+add("bomb_range", "Range.* elements", _bomb("Range", ["a", "b", "c"], *(
+    numpy_helper.from_array(np.array(v, np.int64), n) for n, v in (("a", 0), ("b", 2**40), ("c", 1)))))  # fmt: skip
+add("bomb_input", "input 'ids' has", _onnx(lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 2**39)))
+
+
+@case("Concat.* elements")
+def bomb_doubling(folder: Path) -> Made:
+    nodes = [_node("Concat", [f"d{i}" if i else "mask"] * 2, f"d{i + 1}", axis=1) for i in range(60)]
+    return _onnx(lambda m: _first(m, *nodes))(folder)
+
+
+@case("Mul.* elements")
+def bomb_column_by_row(folder: Path) -> Made:
+    long = np.ones(100_000, np.int8)
+    constants = [numpy_helper.from_array(long.reshape(-1, 1), "column"), numpy_helper.from_array(long.reshape(1, -1), "row")]
+    return _onnx(lambda m: _first(m, _node("Mul", ["column", "row"]), constants=constants))(folder)
+
+
+@case("ConstantOfShape.* elements")
+def bomb_computed(folder: Path) -> Made:
+    nodes = [_node("Mul", ["n", "n"], "n2"), _node("Concat", ["n2", "n2"], "n3", axis=0), _node("ConstantOfShape", ["n3"])]
+    return _onnx(lambda m: _first(m, *nodes, constants=[_ints("n", 2**15)]))(folder)
+
+
+@case("together")
+def bomb_of_many(folder: Path) -> Made:
+    nodes = [_node("ConstantOfShape", ["n"], f"m{i}") for i in range(40)]
+    return _onnx(lambda m: _first(m, *nodes, constants=[_ints("n", 2**25)]))(folder)
+
+
+# --- models that are whole, but not of this bundle ---------------------------------------------------------------
+
+
+@case("logits for 3 labels")
+def model_of_other_classes(folder: Path) -> Made:
+    def change(model: Any) -> None:
+        for tensor in model.graph.initializer:
+            if tensor.name.startswith("output."):
+                wide = np.repeat(numpy_helper.to_array(tensor), 2, axis=-1)
+                tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
+
+    return _onnx(change)(folder)
+
+
+@case("model.onnx")
+def model_with_other_inputs(folder: Path) -> Made:
+    return _onnx(lambda m: m.graph.input.append(helper.make_tensor_value_info("pixels", 1, ["B", 3, 224, 224])))(folder)
+
+
+@case("model.onnx|golden examples differ")
+def model_with_other_weights(folder: Path) -> Made:
+    return _onnx(lambda m: setattr(m.graph.initializer[0], "raw_data", bytes(48)))(folder)
+
+
+@case("model.onnx")
+def model_of_wrong_types(folder: Path) -> Made:
+    return _onnx(lambda m: _first(m, _node("And", ["mask", "mask"])))(folder)
+
+
+# --- the numpy target --------------------------------------------------------------------------------------------
+
+
+def _npz(change: Callable[[dict[str, bytes]], dict[str, bytes]], method: int = zipfile.ZIP_STORED) -> Callable[[Path], Made]:
+    def build() -> Content:
+        with zipfile.ZipFile(io.BytesIO(good("numpy")["model.npz"])) as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as archive:
+            for name, data in change(entries).items():
+                archive.writestr(name, data)
+        return resealed({"model.npz": file.getvalue()}, "numpy")
+
+    return plain(build)
+
+
+def _npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def _layout(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
+    def changed(entries: dict[str, bytes]) -> dict[str, bytes]:
+        layout = json.loads(entries["graph.json"])
+        change(layout)
+        return {**entries, "graph.json": json.dumps(layout).encode()}
+
+    return changed
+
+
+_HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }\n"
+add("npz_object_array", "model.npz.*dtype object", _npz(lambda e: {**e, "0.npy": _npy(np.array([{}], object))}))
+add("npz_structured", "model.npz.*dtype", _npz(lambda e: {**e, "0.npy": _npy(np.zeros(2, [("a", "f4")]))}))
+add("npz_huge", "model.npz.*has", _npz(lambda e: {**e, "0.npy": b"\x93NUMPY\1\0" + struct.pack("<H", len(_HEADER % 10**12)) + _HEADER % 10**12}))
+add("npz_compressed", "model.npz.*compressed", _npz(lambda e: e, zipfile.ZIP_DEFLATED))
+add("npz_bomb", "model.npz.*more bytes than the file", _npz(lambda e: {**e, "0.npy": bytes(10**7)}, zipfile.ZIP_DEFLATED))
+add("npz_extra_entry", "model.npz.*model.pkl", _npz(lambda e: {**e, "model.pkl": pickle.dumps({})}))
+add("npz_pickle", "model.npz", _npz(lambda e: {**e, "0.npy": pickle.dumps({})}))
+add("npz_nan", "model.npz.*NaN", _npz(lambda e: {**e, "1.npy": _npy(np.full(1, np.nan, np.float32))}))
+add("npz_unknown_operator", "model.npz.*unknown operator 'Exec'", _npz(_layout(lambda g: g["nodes"][0].update(op="Exec"))))
+add("npz_cast_to_object", "model.npz.*dtype 'object'", _npz(_layout(lambda g: [n["attributes"].update(to="object") for n in g["nodes"] if n["op"] == "Cast"])))
+add("npz_no_layout", "model.npz", _npz(lambda e: {"0.npy": e["0.npy"]}))
+
+# --- zip files -----------------------------------------------------------------------------------------------------
+
+
+def _zip(data: Callable[[], bytes]) -> Callable[[Path], Made]:
+    def build(folder: Path) -> Made:
+        (folder / "bundle.zip").write_bytes(data())
+        return folder / "bundle.zip", {}
+
+    return build
+
+
+def zipped(content: Content) -> bytes:
+    """The zip form of these files."""
+    return b"".join(packed(content))
+
+
+def _renamed(old: str, new: str) -> Callable[[], bytes]:
+    assert len(old) == len(new)
+    return lambda: zipped(good()).replace(old.encode(), new.encode())
+
+
+def _by_zipfile(write_entries: Callable[[zipfile.ZipFile], object], comment: bytes = b"", method: int = 0) -> Callable[[], bytes]:
+    def build() -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as archive:
+            archive.comment = comment
+            write_entries(archive)
+        return file.getvalue()
+
+    return build
+
+
+def _entries(archive: zipfile.ZipFile, prefix: str = "") -> None:
+    for name, data in good().items():
+        archive.writestr(zipfile.ZipInfo(prefix + name), data, archive.compression)
+
+
+def _patched(at: int, data: bytes) -> Callable[[], bytes]:
+    def build() -> bytes:
+        whole = bytearray(zipped(good()))
+        position = at if at >= 0 else len(whole) + at
+        whole[position : position + len(data)] = data
+        return bytes(whole)
+
+    return build
+
+
+def _overlapping() -> bytes:
+    whole = bytearray(zipped(good()))
+    first = whole.index(b"PK\1\2")
+    second = whole.index(b"PK\1\2", first + 4)
+    whole[second + 42 : second + 46] = whole[first + 42 : first + 46]  # both entries begin at the same place
+    return bytes(whole)
+
+
+def _linked(archive: zipfile.ZipFile) -> None:
+    _entries(archive)
+    link = zipfile.ZipInfo("link.onnx")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    archive.writestr(link, "/etc/passwd")
+
+
+add("zip_dot_dot", r"'\.\./el.onnx'", _zip(_renamed("model.onnx", "../el.onnx")))
+add("zip_absolute", "'/odel.onnx'", _zip(_renamed("model.onnx", "/odel.onnx")))
+add("zip_backslash", r"'mo\\el.onnx'", _zip(_renamed("model.onnx", "mo\\el.onnx")))
+add("zip_nul_in_name", "plain file name", _zip(_renamed("model.onnx", "model\0onnx")))
+add("zip_in_a_folder", "'bundle/", _zip(_by_zipfile(lambda z: _entries(z, "bundle/"))))
+add("zip_entry_twice", "'golden.json' twice", _zip(lambda: zipped(good()).split(b"PK\1\2")[0] + zipped({"golden.json": b""})))
+add("zip_symlink", "zip.*not a bundle that limbeck packed", _zip(_by_zipfile(_linked)))
+add("zip_deflated", "compressed", _zip(_by_zipfile(_entries, method=zipfile.ZIP_DEFLATED)))
+add("zip_lzma", "compressed|flags", _zip(_by_zipfile(_entries, method=zipfile.ZIP_LZMA)))
+add("zip_bomb", "compressed", _zip(_by_zipfile(lambda z: z.writestr("manifest.json", bytes(10**8)), method=zipfile.ZIP_DEFLATED)))
+add("zip_nested", "does not list 'inner.zip'", _zip(lambda: zipped({**good(), "inner.zip": zipped(good())})))
+add("zip_overlapping", "its directory differs", _zip(_overlapping))
+add("zip_comment", "differs", _zip(_by_zipfile(_entries, comment=b"hello")))
+add("zip_by_others", "differs", _zip(_by_zipfile(_entries)))
+add("zip_encrypted", "'manifest.json' is encrypted", _zip(_patched(6, b"\1")))
+add("zip_data_descriptor", "'manifest.json' is .*flags", _zip(_patched(6, b"\x08")))
+add("zip_extra_data", "'manifest.json' is followed by extra", _zip(_patched(28, b"\4")))
+add("zip_64", "bytes by its header", _zip(_patched(18, b"\xff" * 8)))
+add("zip_checksum", "checksum", _zip(_patched(14, b"\0\0\0\0")))
+add("zip_date", "date", _zip(_patched(10, b"\1\0\1\0")))
+add("zip_trailing_bytes", "behind its end", _zip(lambda: zipped(good()) + b"\0"))
+add("zip_leading_bytes", "does not begin", _zip(lambda: b"#!" + zipped(good())))
+add("zip_truncated", "differs", _zip(lambda: zipped(good())[:-1]))
+add("zip_without_directory", "differs", _zip(lambda: zipped(good()).split(b"PK\1\2")[0]))
+add("zip_two_directories", "behind its end", _zip(lambda: zipped(good()) + zipped(good())))
+add("zip_empty", "does not begin", _zip(lambda: b""))
+add("zip_of_nothing", "does not begin", _zip(_by_zipfile(lambda z: None)))
+add("zip_of_17_files", "more than 16 files", _zip(lambda: zipped({**good(), **{f"f{i}": b"" for i in range(20)}})))
+add("zip_changed_model", "'model.onnx' is not what", _zip(lambda: zipped({**good(), "model.onnx": good()["model.onnx"] + b"x"})))
+add("a_tar", "does not begin", _zip(lambda: b"manifest.json".ljust(512, b"\0") + bytes(10_240)))
+
+# --- signatures ------------------------------------------------------------------------------------------------------
+
+
+def keys(folder: Path, name: str = "maker") -> tuple[Path, Path]:
+    """A pair of keys, private and public."""
+    from limbeck.signature import keygen
+
+    pair = folder / f"{name}.pem", folder / f"{name}.public.pem"
+    keygen(*pair)
+    return pair
+
+
+def signed(folder: Path) -> tuple[Path, Path]:
+    """The good bundle, signed, and the public key."""
+    from limbeck.signature import sign
+
+    private, public = keys(folder)
+    bundle = Bundle.open(write(folder, good()))
+    return bundle.signed(sign(bundle.content["manifest.json"], private)).path, public
+
+
+def _after_signing(change: Callable[[Path], object]) -> Callable[[Path], Made]:
+    def build(folder: Path) -> Made:
+        path, public = signed(folder)
+        change(path)
+        return path, {"key": public}
+
+    return build
+
+
+def _flip_signature(path: Path) -> None:
+    data = (path / "manifest.sig").read_bytes()
+    (path / "manifest.sig").write_bytes(bytes([data[0] ^ 1]) + data[1:])
+
+
+def _reseal(path: Path) -> None:
+    for name, data in resealed({}, labels=["thanks", "question", "greeting"]).items():
+        (path / name).write_bytes(data)
+
+
+add("unsigned", "is not signed", lambda folder: (write(folder, good()), {"key": keys(folder)[1]}))
+add("signed_by_another", "another maker", lambda folder: (signed(folder)[0], {"key": keys(folder, "other")[1]}))
+add("signature_changed", "manifest.sig", _after_signing(_flip_signature))
+add("signature_short", "manifest.sig has 63 bytes", _after_signing(lambda p: (p / "manifest.sig").write_bytes(bytes(63))))
+add("signature_of_zeros", "manifest.sig", _after_signing(lambda p: (p / "manifest.sig").write_bytes(bytes(64))))
+add("signature_of_gigabytes", "manifest.sig has", _after_signing(lambda p: (p / "manifest.sig").write_bytes(bytes(10**7))))
+add("resealed_after_signing", "manifest.sig", _after_signing(_reseal))
+add("signed_but_model_changed", "'model.onnx' is not what", _after_signing(lambda p: (p / "model.onnx").write_bytes(bytes(9))))
+add("key_is_none", "does not hold a public key", lambda folder: (signed(folder)[0], {"key": folder / "bundle" / "golden.json"}))
+add("key_is_private", "does not hold a public key", lambda folder: (signed(folder)[0], {"key": folder / "maker.pem"}))
+add("key_missing", "cannot be read", lambda folder: (signed(folder)[0], {"key": folder / "nowhere.pem"}))
+
+
+@case("ed25519 key is expected")
+def key_of_another_kind(folder: Path) -> Made:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import x25519
+
+    public = x25519.X25519PrivateKey.generate().public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    (folder / "x.pem").write_bytes(public.public_bytes(serialization.Encoding.PEM, form))
+    return signed(folder)[0], {"key": folder / "x.pem"}
+
+
