@@ -1,7 +1,4 @@
-"""Parity, latency and memory of models that answer payloads. Knows callables and clocks; knows nothing of training.
-
-Letters: N rows, B a batch, C classes.
-"""
+"""Latency and memory of models that answer payloads. Knows callables and clocks; knows nothing of training."""
 
 from __future__ import annotations
 
@@ -14,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from limbeck.errors import ParityError
 from limbeck.evidence import Latency
 
 Answer = Callable[[Any], object]
@@ -44,40 +39,6 @@ def interleaved_latency(models: Sequence[Answer], queries: Sequence[Any], block:
         if was_on:
             gc.enable()
     return [Latency(*(float(np.percentile(row, p)) * 1e6 for p in (50, 95))) for row in seconds]
-
-
-def check_parity(
-    expected: Callable[[Sequence[Any]], NDArray[np.float32]],
-    written: Callable[[Sequence[Any]], NDArray[np.float32]],
-    payloads: Sequence[Any],
-    tolerance: float,
-    batch_sizes: Sequence[int] = (1, 2, 7, 32),
-) -> float:
-    """The largest difference of a logit between the trained student and its written file over several batch sizes.
-
-    Raises:
-        ParityError: it exceeds the tolerance, in batches or between a record alone and the same record in a batch.
-    """
-    worst = 0.0
-    for size in batch_sizes:
-        batch = [payloads[i % len(payloads)] for i in range(size)]
-        trained_BC, together_BC = expected(batch), written(batch)
-        if not np.isfinite(trained_BC).all():
-            raise ParityError(
-                "the trained student's logits are not finite: its training diverged. Lower training.learning_rate."
-            )
-        alone_BC = np.concatenate([written([p]) for p in batch])
-        for name, difference in (
-            ("the trained student", np.abs(trained_BC - together_BC).max()),
-            ("itself one record at a time", np.abs(alone_BC - together_BC).max()),
-        ):
-            if not difference <= tolerance:
-                raise ParityError(
-                    f"the written file differs from {name} by {difference:.2g} in a logit at batch size {size}; at most "
-                    f"{tolerance:.0e} is allowed. This is a fault of limbeck: please report it with resolved.json."
-                )
-            worst = max(worst, float(difference))
-    return worst
 
 
 def peak_memory(bundle: Path) -> int:
