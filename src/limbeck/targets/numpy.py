@@ -112,7 +112,7 @@ def _along(x: Array, steps: Array, axis: int) -> Array:
 def _quantize(x: Array, scale: Array, zero: Array, axis: int) -> Array:
     limits = np.iinfo(zero.dtype)
     steps = np.rint(x / _along(x, scale, axis)) + _along(x, zero, axis).astype(np.float32)
-    return np.clip(steps, limits.min, limits.max).astype(zero.dtype)
+    return np.asarray(np.clip(steps, limits.min, limits.max).astype(zero.dtype))
 
 
 def _dequantize(x: Array, scale: Array, zero: Array, axis: int) -> Array:
