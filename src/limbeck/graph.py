@@ -21,6 +21,7 @@ OPERATORS: dict[str, tuple[int, frozenset[str]]] = {
     "Add": (2, frozenset()),
     "Cast": (1, frozenset({"to"})),
     "Concat": (2, frozenset({"axis"})),
+    "DequantizeLinear": (3, frozenset({"axis"})),  # (x - zero) * scale; scale and zero () for all, or (N,) along the axis
     "Div": (2, frozenset()),
     "Erf": (1, frozenset()),
     "Exp": (1, frozenset()),
@@ -31,6 +32,7 @@ OPERATORS: dict[str, tuple[int, frozenset[str]]] = {
     "Mod": (2, frozenset()),  # integers; the result has the divisor's sign
     "Mul": (2, frozenset()),
     "Pad": (2, frozenset()),  # with zeros: so many before each axis, then so many behind each
+    "QuantizeLinear": (3, frozenset({"axis"})),  # round(x / scale) + zero, half to even, kept within the type of zero
     "ReduceMax": (1, frozenset({"axes", "keepdims"})),
     "ReduceMean": (1, frozenset({"axes", "keepdims"})),
     "ReduceSum": (1, frozenset({"axes", "keepdims"})),

@@ -271,7 +271,7 @@ class Student(Protocol):
         ...
 
     def graph(self) -> Graph:
-        """The trained network as a graph of standard operators, in the precision it will ship in."""
+        """The trained network as a graph of standard operators; what `settings.network` wants in int8 is still float32."""
         ...
 
     def describe(self) -> Json:

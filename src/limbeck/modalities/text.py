@@ -86,6 +86,16 @@ class Text:
         before, after = self._around.before, self._around.after
         return [np.asarray([*before, *e.ids[: self._room], *after], dtype=np.int64) for e in encoded]
 
+    def pieces(self, payloads: Sequence[str]) -> list[list[str] | None]:
+        """The pieces of each text as strings, in the order of `encode`'s ids, without those around it; None where it cannot read all."""
+        model = self._tokenizer_json["model"]
+        unknown = (
+            model.get("unk_id") if model["type"] == "Unigram" else self._tokenizer.token_to_id(model.get("unk_token") or "")
+        )
+        texts = [readable(p, self.max_tokens) for p in payloads]
+        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [None if unknown in e.ids else e.tokens[: self._room] for e in encoded]
+
     def words(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
         """For each token that `encode` gives, (T,): the number of its word in the text (`limbeck.text.words`), -1 where it has none."""
         texts = [readable(p, self.max_tokens) for p in payloads]

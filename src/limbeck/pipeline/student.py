@@ -21,12 +21,13 @@ from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.losses.divergence import forward_kl
 from limbeck.metrics.classification import agreement
+from limbeck.pipeline.int8 import in_int8, spread
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.training import trained
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Shapes, View, digest
-from limbeck.verify.measure import check_parity
+from limbeck.verify.parity import check_parity, check_pieces
 
 BUILT = Path("evidence") / "student.json"
 """What the bundle was made from: its proof, until there is a report."""
@@ -35,7 +36,7 @@ GOLDEN = (
     "one two three four five six seven eight nine ten eleven twelve",
 )  # fmt: skip
 """Synthetic texts whose logits a bundle carries; never a customer's."""
-_BATCH = 128
+_BATCH, _PIECES_CHECKED = 128, 200
 
 
 def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
@@ -119,7 +120,7 @@ def distilled(
         pass
     student, modality = untrained
     checkpoint = fit_student(run, teacher, student, modality, store, views, splits, made_from)
-    bundle = write_bundle(run, student, modality, teacher)
+    bundle = write_bundle(run, student, modality, teacher, splits)
     record.parent.mkdir(exist_ok=True)
     write_json(record, {"identity": identity, "bundle": bundle.sha256, "student": student.describe()})
     checkpoint.remove()
@@ -170,23 +171,30 @@ def student_logits(module: nn.Module, modality: Any, encoded: Sequence[NDArray[A
     return torch.cat(parts)[torch.from_numpy(np.argsort(order))]
 
 
-def write_bundle(run: Run, student: Any, modality: Any, teacher: Any) -> Bundle:
-    """Write the student's file, hold it against the student, and seal the bundle."""
+def write_bundle(run: Run, student: Any, modality: Any, teacher: Any, splits: Splits) -> Bundle:
+    """Write the student's file, hold each form of it against the one before, and seal the bundle."""
     with run.stage("bundle"):
         target = catalog.find("targets", "onnx")()
         draft = run.folder / ".draft"
         draft.mkdir(exist_ok=True)
         model = draft / target.filename
-        target.write(student.graph(), model)
-        written = target.load(model)
+        graph = student.graph()
+        target.write(graph, model)
+
+        def trained_logits(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                logits_BC: NDArray[np.float32] = student(
+                    **{k: torch.from_numpy(v) for k, v in arrays.items()}
+                ).logits_BC.numpy()
+            return logits_BC
+
         golden = list(GOLDEN)
-        check_parity(
-            lambda texts: student_logits(student, modality, modality.encode(texts)).numpy(),
-            lambda texts: written(modality.collate(modality.encode(texts))),
-            [*golden, "x " * 10_000],
-            target.tolerance,
-        )
-        logits_BC = written(modality.collate(modality.encode(golden)))
+        texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
+        check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
+        written, encoded = target.load(model), modality.encode(golden)
+        check_parity(trained_logits, written, encoded, modality.collate, teacher.max_tokens, target.tolerance)
+        form = in_int8(run, student, graph, target, model, modality, splits)
+        logits_BC = target.load(model)(modality.collate(encoded))
         bundle = seal(
             run.folder / "bundle",
             task=run.recipe.task.replace("_", "-"),
@@ -194,11 +202,11 @@ def write_bundle(run: Run, student: Any, modality: Any, teacher: Any) -> Bundle:
             target="onnx",
             labels=list(teacher.labels),
             spec=modality.spec(),
-            golden={"payloads": golden, "logits": logits_BC.tolist(), "tolerance": 10 * target.tolerance},
+            golden={"payloads": golden, "logits": logits_BC.tolist(), "tolerance": form.tolerance},
             model=model,
         )
         shutil.rmtree(draft)
-    run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, the written file says what the student says")
+    run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, {form.note}")
     return bundle
 
 

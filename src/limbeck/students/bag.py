@@ -74,7 +74,8 @@ class Bag(nn.Module):
 
         `width` of an embedding, `hidden` width of the classifier, `dropout` on the mean and the hidden units, `token_dropout` of
         whole tokens. `ngrams`: the longest run of tokens that has a row, of which there are `buckets`; 1 is none. `precision` of
-        the embeddings: "int8" writes each row as whole numbers and one scale, a quarter of the bytes; the classifier stays float32.
+        the embeddings: "int8" writes each row as whole numbers and one scale, a quarter of the bytes; the classifier stays float32, since
+        int8 makes it three times slower (docs/diary.md).
         """
 
         width: Count = 128

@@ -112,7 +112,8 @@ class ConvText(nn.Module):
 
         `width` of an embedding and of all convolutions, `kernel`: how many tokens one convolution sees, `depth`: how many there are,
         `norm` in front of each, `hidden` width of the classifier, `dropout` on hidden units. `precision` of the embeddings: "int8"
-        writes each row as whole numbers and one scale; all else is float32.
+        writes each row as whole numbers and one scale. `network`: "int8" writes the pointwise convolutions as whole numbers too, by
+        the scheme that is nearest to the float32 file on training rows; all else is float32.
         """
 
         width: Count = 128
@@ -122,6 +123,7 @@ class ConvText(nn.Module):
         hidden: Count = 256
         dropout: Share = 0.1
         precision: Precision = "int8"
+        network: Precision = "int8"
 
     special_tokens: ClassVar[bool] = False
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=2e-3)
@@ -193,7 +195,7 @@ class ConvText(nn.Module):
         return Shapes(self.output.out_features, self.settings.width)
 
     def graph(self) -> Graph:
-        """The network; the table in the precision of its settings, the rest in float32."""
+        """The network; the table in the precision of its settings, the rest in float32 (`limbeck.quantize` makes it int8)."""
         g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
         mask_BT1 = g("Unsqueeze", "mask", axes=[2])
         rows_BT = g("Gather", g.constant("row_of_piece", self.row_of_piece.cpu().numpy()), "ids", axis=0)
@@ -221,6 +223,7 @@ class ConvText(nn.Module):
             "kernel": self.settings.kernel,
             "depth": self.settings.depth,
             "precision": self.settings.precision,
+            "network": self.settings.network,
             "hidden": self.settings.hidden,
             "classes": self.output.out_features,
             "parameters": sum(p.numel() for p in self.parameters()),

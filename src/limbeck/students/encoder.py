@@ -59,13 +59,16 @@ class Encoder(nn.Module):
 
         `layers`: how many of the teacher's, evenly spaced with the last among them, or their numbers from 1. `embedding_width` of a
         row of the table, 0: the whole width. `dropout` behind the embeddings and each half of a layer. `precision` of the table:
-        "int8" writes each row as whole numbers and one scale; all else is float32.
+        "int8" writes each row as whole numbers and one scale. `network`: "int8" writes the matrix products of the layers and the table
+        of positions as whole numbers too, by the scheme that is nearest to the float32 file on training rows, and leaves a part
+        float32 that does not bear it; attention's own products, norms and the head stay float32.
         """
 
         layers: Count | Chosen = 2
         embedding_width: CountOrZero = 128
         dropout: Share = 0.1
         precision: Precision = "int8"
+        network: Precision = "int8"
 
     special_tokens: ClassVar[bool] = True
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-4)
@@ -194,7 +197,7 @@ class Encoder(nn.Module):
         return Shapes(self.head.out_features, self.head.in_features)
 
     def graph(self) -> Graph:
-        """The network; the table in the precision of its settings, the rest in float32."""
+        """The network; the table in the precision of its settings, the rest in float32 (`limbeck.quantize` makes it int8)."""
         g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
         rows_BT = g("Gather", g.constant("row_of_piece", self.row_of_piece.cpu().numpy()), "ids", axis=0)
         x_BTS = emit_rows(g, "embedding", self.embedding.weight, rows_BT, self.settings.precision)
@@ -226,6 +229,7 @@ class Encoder(nn.Module):
             "layers": len(self.layers),
             "heads": layer.heads,
             "precision": self.settings.precision,
+            "network": self.settings.network,
             "classes": self.head.out_features,
             "parameters": sum(p.numel() for p in self.parameters()),
             "origin": self.origin,

@@ -97,12 +97,29 @@ def _divide(a: Array, b: Array) -> Array:
     return a / b if np.issubdtype(a.dtype, np.floating) else np.trunc(a / b).astype(a.dtype)
 
 
+def _along(x: Array, steps: Array, axis: int) -> Array:
+    """Scales or zeros in a shape that meets x: () for all of it, (N,) along the axis."""
+    return steps if steps.ndim == 0 else np.expand_dims(steps, [a for a in range(x.ndim) if a != axis % x.ndim])
+
+
+def _quantize(x: Array, scale: Array, zero: Array, axis: int) -> Array:
+    limits = np.iinfo(zero.dtype)
+    steps = np.rint(x / _along(x, scale, axis)) + _along(x, zero, axis).astype(np.float32)
+    return np.asarray(np.clip(steps, limits.min, limits.max).astype(zero.dtype))
+
+
+def _dequantize(x: Array, scale: Array, zero: Array, axis: int) -> Array:
+    shifted = x.astype(np.int32) - _along(x, zero, axis).astype(np.int32)
+    return np.asarray(shifted.astype(scale.dtype) * _along(x, scale, axis))
+
+
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": np.add,
     "Cast": lambda x, to: x.astype(to),
     "Concat": lambda a, b, axis: np.concatenate([a, b], axis=axis),
+    "DequantizeLinear": _dequantize,
     "Div": _divide,
     "Erf": lambda x: _erf(x).astype(x.dtype),
     "Exp": np.exp,
@@ -113,6 +130,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Mod": np.mod,
     "Mul": np.multiply,
     "Pad": lambda x, pads: np.pad(x, [(int(a), int(b)) for a, b in pads.reshape(2, -1).T]),
+    "QuantizeLinear": _quantize,
     "ReduceMax": _reduce(np.max),
     "ReduceMean": _reduce(np.mean),
     "ReduceSum": _reduce(np.sum),

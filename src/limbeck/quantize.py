@@ -1,0 +1,235 @@
+"""A graph in float32 to the same graph in int8, part by part. Knows graphs, ranges and rounding; runs nothing and chooses nothing.
+
+A product x @ W whose W is a constant becomes, in ONNX's QDQ form,
+
+    DequantizeLinear(QuantizeLinear(x)) @ DequantizeLinear(W as int8)
+
+which ONNX Runtime computes in whole numbers, and whoever does not know the form computes as it stands, to the same numbers. The
+ranges are static: an answer does not depend on who shares its batch, as it does where each batch's own range is taken. A table of
+which rows are sliced becomes whole numbers and one scale for each row, which are sliced first and multiplied after.
+
+Letters: N rows (places of texts), I inputs and O outputs of a product, D width of a table.
+
+Source: Jacob et al. (2018), Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference, section 2;
+Wu et al. (2020), Integer Quantization for Deep Learning Inference, section 3, for percentiles and for one scale per output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck.errors import listing
+from limbeck.graph import Graph, Node
+
+Activations = Literal["uint8", "int8"]
+Clipping = Literal["min-max", "99.99", "99.9", "mse"]
+Floats = NDArray[np.float32]
+_BINS, _SHRINKS = (
+    2048,
+    tuple(1.0 - 0.02 * step for step in range(36)),
+)  # of the search for the range with the least squared error
+_NARROW = 16  # a row of fewer numbers is not worth a scale of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How the products' activations and weights become whole numbers.
+
+    activations: "uint8" spans what was seen from lowest to highest (U8S8), "int8" is symmetric about zero (S8S8). Weights are int8 and
+    symmetric, with one scale for each output (`per_channel`) or one for all. `reduce_range` keeps weights within 7 bits: x86
+    processors without VNNI add two products uint8 * int8 in 16 signed bits, which 2 * 255 * 64 fits and 2 * 255 * 127 does not.
+    `clipping`: what range of the activations is spanned: all of it, all but the share beyond a percentile on each side, or the one
+    with the least squared error.
+    """
+
+    activations: Activations = "uint8"
+    per_channel: bool = True
+    reduce_range: bool = True
+    clipping: Clipping = "min-max"
+
+    @property
+    def name(self) -> str:
+        """Such as "U8S8, per channel, 7 bits, min-max"."""
+        kind, channel = "U8S8" if self.activations == "uint8" else "S8S8", "channel" if self.per_channel else "tensor"
+        return f"{kind}, per {channel}, {7 if self.reduce_range else 8} bits, {self.clipping}"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product x @ W with a constant W (I, O): the names of both."""
+
+    weight: str
+    x: str
+
+
+def products(graph: Graph) -> tuple[Product, ...]:
+    """The products of a graph with a float32 matrix that nothing else reads, in order."""
+    read = _readers(graph)
+    return tuple(
+        Product(node.inputs[1], node.inputs[0])
+        for node in graph.nodes
+        if node.op == "MatMul" and _is_matrix(graph, node.inputs[1]) and len(read[node.inputs[1]]) == 1
+    )
+
+
+def tables(graph: Graph) -> tuple[str, ...]:
+    """The float32 tables of a graph of which nothing is read but slices of rows, in order of their constants."""
+    read = _readers(graph)
+    return tuple(
+        name
+        for name, value in graph.constants.items()
+        if _is_matrix(graph, name)
+        and value.shape[1] >= _NARROW
+        and len(read.get(name, ())) == 1
+        and _slices_rows(read[name][0])
+    )
+
+
+def tapped(graph: Graph, product: Product) -> Graph:
+    """The part of a graph that makes a product's x, as rows (N, I)."""
+    ends = next((place + 1 for place, node in enumerate(graph.nodes) if node.output == product.x), 0)
+    nodes = (*graph.nodes[:ends], Node("Reshape", (product.x, "tap shape"), "tap"))
+    used = {name for node in nodes for name in node.inputs}
+    constants = {name: value for name, value in graph.constants.items() if name in used}
+    constants["tap shape"] = np.array([-1, len(graph.constants[product.weight])], np.int64)
+    return Graph(graph.inputs, constants, nodes, "tap")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers that an activation is spanned over; it holds zero, so that zero stays zero."""
+
+    low: float
+    high: float
+
+    def steps(self, activations: Activations) -> tuple[Floats, NDArray[Any]]:
+        """The scale, and the whole number that means zero, both ()."""
+        if activations == "int8":
+            return _scale(max(-self.low, self.high) / 127.0), np.array(0, np.int8)
+        scale = _scale((self.high - self.low) / 255.0)
+        return scale, np.array(np.clip(np.rint(-self.low / float(scale)), 0, 255), np.uint8)
+
+
+def ranges(rows_NI: Floats) -> dict[Clipping, Range]:
+    """The range of what was seen of a product's x, by each way of clipping.
+
+    Raises:
+        ValueError: nothing was seen, or something that is not a finite number.
+    """
+    if not rows_NI.size:
+        raise ValueError("no values were observed: int8 needs at least one calibration row")
+    if not np.isfinite(rows_NI).all():
+        raise ValueError("an observed value is not a finite number: the network overflows on a calibration row")
+    low, high = min(0.0, float(rows_NI.min())), max(0.0, float(rows_NI.max()))
+    found: dict[Clipping, Range] = {"min-max": Range(low, high), "mse": _least_squares(rows_NI, low, high)}
+    for share in ("99.99", "99.9"):
+        lower, upper = np.percentile(rows_NI, (100.0 - float(share), float(share)))
+        found[share] = Range(min(0.0, float(lower)), max(0.0, float(upper)))
+    assert set(found) == set(get_args(Clipping))
+    return found
+
+
+def whole_weights(weight_IO: Floats, scheme: Scheme) -> tuple[NDArray[np.int8], Floats]:
+    """A weight as int8 (I, O) and its scales, (O,) or (); weight = whole numbers * scales. A column of zeros stays zeros."""
+    most = 64.0 if scheme.reduce_range else 127.0
+    scale = _scale(np.abs(weight_IO).max(axis=0 if scheme.per_channel else None) / most)
+    return np.clip(np.rint(weight_IO / scale), -most, most).astype(np.int8), scale
+
+
+def quantized(
+    graph: Graph, scheme: Scheme, seen: Mapping[str, Mapping[Clipping, Range]], excluded: Collection[str] = ()
+) -> Graph:
+    """The graph with its products and tables in whole numbers.
+
+    Args:
+        graph: in float32.
+        scheme: of its products.
+        seen: the ranges of each product's x, by the name of x.
+        excluded: names of weights and tables that stay float32.
+
+    Raises:
+        ValueError: an x was not observed, or an excluded name is neither a weight nor a table.
+    """
+    chosen = {p.weight: p for p in products(graph)}
+    rows = set(tables(graph))
+    if unknown := sorted(set(excluded) - set(chosen) - rows):
+        raise ValueError(
+            f"{listing(unknown)} is no weight of a product and no table; there are {listing([*chosen, *sorted(rows)])}"
+        )
+    chosen = {name: p for name, p in chosen.items() if name not in excluded}
+    if missing := sorted({p.x for p in chosen.values()} - set(seen)):
+        raise ValueError(f"nothing was observed of {listing(missing)}")
+    constants, nodes = dict(graph.constants), list[Node]()
+    for node in graph.nodes:
+        if node.op == "MatMul" and node.inputs[1] in chosen:
+            x, weight = node.inputs
+            if f"{x}.scale" not in constants:  # of several products of one x the first rounds it for all
+                constants[f"{x}.scale"], constants[f"{x}.zero"] = seen[x][scheme.clipping].steps(scheme.activations)
+                nodes += (
+                    _rounded(x, f"{x}.whole", "QuantizeLinear"),
+                    _rounded(f"{x}.whole", f"{x}.rounded", "DequantizeLinear", x),
+                )
+            constants[weight], constants[f"{weight}.scale"] = whole_weights(constants[weight], scheme)
+            constants[f"{weight}.zero"] = np.zeros(constants[f"{weight}.scale"].shape, np.int8)
+            nodes.append(_rounded(weight, f"{weight}.rounded", "DequantizeLinear"))
+            nodes.append(Node("MatMul", (f"{x}.rounded", f"{weight}.rounded"), node.output))
+        elif node.op == "Slice" and node.inputs[0] in rows - set(excluded):
+            name = node.inputs[0]
+            scale_N1 = _scale(np.abs(constants[name]).max(axis=1, keepdims=True) / 127.0)
+            constants[name], constants[f"{name}.scale"] = np.rint(constants[name] / scale_N1).astype(np.int8), scale_N1
+            nodes.append(Node("Slice", node.inputs, f"{name}.whole", node.attributes))
+            nodes.append(Node("Cast", (f"{name}.whole",), f"{name}.cast", {"to": "float32"}))
+            nodes.append(Node("Slice", (f"{name}.scale", *node.inputs[1:]), f"{name}.scales", node.attributes))
+            nodes.append(Node("Mul", (f"{name}.cast", f"{name}.scales"), node.output))
+        else:
+            nodes.append(node)
+    return Graph(graph.inputs, constants, tuple(nodes), graph.output)
+
+
+def _rounded(x: str, output: str, op: str, of: str | None = None) -> Node:
+    return Node(op, (x, f"{of or x}.scale", f"{of or x}.zero"), output, {"axis": 1})
+
+
+def _readers(graph: Graph) -> dict[str, list[Node]]:
+    found: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for name in node.inputs:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def _is_matrix(graph: Graph, name: str) -> bool:
+    value = graph.constants.get(name)
+    return value is not None and value.dtype == np.float32 and value.ndim == 2
+
+
+def _slices_rows(node: Node) -> bool:
+    return node.op == "Slice" and list(node.attributes["axes"]) == [0]
+
+
+def _scale(size: Any) -> Floats:
+    """A step; 1 where there is nothing to span, so that zeros stay zeros and nothing is divided by a number too small for it."""
+    step = np.asarray(size, np.float32)
+    return np.asarray(np.where(step > np.finfo(np.float32).tiny, step, np.float32(1.0)), np.float32)
+
+
+def _least_squares(values: Floats, low: float, high: float) -> Range:
+    """The shrunken range under which the values, in a histogram, are rounded and clipped with the least squared error."""
+    if not high > low:
+        return Range(low, high)
+    counts, edges = np.histogram(values, _BINS, (low, high))
+    middle = (edges[:-1] + edges[1:]) / 2
+
+    def error(shrink: float) -> float:
+        inside = (middle >= low * shrink) & (middle <= high * shrink)
+        clipped = middle - np.clip(middle, low * shrink, high * shrink)
+        rounding = ((high - low) * shrink / 255.0) ** 2 / 12.0  # of a number that falls anywhere within a step
+        return float((counts * np.where(inside, rounding, clipped**2)).sum())
+
+    best = min(_SHRINKS, key=error)
+    return Range(low * best, high * best)
