@@ -49,7 +49,11 @@ def few_labels(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dic
         file = _written(folder / f"logs-{number}.jsonl", logs, ranked[:number])
         with Watch() as watch:
             report = limbeck.distill(
-                {"signals": str(folder / "signals"), "seed": 0}, data=file, teacher=teacher, out=folder / f"run-{number}", progress=watch
+                {"signals": str(folder / "signals"), "seed": 0},
+                data=file,
+                teacher=teacher,
+                out=folder / f"run-{number}",
+                progress=watch,
             )
         answers = [p.label for p in limbeck.load(report.bundle).predict(texts)]
         right = np.array(answers) == labels

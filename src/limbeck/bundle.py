@@ -229,9 +229,7 @@ def _sizes(folder: Path) -> dict[str, int]:
                 try:
                     sizes[entry.name] = size_of(Path(entry.path))
                 except ValueError as error:
-                    raise BundleError(
-                        f"{folder}: '{entry.name}' does not belong in a bundle: {error}. Remove it."
-                    ) from error
+                    raise BundleError(f"{folder}: '{entry.name}' does not belong in a bundle: {error}. Remove it.") from error
     except OSError as error:
         raise InputFileError(f"{folder} cannot be read: {error.strerror}") from error
     return sizes

@@ -181,7 +181,7 @@ def _label_problems(labels: Any) -> list[str]:
         return [f"labels holds {odd[0]!r:.60}; each label is a text of 1 to 10,000 characters"]
     if len(set(labels)) != len(labels):
         seen: set[str] = set()
-        return ["labels holds {!r:.60} twice".format(next(x for x in labels if x in seen or seen.add(x)))]  # type: ignore[func-returns-value]
+        return [f"labels holds {next(x for x in labels if x in seen or seen.add(x))!r:.60} twice"]  # type: ignore[func-returns-value]
     return []
 
 
@@ -231,4 +231,6 @@ def _calibration_problems(calibration: Any) -> list[str]:
         found.append(f"calibration.rows is {calibration['rows']!r:.40}")
     if calibration["against"] not in ("labels", "teacher"):
         found.append(f"calibration.against is {calibration['against']!r:.40}; known: labels, teacher")
+    if type(calibration["threshold_found"]) is not bool:
+        found.append(f"calibration.threshold_found is {calibration['threshold_found']!r:.40}; true or false is expected")
     return found

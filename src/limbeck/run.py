@@ -87,6 +87,11 @@ class Run:
         found: Json = content["measured"][name]
         return found
 
+    def measured(self, name: str) -> Json | None:
+        """What `decided` wrote down under this name; None where nothing was."""
+        found: Json | None = json.loads((self.folder / RESOLVED).read_text(encoding="utf-8"))["measured"].get(name)
+        return found
+
 
 def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
     """Open the folder of a run, new or begun; nothing is written yet. What was settled at its first start holds.

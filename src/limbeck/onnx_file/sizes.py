@@ -71,7 +71,9 @@ def constant(tensor: Tensor) -> Known:
     if tensor.dtype not in _WHOLE or math.prod(tensor.shape) > _MOST_VALUES:
         return Known(tensor.shape)
     if tensor.kept == "raw_data":
-        return Known(tensor.shape, tuple(int(v) for v in np.frombuffer(tensor.values, np.dtype(tensor.dtype).newbyteorder("<"))))
+        return Known(
+            tensor.shape, tuple(int(v) for v in np.frombuffer(tensor.values, np.dtype(tensor.dtype).newbyteorder("<")))
+        )
     return Known(tensor.shape, tuple(Reader("").integers(tensor.values, tensor.name)))
 
 
@@ -100,12 +102,73 @@ def _made(node: OnnxNode, inputs: Sequence[Known]) -> list[Known]:
 
 
 _AS_FIRST = frozenset(
-    "Abs BatchNormalization Cast Ceil Clip Cos CumSum DequantizeLinear Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN "
-    "LayerNormalization LeakyRelu Log LogSoftmax Neg Not QuantizeLinear Reciprocal Relu Round ScatterElements ScatterND Selu Sigmoid Sign "
-    "Sin Softmax Softplus Softsign Sqrt Tan Tanh Trilu".split()
+    [
+        "Abs",
+        "BatchNormalization",
+        "Cast",
+        "Ceil",
+        "Clip",
+        "Cos",
+        "CumSum",
+        "DequantizeLinear",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "IsInf",
+        "IsNaN",
+        "LayerNormalization",
+        "LeakyRelu",
+        "Log",
+        "LogSoftmax",
+        "Neg",
+        "Not",
+        "QuantizeLinear",
+        "Reciprocal",
+        "Relu",
+        "Round",
+        "ScatterElements",
+        "ScatterND",
+        "Selu",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Softmax",
+        "Softplus",
+        "Softsign",
+        "Sqrt",
+        "Tan",
+        "Tanh",
+        "Trilu",
+    ]
 )
 _BROADCAST = frozenset(
-    "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor".split()
+    [
+        "Add",
+        "And",
+        "Div",
+        "Equal",
+        "Greater",
+        "GreaterOrEqual",
+        "Less",
+        "LessOrEqual",
+        "Max",
+        "Mean",
+        "Min",
+        "Mod",
+        "Mul",
+        "Or",
+        "PRelu",
+        "Pow",
+        "Sub",
+        "Sum",
+        "Where",
+        "Xor",
+    ]
 )
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "Add": lambda a, b: a + b, "Sub": lambda a, b: a - b, "Mul": lambda a, b: a * b, "Max": max, "Min": min,

@@ -102,7 +102,8 @@ def _fit_hard_labels(
 def _answers(store: SignalStore, payloads: Sequence[Any]) -> NDArray[np.int64]:
     if not payloads:
         return np.zeros(0, np.int64)
-    return np.asarray(store.get(payloads, LOGITS).logits_BC).argmax(axis=1).astype(np.int64)
+    best_N: NDArray[np.int64] = np.asarray(store.get(payloads, LOGITS).logits_BC).argmax(axis=1).astype(np.int64)
+    return best_N
 
 
 def _fit(

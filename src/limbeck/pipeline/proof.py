@@ -17,11 +17,11 @@ from limbeck._version import __version__
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
-from limbeck.evidence import Basis, Footprint, Measured, Report
+from limbeck.evidence import Basis, Measured, Report
 from limbeck.pipeline import baseline
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
-from limbeck.pipeline.shipped import footprints
+from limbeck.pipeline.shipped import teacher_bundle, weighed
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import Run, write_json
 from limbeck.runtime.predict import Predictor
@@ -29,7 +29,8 @@ from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View
 from limbeck.verify.compare import Answers, compare
 from limbeck.verify.doors import same_through_cli
-from limbeck.verify.gates import judge_gates
+from limbeck.verify.footprint import Model
+from limbeck.verify.gates import judge
 from limbeck.verify.parity import check_alone
 
 ANSWERS = "answers.npz"
@@ -55,6 +56,7 @@ def prove(
     predictor = Predictor(bundle)
     crossed = splits.basis is Basis.CROSS_FITTING
     judged = _out_of_fold(run, teacher, bundle, splits) if crossed else _held_out(run, teacher, predictor, store, views, splits)
+    written = teacher_bundle(run, teacher)
     with run.stage("verify"):
         run.progress("verify", 0, 1, "")
         index = {label: i for i, label in enumerate(teacher.labels)}
@@ -73,11 +75,11 @@ def prove(
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
         same_through_cli(bundle, payloads[:64], predictor)
-        costs, remarks = footprints(run, teacher, bundle, [payloads[i % len(payloads)] for i in range(section.latency_queries)])
-        costs["student"] = _with_parameters(costs["student"], student["parameters"])
-        measured = {
-            name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()
-        }
+        queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
+        form = f"onnx {bundle.manifest.precision}"
+        weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries)
+        costs = dict(zip(("teacher", "student"), weights.of, strict=True))
+        measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
         budget = recipe.student.budget.budget()
         cost = costs["student"]
         report = Report(
@@ -96,7 +98,7 @@ def prove(
             verdict=compared.verdict,
             rows_to_show=compared.rows_to_show,
             rows_to_label=compared.rows_to_label,
-            gates=(),
+            gates=judge(section.gates, measured["student"], compared.comparisons[0], compared.classes),
             budget_misses=tuple(
                 budget.misses(
                     {
@@ -107,7 +109,7 @@ def prove(
                 )
             ),
             calibration=bundle.manifest.calibration,
-            notes=(*compared.notes, *remarks),
+            notes=(*compared.notes, *weights.notes),
             seconds=run.seconds,
             bundle=str(bundle.path),
             lineage={
@@ -120,7 +122,6 @@ def prove(
                 "environment": run.environment,
             },
         )
-        report = judge_gates(report, section.gates)
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     _write_answers(run, judged)
@@ -172,12 +173,6 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
 
 def _what(run: Run) -> dict[str, str]:
     return {"teacher": str(run.recipe.settings("teachers").model), "student": run.recipe.student.family}
-
-
-def _with_parameters(cost: Footprint, parameters: int) -> Footprint:
-    from dataclasses import replace
-
-    return replace(cost, parameters=parameters)
 
 
 def _write_answers(run: Run, judged: Judged) -> None:

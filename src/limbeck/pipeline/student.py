@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from limbeck.data.split import Splits
 from limbeck.engine.batches import Examples
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
+from limbeck.evidence import Calibration
 from limbeck.losses.divergence import forward_kl
 from limbeck.metrics.classification import agreement
 from limbeck.pipeline.int8 import in_int8, spread
@@ -26,7 +27,8 @@ from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.training import trained
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
-from limbeck.types import Json, Shapes, View, digest
+from limbeck.types import Json, Runner, Shapes, View, digest
+from limbeck.verify.calibrate import calibrate
 from limbeck.verify.parity import check_parity, check_pieces
 
 BUILT = Path("evidence") / "student.json"
@@ -37,6 +39,7 @@ GOLDEN = (
 )  # fmt: skip
 """Synthetic texts whose logits a bundle carries; never a customer's."""
 _BATCH, _PIECES_CHECKED = 128, 200
+_LEAST_TO_CALIBRATE = 50  # rows: fewer say little of how sure a student may be
 
 
 def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
@@ -120,7 +123,7 @@ def distilled(
         pass
     student, modality = untrained
     checkpoint = fit_student(run, teacher, student, modality, store, views, splits, made_from)
-    bundle = write_bundle(run, student, modality, teacher, splits)
+    bundle = write_bundle(run, student, modality, teacher, store, splits)
     record.parent.mkdir(exist_ok=True)
     write_json(record, {"identity": identity, "bundle": bundle.sha256, "student": student.describe()})
     checkpoint.remove()
@@ -171,8 +174,8 @@ def student_logits(module: nn.Module, modality: Any, encoded: Sequence[NDArray[A
     return torch.cat(parts)[torch.from_numpy(np.argsort(order))]
 
 
-def write_bundle(run: Run, student: Any, modality: Any, teacher: Any, splits: Splits) -> Bundle:
-    """Write the student's file, hold each form of it against the one before, and seal the bundle."""
+def write_bundle(run: Run, student: Any, modality: Any, teacher: Any, store: SignalStore, splits: Splits) -> Bundle:
+    """Write the student's file, hold each form of it against the one before, calibrate the last one, and seal the bundle."""
     with run.stage("bundle"):
         target = catalog.find("targets", "onnx")()
         draft = run.folder / ".draft"
@@ -194,7 +197,8 @@ def write_bundle(run: Run, student: Any, modality: Any, teacher: Any, splits: Sp
         written, encoded = target.load(model), modality.encode(golden)
         check_parity(trained_logits, written, encoded, modality.collate, teacher.max_tokens, target.tolerance)
         form = in_int8(run, student, graph, target, model, modality, splits)
-        logits_BC = target.load(model)(modality.collate(encoded))
+        written = target.load(model)
+        logits_BC = written(modality.collate(encoded))
         bundle = seal(
             run.folder / "bundle",
             task=run.recipe.task.replace("_", "-"),
@@ -204,10 +208,42 @@ def write_bundle(run: Run, student: Any, modality: Any, teacher: Any, splits: Sp
             spec=modality.spec(),
             golden={"payloads": golden, "logits": logits_BC.tolist(), "tolerance": form.tolerance},
             model=model,
+            precision="int8" if form.record["chosen"] else "float32",
+            calibration=_calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts)),
         )
         shutil.rmtree(draft)
     run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, {form.note}")
     return bundle
+
+
+def _calibrated(
+    run: Run, teacher: Any, store: SignalStore, splits: Splits, answer: Callable[[Sequence[Any]], NDArray[np.float32]]
+) -> Calibration:
+    """Temperature and threshold of the written file on validation rows: against their labels where enough of them have one."""
+    labelled = [r for r in splits.valid if r.label is not None]
+    by_labels = len(labelled) >= _LEAST_TO_CALIBRATE
+    rows = labelled if by_labels else splits.valid
+    if len(rows) < _LEAST_TO_CALIBRATE:
+        return Calibration()
+    index = {label: i for i, label in enumerate(teacher.labels)}
+    payloads = [r.payload for r in rows]
+    return calibrate(
+        answer(payloads),
+        np.asarray(store.get(payloads, LOGITS).logits_BC),
+        np.array([index[str(r.label)] for r in rows]) if by_labels else None,
+        run.recipe.verify.least_agreement,
+        # A teacher that was trained again with these rows knows them by heart.
+        (run.measured("teacher.epochs") or {}).get("accuracy") if by_labels else None,
+    )
+
+
+def _answered(written: Runner, modality: Any, payloads: Sequence[Any]) -> NDArray[np.float32]:
+    encoded = modality.encode(payloads)
+    order = np.argsort([len(e) for e in encoded], kind="stable")
+    parts = [
+        written(modality.collate([encoded[i] for i in order[start : start + _BATCH]])) for start in range(0, len(order), _BATCH)
+    ]
+    return np.asarray(np.concatenate(parts)[np.argsort(order)])
 
 
 def full_modality(run: Run, teacher: Any) -> Any:

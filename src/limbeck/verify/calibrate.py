@@ -81,6 +81,7 @@ def calibrate(
     teacher_NC: NDArray[Any],
     true_N: NDArray[np.integer[Any]] | None,
     least_agreement: float = 0.9,
+    teacher_accuracy: float | None = None,
 ) -> Calibration:
     """Temperature and abstention of a student from validation rows.
 
@@ -93,6 +94,7 @@ def calibrate(
         student_NC, teacher_NC: logits on the same rows, the student's by the written file.
         true_N: classes, or None.
         least_agreement: see above.
+        teacher_accuracy: what the teacher reached on these rows before it was trained on them too; None: as it answers now.
 
     Raises:
         DataError: the shapes differ, or a logit is not finite.
@@ -111,7 +113,11 @@ def calibrate(
     if true_N is None:
         target_NC, good_N, asked = np.exp(log_softmax(teacher_NC)), student_N == teacher_N, least_agreement
     else:
-        target_NC, good_N, asked = np.eye(student_NC.shape[1])[true_N], student_N == true_N, float((teacher_N == true_N).mean())
+        target_NC, good_N, asked = (
+            np.eye(student_NC.shape[1])[true_N],
+            student_N == true_N,
+            (float((teacher_N == true_N).mean()) if teacher_accuracy is None else teacher_accuracy),
+        )
     temperature = fit_temperature(student_NC, target_NC)
     confidence_N = confidence(student_NC, temperature)
     threshold = least_confidence(confidence_N, good_N, asked)

@@ -142,3 +142,26 @@ def check_int8(found: Nearness, least_agreement: float) -> None:
             f"{found.batch_flips} of {found.rows:,} training rows have another label in a batch than alone in the int8 file "
             f"(logits move by up to {found.batch_difference:.2g}). Set student.network to float32. {_OURS}"
         )
+
+
+def check_alone(
+    answer: Callable[[Sequence[Any]], NDArray[np.float32]], payloads: Sequence[Any], tolerance: float = 1e-4
+) -> int:
+    """How many payloads have another label alone than in a batch; none is the only right answer.
+
+    A label may differ only where two classes are as likely as each other, to the rounding of a float32 logit.
+
+    Raises:
+        ParityError: a label differs.
+    """
+    together_NC = answer(payloads)
+    alone_NC = np.concatenate([answer([p]) for p in payloads])
+    other_N = together_NC.argmax(axis=1) != alone_NC.argmax(axis=1)
+    top_N2 = np.sort(together_NC, axis=1)[:, -2:]
+    flips = int((other_N & (top_N2[:, 1] - top_N2[:, 0] > tolerance)).sum())
+    if flips:
+        raise ParityError(
+            f"{flips:,} of {len(payloads):,} held-out rows have another label in a batch than alone (logits move by up to "
+            f"{np.abs(together_NC - alone_NC).max():.2g}). {_OURS}"
+        )
+    return flips
