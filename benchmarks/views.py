@@ -19,6 +19,7 @@ from typing import Any
 import limbeck
 from harness import arguments, write
 from limbeck import shop
+from limbeck.evidence import Measured
 
 SEEDS = (0, 1)
 NUMBERS = (0, 2, 4, 8, 16)
@@ -37,17 +38,30 @@ ON = {
 Score = dict[str, float]
 
 
+def accuracy(measured: Measured) -> float:
+    """On the held-out rows."""
+    assert measured.quality is not None
+    return measured.quality.accuracy.estimate
+
+
+def agreement(report: limbeck.Report) -> float:
+    """Of student and teacher, on the held-out rows."""
+    compared = report.against("teacher")
+    assert compared is not None
+    return compared.agreement.estimate
+
+
 def distilled(work: Path, **changes: Any) -> limbeck.Report:
     """One run on the shop's training rows; the same again is taken from its folder."""
     recipe = {
         **shop.recipe(),
         "data": {"train": str(shop.TRAIN), "test_share": 0.2},
-        "verify": {"latency_queries": 5},
+        "verify": {"latency_queries": 5, "cold_starts": 0, "control": False, "baseline": False},
         **changes,
     }
     out = work / f"views-{limbeck.Recipe.read(recipe).fingerprint()[:12]}"
     report = limbeck.distill(recipe, out=out)
-    print(f"{changes}: accuracy {report.student.quality.accuracy:.4f}, agreement {report.agreement:.4f}", file=sys.stderr)
+    print(f"{changes}: accuracy {accuracy(report.student):.4f}, agreement {agreement(report):.4f}", file=sys.stderr)
     return report
 
 
@@ -55,9 +69,9 @@ def scored(work: Path, teacher: Path, views: dict[str, Any]) -> Score:
     """The bag's mean accuracy and agreement over the seeds, and how far apart the seeds' agreements are."""
     shared = {"teacher": {"model": str(teacher)}, "signals": str(work / "views-signals"), "views": views}
     reports = [distilled(work, **shared, seed=seed) for seed in SEEDS]
-    agreements = [report.agreement for report in reports]
+    agreements = [agreement(report) for report in reports]
     return {
-        "accuracy": statistics.mean(report.student.quality.accuracy for report in reports),
+        "accuracy": statistics.mean(accuracy(report.student) for report in reports),
         "agreement": statistics.mean(agreements),
         "spread": max(agreements) - min(agreements),
     }
@@ -78,7 +92,7 @@ def measure(work: Path, part: str) -> dict[str, Any]:
             word, other = ("without", 0.0) if defaults[kind] else ("with", share)
             found[f"{word}_{kind.removesuffix('_share')}"] = scored(work, teacher, {"per_record": KINDS_AT, kind: other})
     return {
-        "teacher_accuracy": first.teacher.quality.accuracy,
+        "teacher_accuracy": accuracy(first.teacher),
         "rows": first.rows,
         "seeds": len(SEEDS),
         **{f"{name}_{figure}": round(value, 4) for name, score in found.items() for figure, value in score.items()},

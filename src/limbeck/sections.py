@@ -144,7 +144,7 @@ class VerifySection(Section):
     to answer as the teacher does. cross_fit_below: with fewer labelled rows than this and no `data.test`, all of them are answered by
     students that were trained without them, in `folds` parts, `repeats` times, instead of holding some out. control: train the same
     student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.
-    latency_queries: texts that are timed.
+    latency_queries: texts that are timed. cold_starts: new processes in which each model is loaded to measure memory and cold start.
     """
 
     margin: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
@@ -155,4 +155,5 @@ class VerifySection(Section):
     control: bool = True
     baseline: bool = True
     latency_queries: Count = 200
+    cold_starts: CountOrZero = 5
     gates: GatesSection = GatesSection()

@@ -25,10 +25,10 @@ def cli(*arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:
 def test_a_run_leaves_what_it_promises(tiny_run) -> None:
     report, folder, _, _ = tiny_run
     left = {p.name for p in folder.iterdir()} - {".lock"}
-    assert left == {"bundle", "curves.jsonl", "evidence", "resolved.json", "signals"}
+    assert left == {"bundle", "curves.jsonl", "evidence", "resolved.json", "signals", "teacher-onnx"}
     content = json.loads((folder / "evidence" / "report.json").read_text(encoding="utf-8"))
     assert Report.from_json(content) == Report.from_json(report.to_json())
-    assert report.student.bytes == sum(p.stat().st_size for p in (folder / "bundle").iterdir())
+    assert report.student.footprint.bytes == sum(p.stat().st_size for p in (folder / "bundle").iterdir())
     resolved = json.loads((folder / "resolved.json").read_text(encoding="utf-8"))
     assert resolved["recipe"]["student"]["family"] == "bag"
     assert resolved["environment"]["threads"] == 1
@@ -69,7 +69,7 @@ def test_a_finished_run_is_opened_by_proof(tiny_run, tmp_path) -> None:
     shutil.rmtree(moved / "bundle")
     shutil.copytree(tmp_path / "other" / "bundle", moved / "bundle")
     mended = limbeck.distill(TINY, data=data, teacher=teacher, out=moved)
-    assert mended.student.bytes == report.student.bytes != other.student.bytes
+    assert mended.student.footprint.bytes == report.student.footprint.bytes != other.student.footprint.bytes
     (moved / "bundle" / "model.onnx").write_bytes(b"damaged")
     (moved / "evidence" / "report.json").write_text("{")
     assert limbeck.distill(TINY, data=data, teacher=teacher, out=moved).student.quality == report.student.quality
@@ -311,11 +311,12 @@ def test_the_command_line_from_a_recipe_to_answers(tiny_teacher, rows_file, tmp_
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         f"data: {{train: {rows_file}, test_share: 0.3}}\nteacher: {{model: {tiny_teacher[1]}}}\n"
-        "views: {per_record: 1}\ntraining: {epochs: 1}\nverify: {latency_queries: 3}\n"
+        "views: {per_record: 1}\ntraining: {epochs: 1}\nverify: {latency_queries: 3, cold_starts: 1}\n"
     )
     done = cli("distill", recipe, "--out", tmp_path / "out", "--json")
-    assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
+    assert done.returncode == {"kept": 0, "lost": 3, "not shown": 4}[report["verdict"]], done.stderr
+    assert report["basis"] == "cross-fitting"
     assert report["bundle"] == str(tmp_path / "out" / "bundle")
     page = cli("distill", recipe, "--out", tmp_path / "out")
     assert "verdict:" in page.stdout
@@ -381,5 +382,5 @@ def test_the_example_runs(tiny_teacher, rows_file, tmp_path) -> None:
         [sys.executable, script, rows_file, tiny_teacher[1], tmp_path / "out"], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("teacher ")
+    assert done.stdout.startswith("the student gives ")
     assert len(done.stdout.splitlines()) == 4

@@ -110,7 +110,7 @@ def test_several_seeds_are_averaged_and_each_is_taken_again(backbone, rows_file,
     folders = sorted(p.name for p in (tmp_path / "out").glob("teacher*"))
     assert folders == ["teacher-0", "teacher-1"]
     one = limbeck.distill(RECIPE, data=rows_file, teacher=backbone, out=tmp_path / "one")
-    assert report.teacher.parameters == 2 * one.teacher.parameters
+    assert report.teacher.footprint.parameters == 2 * one.teacher.footprint.parameters
     (tmp_path / "out" / "evidence" / "report.json").unlink()
     notes = []
     limbeck.distill(recipe, data=rows_file, teacher=backbone, out=tmp_path / "out", progress=lambda *a: notes.append(a))

@@ -93,12 +93,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_the_teacher_understands_the_customers(demo) -> None:
-    assert demo.teacher.quality.accuracy >= 0.93
+    assert demo.teacher.quality.accuracy.estimate >= 0.93
 
 
 def test_the_student_keeps_most_of_it_in_a_small_file(demo) -> None:
-    assert demo.student.quality.accuracy >= 0.92 * demo.teacher.quality.accuracy
-    assert demo.student.bytes <= 3_000_000
+    assert demo.student.quality.accuracy.estimate >= 0.92 * demo.teacher.quality.accuracy.estimate
+    assert demo.student.footprint.bytes <= 3_000_000
     assert demo.student.latency.p50_us < demo.teacher.latency.p50_us / 10
 
 

@@ -76,11 +76,12 @@ def prove(
         check_alone(predictor.logits, payloads)
         same_through_cli(bundle, payloads[:64], predictor)
         queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
+        budget = recipe.student.budget.budget()
+        starts = section.cold_starts or (1 if budget.memory_bytes else 0)
         form = f"onnx {bundle.manifest.precision}"
-        weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries)
+        weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, starts)
         costs = dict(zip(("teacher", "student"), weights.of, strict=True))
         measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
-        budget = recipe.student.budget.budget()
         cost = costs["student"]
         report = Report(
             task=recipe.task,

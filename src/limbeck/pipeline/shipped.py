@@ -79,7 +79,7 @@ def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
 
 
 def weighed(
-    run: Run, teacher: Any, written: Bundle | str, student: Model, queries: Sequence[Any], threads: int = 1
+    run: Run, teacher: Any, written: Bundle | str, student: Model, queries: Sequence[Any], cold_starts: int, threads: int = 1
 ) -> Footprints:
     """The footprints of teacher and student, in this order, measured in turns by the same code.
 
@@ -89,15 +89,16 @@ def weighed(
         written: what `teacher_bundle` gave.
         student: with its bundle.
         queries: held-out payloads.
+        cold_starts: how many new processes each bundle is loaded in.
         threads: of ONNX Runtime, and of torch where the teacher has no file.
     """
     if isinstance(written, Bundle):
-        return footprints([Model("onnx float32", teacher.parameters, written), student], queries, threads)
+        return footprints([Model("onnx float32", teacher.parameters, written), student], queries, threads, cold_starts)
     size = 4 * teacher.parameters
     asked = Model("torch float32", teacher.parameters, answer=lambda payload: teacher.answer([payload], LOGITS), bytes=size)
     torch.set_num_threads(threads)
     try:
-        found = footprints([asked, student], queries, threads)
+        found = footprints([asked, student], queries, threads, cold_starts)
     finally:
         torch.set_num_threads(run.threads)
     note = f"The teacher's latency is torch's and not that of an ONNX file, which would be shorter: {written}"

@@ -1,0 +1,116 @@
+"""What a verdict is about follows from the labels that are there: none, a few, or a test file alone."""
+
+import json
+
+import numpy as np
+import pytest
+
+import limbeck
+from limbeck.errors import DataError, TeacherError
+from limbeck.evidence import Basis, Verdict
+from samples import ROWS, TINY
+
+ALL = {"latency_queries": 3, "cold_starts": 0, "folds": 3, "repeats": 2}
+
+
+def written(path, rows, column: bool = True):
+    lines = [{"text": text, **({"label": label} if column else {})} for text, label in rows]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """Thirty texts without labels, in a file that has no column for them."""
+    texts = [text for text, _ in ROWS]
+    return written(tmp_path / "logs.jsonl", [(t, None) for t in [*texts, *(f"{t} please" for t in texts)]], column=False)
+
+
+def test_without_labels_the_verdict_is_on_agreement(tiny_teacher, logs, tmp_path) -> None:
+    recipe = {
+        **TINY,
+        "verify": {**ALL, "least_agreement": 0.05},
+        "data": {"train": str(logs), "label": None, "valid_share": 0.2},
+    }
+    report = limbeck.distill(recipe, teacher=tiny_teacher[1], out=tmp_path / "run")
+    assert report.basis is Basis.AGREEMENT
+    assert report.verdict is Verdict.KEPT
+    assert report.teacher.quality is report.student.quality is None
+    assert report.rows_to_label is None or report.rows_to_label > 0
+    compared = report.against("teacher")
+    assert compared.difference is None
+    assert compared.agreement.low <= compared.agreement.estimate <= compared.agreement.high
+    assert "hard labels" in report.control.what
+    assert report.baseline is None or "hard labels" in report.baseline.what
+    with np.load(tmp_path / "run" / "evidence" / "answers.npz", allow_pickle=False) as answers:
+        assert len(answers["keys"]) == report.rows == len(answers["student"]) == len(answers["control"])
+
+
+def test_a_missing_label_column_is_no_silent_agreement(tiny_teacher, logs, tmp_path) -> None:
+    with pytest.raises(DataError, match=r"no column 'label'.*--set data\.label=null"):
+        limbeck.distill(TINY, data=logs, teacher=tiny_teacher[1], out=tmp_path / "run")
+
+
+def test_few_labels_are_judged_out_of_fold_and_parts_are_taken_again(tiny_teacher, tmp_path, monkeypatch) -> None:
+    data = written(tmp_path / "few.jsonl", [*ROWS, *((f"{text} please", None) for text, _ in ROWS)])
+    recipe = {**TINY, "verify": ALL}
+    report = limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
+    assert report.basis is Basis.CROSS_FITTING
+    assert report.rows == len(ROWS)
+    compared = report.against("teacher")
+    assert compared.difference.low <= compared.difference.estimate <= compared.difference.high
+    assert "without the teacher" in report.control.what
+    assert report.control.quality is not None
+    parts = list((tmp_path / "run" / "cross-fit").iterdir())
+    assert {p.name for p in parts} == {f"{repeat}-{fold}" for repeat in range(2) for fold in range(3)}
+    assert {f.name for p in parts for f in p.iterdir()} == {"answers.npz", "complete.json"}
+
+    def never(*_, **__):
+        raise AssertionError("a part was trained again")
+
+    (tmp_path / "run" / "evidence" / "report.json").unlink()
+    monkeypatch.setattr("limbeck.pipeline.cross_fit.fit_student", never)
+    again = limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
+    assert again.comparisons == report.comparisons
+    damaged = parts[0] / "answers.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    (tmp_path / "run" / "evidence" / "report.json").unlink()
+    with pytest.raises(AssertionError, match="trained again"):
+        limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
+
+
+@pytest.fixture
+def backbone(tiny_teacher, tmp_path):
+    folder = tmp_path / "backbone"
+    folder.mkdir()
+    for file in tiny_teacher[1].iterdir():
+        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+def test_a_backbone_is_fine_tuned_anew_without_each_part(backbone, tmp_path) -> None:
+    data = written(tmp_path / "few.jsonl", ROWS)
+    recipe = {**TINY, "verify": {**ALL, "repeats": 1}, "teacher": {"fine_tune": {"epochs": 1}}}
+    notes = []
+    report = limbeck.distill(
+        recipe, data=data, teacher=backbone, out=tmp_path / "run", progress=lambda stage, *a: notes.append((stage, a[-1]))
+    )
+    assert report.basis is Basis.CROSS_FITTING
+    fine_tuned = {note.split(":")[0] for stage, note in notes if stage == "cross-fit" and "fine-tuned on" in note}
+    assert fine_tuned == {f"part {n} of 3" for n in (1, 2, 3)}
+
+
+def test_logs_without_labels_and_a_judged_file(tiny_teacher, logs, tmp_path) -> None:
+    judged = written(tmp_path / "judged.jsonl", [(f"{text} now", label) for text, label in ROWS])
+    recipe = {**TINY, "verify": {**ALL, "margin": 0.9}, "data": {"train": str(logs), "label": None}}
+    report = limbeck.distill(recipe, test=judged, teacher=tiny_teacher[1], out=tmp_path / "run")
+    assert report.basis is Basis.LABELS
+    assert report.rows == len(ROWS)
+    assert report.student.quality is not None
+    assert "hard labels" in report.control.what
+
+
+def test_a_backbone_without_any_label_is_refused(backbone, logs, tmp_path) -> None:
+    with pytest.raises(TeacherError, match="no head of classes, and the training rows hold no labels"):
+        limbeck.distill({**TINY, "data": {"train": str(logs), "label": None}}, teacher=backbone, out=tmp_path / "run")
