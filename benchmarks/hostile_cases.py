@@ -7,13 +7,10 @@ writes its bundle below an empty folder and returns its path with the keyword ar
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import pickle
-import struct
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -22,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.archive import packed
-from limbeck.bundle import Bundle, seal
+from limbeck.bundle import seal
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.modalities.text import Text
 from limbeck.plain_json import canonical
@@ -113,10 +109,10 @@ def sealed_manifest(manifest: dict[str, Any]) -> bytes:
     return canonical({**rest, "sha256": hashlib.sha256(canonical(rest)).hexdigest()})
 
 
-def resealed(files: Content, target: str = "onnx", drop: tuple[str, ...] = (), **changes: Any) -> Content:
-    """The good bundle with some files and some of the manifest changed, and all hashes made right."""
-    content = {name: data for name, data in {**good(target), **files}.items() if name not in drop}
-    manifest = {**manifest_of(content), "target": target, **changes}
+def resealed(parts: Content, kind: str = "onnx", drop: tuple[str, ...] = (), **changes: Any) -> Content:
+    """The good bundle of a kind of target with some files and some of the manifest changed, and all hashes made right."""
+    content = {name: data for name, data in {**good(kind), **parts}.items() if name not in drop}
+    manifest = {**manifest_of(content), "target": kind, **changes}
     return {**content, "manifest.json": sealed_manifest(manifest)}
 
 
