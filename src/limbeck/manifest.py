@@ -94,7 +94,7 @@ def read(data: bytes, where: str) -> Manifest:
     version = content.get("schema_version")
     if type(version) is int and version > SCHEMA_VERSION:
         raise BundleError(
-            f"{where} has bundle schema {version}; this limbeck ({__version__}) reads up to {SCHEMA_VERSION}. "
+            f"{where}: {MANIFEST} has bundle schema {version}; this limbeck ({__version__}) reads up to {SCHEMA_VERSION}. "
             "Run: pip install --upgrade limbeck"
         )
     if type(version) is not int or version not in _KEYS:

@@ -319,7 +319,7 @@ def _literal(a: Mapping[str, Any], _: list[Known]) -> list[Known]:
         return [constant(value)]
     if name == "value_ints":
         return [Known((len(value),), tuple(value) if len(value) <= _MOST_VALUES else None)]
-    return [Known((), (value,))] if name == "value_int" else [Known((len(value) // 4,) if name == "value_floats" else ())]
+    return [Known((), (value,))] if name == "value_int" else [Known((len(value),) if name == "value_floats" else ())]
 
 
 _RULES: dict[str, Callable[[Mapping[str, Any], list[Known]], list[Known]]] = {
