@@ -36,12 +36,24 @@ LOADED = (
 def environment(work: Path) -> Path:
     """The python of an environment that holds the base install and nothing else."""
     sources = sorted((ROOT / "src").rglob("*.py"))
-    state = hashlib.sha256(b"".join(p.read_bytes() for p in (ROOT / "pyproject.toml", ROOT / "constraints.txt", *sources))).hexdigest()
+    state = hashlib.sha256(
+        b"".join(p.read_bytes() for p in (ROOT / "pyproject.toml", ROOT / "constraints.txt", *sources))
+    ).hexdigest()
     folder, stamp = work / "base-install", work / "base-install" / "installed"
     python = folder / "bin" / "python"
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != state:
         venv.create(folder, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--constraint", "constraints.txt", "."]
+        command = [
+            python,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+            "--constraint",
+            "constraints.txt",
+            ".",
+        ]
         subprocess.run(command, check=True, cwd=ROOT)
         stamp.write_text(state, encoding="utf-8")
     return python

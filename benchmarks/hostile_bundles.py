@@ -44,27 +44,37 @@ SLOW = 2.0
 """Seconds within which a hostile bundle must be refused."""
 
 
+KINDS = ("bit", "byte", "truncated", "inserted", "removed", "doubled", "swapped", "zeroed")
+
+
 def mutated(data: bytes, dice: random.Random) -> tuple[str, bytes]:
     """A kind of change and the changed bytes, which are never the same bytes."""
     while True:
-        kind = dice.choice(("bit", "byte", "truncated", "inserted", "removed", "doubled", "swapped", "zeroed"))
-        at, length = dice.randrange(len(data)), dice.choice((1, 2, 4, 8, 64, 512))
-        other = dice.randrange(len(data))
-        first, second = sorted((at, other))
-        chunk = data[at : at + length]
-        changed = {
-            "bit": lambda: data[:at] + bytes([data[at] ^ 1 << dice.randrange(8)]) + data[at + 1 :],
-            "byte": lambda: data[:at] + bytes([dice.randrange(256)]) + data[at + 1 :],
-            "truncated": lambda: data[:at],
-            "inserted": lambda: data[:at] + dice.randbytes(length) + data[at:],
-            "removed": lambda: data[:at] + data[at + length :],
-            "doubled": lambda: data[:at] + chunk + data[at:],
-            "swapped": lambda: data[:first] + data[second : second + length] + data[first + length : second] + data[first : first + length]
-            + data[second + length :],
-            "zeroed": lambda: data[:at] + bytes(len(chunk)) + data[at + length :],
-        }[kind]()  # fmt: skip
-        if changed != data:
+        kind = dice.choice(KINDS)
+        if (changed := _changed(kind, data, dice)) != data:
             return kind, changed
+
+
+def _changed(kind: str, data: bytes, dice: random.Random) -> bytes:
+    at, length = dice.randrange(len(data)), dice.choice((1, 2, 4, 8, 64, 512))
+    before, chunk, behind = data[:at], data[at : at + length], data[at + length :]
+    match kind:
+        case "bit":
+            return before + bytes([data[at] ^ 1 << dice.randrange(8)]) + data[at + 1 :]
+        case "byte":
+            return before + bytes([dice.randrange(256)]) + data[at + 1 :]
+        case "truncated":
+            return before
+        case "inserted":
+            return before + dice.randbytes(length) + data[at:]
+        case "removed":
+            return before + behind
+        case "doubled":
+            return before + chunk + data[at:]
+        case "zeroed":
+            return before + bytes(len(chunk)) + behind
+    other = dice.randrange(len(behind) + 1)  # swapped with a chunk behind it
+    return before + behind[other : other + length] + behind[:other] + chunk + behind[other + length :]
 
 
 # --- mutations without new hashes -------------------------------------------------------------------------------
@@ -199,7 +209,9 @@ def with_key(count: int, seed: int) -> Counter[str]:
         for number in range(count):
             _, changed = mutated(cases.good()["model.onnx"], random.Random(seed * 1_000_003 + number))
             data = models.zipped({**cases.resealed({"model.onnx": changed}), "manifest.sig": signature})
-            found[_refusal(lambda data=data: Bundle.from_zip(data, "bundle.zip", public), "manifest.sig is not a signature")] += 1
+            found[
+                _refusal(lambda data=data: Bundle.from_zip(data, "bundle.zip", public), "manifest.sig is not a signature")
+            ] += 1
     return found
 
 

@@ -43,7 +43,23 @@ def packed(content: Mapping[str, bytes]) -> Iterator[bytes]:
         yield data
         directory.append(
             _CENTRAL.pack(
-                b"PK\1\2", _UNIX | _VERSION, _VERSION, 0, 0, 0, _DATE, checksum, size, size, len(text), 0, 0, 0, 0, _MODE, offset
+                b"PK\1\2",
+                _UNIX | _VERSION,
+                _VERSION,
+                0,
+                0,
+                0,
+                _DATE,
+                checksum,
+                size,
+                size,
+                len(text),
+                0,
+                0,
+                0,
+                0,
+                _MODE,
+                offset,
             )
             + text
         )
@@ -61,7 +77,9 @@ def unpacked(data: bytes, where: str) -> dict[str, bytes]:
     view, content, offset = memoryview(data), dict[str, bytes](), 0
 
     def refuse(reason: str) -> BundleError:
-        return BundleError(f"{where} is not a bundle that limbeck packed: {reason}. Make it with: limbeck pack BUNDLE --out FILE.zip")
+        return BundleError(
+            f"{where} is not a bundle that limbeck packed: {reason}. Make it with: limbeck pack BUNDLE --out FILE.zip"
+        )
 
     while data[offset : offset + 4] == b"PK\3\4":
         if len(content) == MOST_FILES:
@@ -76,7 +94,13 @@ def unpacked(data: bytes, where: str) -> dict[str, bytes]:
         if name in content:
             raise refuse(f"it holds '{name}' twice")
         if flags or method or extra or size != full:
-            odd = "encrypted or of a form with flags" if flags else "compressed" if method or size != full else "followed by extra data"
+            odd = (
+                "encrypted or of a form with flags"
+                if flags
+                else "compressed"
+                if method or size != full
+                else "followed by extra data"
+            )
             raise refuse(f"'{name}' is {odd}; entries are stored as they are")
         start += length
         if start + size > len(data):

@@ -29,9 +29,7 @@ def keygen(private: Path, public: Path) -> None:
     """
     ed25519, serialization = _library()
     key = ed25519.Ed25519PrivateKey.generate()
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     shown = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     for path, content, mode in ((private, secret, 0o600), (public, shown, 0o644)):
         try:
@@ -78,13 +76,17 @@ def _loaded(path: Path, load: Any, kind: type, name: str) -> Any:
         with path.open("rb") as file:
             data = file.read(_MOST_KEY_BYTES)
     except OSError as error:
-        raise InputFileError(f"the {name} key {path} cannot be read: {error.strerror}. Make a pair with: limbeck keygen") from error
+        raise InputFileError(
+            f"the {name} key {path} cannot be read: {error.strerror}. Make a pair with: limbeck keygen"
+        ) from error
     try:
         key = load(data)
     except Exception as error:  # ValueError, TypeError (a password is needed), UnsupportedAlgorithm
         raise SignatureError(f"{path} does not hold a {name} key as PEM: {error}. Make a pair with: limbeck keygen") from error
     if not isinstance(key, kind):
-        raise SignatureError(f"{path} holds a {type(key).__name__}; a {name} ed25519 key is expected. Make one with: limbeck keygen")
+        raise SignatureError(
+            f"{path} holds a {type(key).__name__}; a {name} ed25519 key is expected. Make one with: limbeck keygen"
+        )
     return key
 
 

@@ -104,9 +104,7 @@ def test_a_signature_is_that_of_rfc_8032(tmp_path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     secret = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
-    expected = (
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
-    )
+    expected = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
     key = ed25519.Ed25519PrivateKey.from_private_bytes(secret)
     private, public = tmp_path / "a.pem", tmp_path / "a.public.pem"
     none = serialization.NoEncryption()
@@ -128,7 +126,9 @@ def test_keys_are_secret_and_never_written_over(tmp_path: Path) -> None:
         keygen(tmp_path / "team.pem", tmp_path / "other.pem")
 
 
-def test_without_the_extra_a_key_says_what_to_install(folder: Path, keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_a_key_says_what_to_install(
+    folder: Path, keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     Bundle.open(folder).signed(sign((folder / "manifest.json").read_bytes(), keys[0]))
     monkeypatch.setitem(sys.modules, "cryptography", None)
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives", None)

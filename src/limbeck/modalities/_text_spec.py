@@ -46,7 +46,9 @@ def checked(spec: Any) -> Json:
         if any(type(i) is not int or not 0 <= i < _MOST_ID for i in vocabulary.values()):
             raise DataError("the tokenizer's vocabulary gives a piece an id that is none")
         if vocabulary and max(vocabulary.values()) > 2 * len(vocabulary) + 10_000:
-            raise DataError(f"the tokenizer's vocabulary has {len(vocabulary):,} pieces, but an id of {max(vocabulary.values()):,}")
+            raise DataError(
+                f"the tokenizer's vocabulary has {len(vocabulary):,} pieces, but an id of {max(vocabulary.values()):,}"
+            )
     for part in ("normalizer", "pre_tokenizer", "decoder"):
         for number, pattern in enumerate(_patterns(tokenizer.get(part))):
             if number >= _MOST_PARTS:
@@ -71,7 +73,9 @@ def _patterns(part: Any) -> Iterator[str]:
 def _check_pattern(pattern: str, part: str) -> None:
     bare = _CLASS.sub("x", pattern)  # without classes and escaped signs; an escape of one sign says nothing about repetition
     if len(pattern) > _MOST_PATTERN:
-        raise DataError(f"a pattern of the tokenizer's {part} has {len(pattern):,} characters; at most {_MOST_PATTERN:,} are read")
+        raise DataError(
+            f"a pattern of the tokenizer's {part} has {len(pattern):,} characters; at most {_MOST_PATTERN:,} are read"
+        )
     if _REPEATED_GROUP.search(bare) or _NOT_REGULAR.search(pattern):
         raise DataError(
             f"the pattern {pattern!r:.120} of the tokenizer's {part} repeats a group or refers to one, and may never end on some texts"

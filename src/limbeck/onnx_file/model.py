@@ -55,7 +55,12 @@ _TYPE: Message = {
     1: Field("tensor_type", "message", message=_TENSOR_TYPE), 4: _no("sequence_type", _DENSE), 5: _no("map_type", _DENSE),
     6: Field("denotation", "text"), 7: _no("opaque_type", _DENSE), 8: _no("sparse_tensor_type", _DENSE), 9: _no("optional_type", _DENSE),
 }  # fmt: skip
-_VALUE: Message = {1: Field("name", "text"), 2: Field("type", "message", message=_TYPE), 3: Field("doc_string", "text"), 4: _NOTES}
+_VALUE: Message = {
+    1: Field("name", "text"),
+    2: Field("type", "message", message=_TYPE),
+    3: Field("doc_string", "text"),
+    4: _NOTES,
+}
 _SUBGRAPH = "a subgraph: limbeck runs no control flow"
 _ATTRIBUTE: Message = {
     1: Field("name", "text"), 2: Field("f", "float"), 3: Field("i", "int"), 4: Field("s", "bytes"),
@@ -165,7 +170,9 @@ def _opset(imports: Sequence[Mapping[str, Any]], ir_version: object, reader: Rea
             raise reader.refuse(f"it imports operators of the domain '{found['domain']:.60}'; only the standard ones are run")
     if len(imports) != 1 or not OPSETS[0] <= imports[0].get("version", 0) <= OPSETS[1]:
         versions = [found.get("version") for found in imports]
-        raise reader.refuse(f"it imports the standard operators as {versions}; one version from {OPSETS[0]} to {OPSETS[1]} is expected")
+        raise reader.refuse(
+            f"it imports the standard operators as {versions}; one version from {OPSETS[0]} to {OPSETS[1]} is expected"
+        )
     return int(imports[0]["version"])
 
 
@@ -213,7 +220,15 @@ def _value(found: Mapping[str, Any], reader: Reader) -> Value:
     return Value(name, DTYPES[kind["elem_type"]][0], shape)
 
 
-_ATTRIBUTE_TYPES = {1: ("f", "f"), 2: ("i", "i"), 3: ("s", "s"), 4: ("t", "t"), 6: ("F", "floats"), 7: ("I", "ints"), 8: ("S", "strings")}
+_ATTRIBUTE_TYPES = {
+    1: ("f", "f"),
+    2: ("i", "i"),
+    3: ("s", "s"),
+    4: ("t", "t"),
+    6: ("F", "floats"),
+    7: ("I", "ints"),
+    8: ("S", "strings"),
+}
 _ATTRIBUTE_VALUES = ("f", "i", "s", "t", "floats", "ints", "strings")
 
 
@@ -226,7 +241,12 @@ def _node(found: Mapping[str, Any], reader: Reader) -> OnnxNode:
     if op not in OPERATORS:
         raise reader.refuse(f"the operator '{op:.60}' is not one that limbeck runs.{nearest(op[:60], OPERATORS)}")
     fewest, most, most_outputs, declared = OPERATORS[op]
-    if not fewest <= len(inputs) <= max(most, 0) or not (1 if op != "TopK" else 2) <= len(outputs) <= most_outputs or not all(inputs[:fewest]) or not outputs[0]:
+    if (
+        not fewest <= len(inputs) <= max(most, 0)
+        or not (1 if op != "TopK" else 2) <= len(outputs) <= most_outputs
+        or not all(inputs[:fewest])
+        or not outputs[0]
+    ):
         raise reader.refuse(
             f"{op} takes {fewest} to {most} inputs and gives 1 to {most_outputs} outputs; it has {len(inputs)} and {len(outputs)}"
         )
@@ -236,7 +256,9 @@ def _node(found: Mapping[str, Any], reader: Reader) -> OnnxNode:
         name, number = attribute.get("name", ""), attribute.get("type", 0)
         letter, place = _ATTRIBUTE_TYPES.get(number, ("", ""))
         if name not in known or known[name][0] != letter or name in attributes:
-            raise reader.refuse(f"{op} has an attribute '{name:.60}' of type {number}; it takes {declared or 'none'}, each once")
+            raise reader.refuse(
+                f"{op} has an attribute '{name:.60}' of type {number}; it takes {declared or 'none'}, each once"
+            )
         if set(attribute) & set(_ATTRIBUTE_VALUES) - {place}:
             raise reader.refuse(f"{op}: the attribute '{name}' holds more than its value")
         value = attribute.get(place, [] if letter.isupper() else None)

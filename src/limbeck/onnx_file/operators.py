@@ -91,7 +91,12 @@ OPERATORS: dict[str, tuple[int, int, int, str]] = {
     "ReduceSumSquare": (1, 2, 1, "keepdims:i noop_with_empty_axes:i"),
     "Relu": (1, 1, 1, ""),
     "Reshape": (2, 2, 1, "allowzero:i"),
-    "Resize": (1, 4, 1, "antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f keep_aspect_ratio_policy:s mode:s nearest_mode:s"),
+    "Resize": (
+        1,
+        4,
+        1,
+        "antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f keep_aspect_ratio_policy:s mode:s nearest_mode:s",
+    ),
     "Round": (1, 1, 1, ""),
     "ScatterElements": (3, 3, 1, "axis:i reduction:s"),
     "ScatterND": (3, 3, 1, "reduction:s"),

@@ -158,4 +158,6 @@ class Reader:
                     raise self.refuse(f"{place} holds a number in more bytes than it needs")
                 return value, position + 1
             shift += 7
-        raise self.refuse(f"{place} ends within a number" if len(data) - at < 10 else f"{place} holds a number that does not end")
+        raise self.refuse(
+            f"{place} ends within a number" if len(data) - at < 10 else f"{place} holds a number that does not end"
+        )

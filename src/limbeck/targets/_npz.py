@@ -33,7 +33,16 @@ def graph_of(data: bytes, where: str) -> Graph:
     """
     try:
         return _graph(data)
-    except (ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        EOFError,
+        OSError,
+        NotImplementedError,
+    ) as error:
         raise ModelFileError(f"{where} is not a graph that limbeck wrote: {error}") from error
 
 
@@ -51,12 +60,16 @@ def _graph(data: bytes) -> Graph:
             raise ValueError(f"{LAYOUT} must hold inputs, nodes, output and constants")
         expected = [LAYOUT, *(f"{number}.npy" for number in range(len(layout["constants"])))]
         if names != expected:
-            raise ValueError(f"it holds the entries {', '.join(names)[:200]}; {LAYOUT} and {len(expected) - 1} constants are expected")
+            raise ValueError(
+                f"it holds the entries {', '.join(names)[:200]}; {LAYOUT} and {len(expected) - 1} constants are expected"
+            )
         constants = {name: _array(archive.read(entry)) for name, entry in zip(layout["constants"], expected[1:], strict=True)}
     if len(constants) != len(layout["constants"]):
         raise ValueError("it names a constant twice")
     inputs = tuple(GraphInput(_text(i["name"]), _dtype(i["dtype"]), tuple(i["shape"])) for i in layout["inputs"])
-    nodes = tuple(Node(_text(n["op"]), tuple(n["inputs"]), _text(n["output"]), _attributes(n["attributes"])) for n in layout["nodes"])
+    nodes = tuple(
+        Node(_text(n["op"]), tuple(n["inputs"]), _text(n["output"]), _attributes(n["attributes"])) for n in layout["nodes"]
+    )
     return Graph(inputs, constants, nodes, _text(layout["output"]))
 
 

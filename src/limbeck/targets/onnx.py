@@ -88,7 +88,9 @@ class Onnx:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what it refuses is raised; it need not be printed as well
-        options.add_session_config_entry("session.load_model_format", "ONNX")  # and never its own format, whatever the bytes look like
+        options.add_session_config_entry(
+            "session.load_model_format", "ONNX"
+        )  # and never its own format, whatever the bytes look like
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         names = [i.name for i in session.get_inputs()]
         output = session.get_outputs()[0].name
