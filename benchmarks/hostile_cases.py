@@ -7,13 +7,10 @@ writes its bundle below an empty folder and returns its path with the keyword ar
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import pickle
-import struct
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -22,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.archive import packed
-from limbeck.bundle import Bundle, seal
+from limbeck.bundle import seal
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.modalities.text import Text
 from limbeck.plain_json import canonical
@@ -79,7 +75,9 @@ def _graph(classes: int = 3) -> Graph:
     rows = g("Gather", g.constant("table", dice.integers(-127, 128, (12, 4)).astype(np.int8)), "ids", axis=0)
     scaled = g("Mul", g("Cast", rows, to="float32"), g.number(0.02))
     total = g("ReduceSum", g("Mul", scaled, g("Unsqueeze", "mask", axes=[2])), axes=[1], keepdims=0)
-    logits = g.linear("output", total, dice.normal(size=(classes, 4)).astype(np.float32), dice.normal(size=classes).astype(np.float32))
+    logits = g.linear(
+        "output", total, dice.normal(size=(classes, 4)).astype(np.float32), dice.normal(size=classes).astype(np.float32)
+    )
     return g.build(logits)
 
 
@@ -113,10 +111,10 @@ def sealed_manifest(manifest: dict[str, Any]) -> bytes:
     return canonical({**rest, "sha256": hashlib.sha256(canonical(rest)).hexdigest()})
 
 
-def resealed(files: Content, target: str = "onnx", drop: tuple[str, ...] = (), **changes: Any) -> Content:
-    """The good bundle with some files and some of the manifest changed, and all hashes made right."""
-    content = {name: data for name, data in {**good(target), **files}.items() if name not in drop}
-    manifest = {**manifest_of(content), "target": target, **changes}
+def resealed(parts: Content, kind: str = "onnx", drop: tuple[str, ...] = (), **changes: Any) -> Content:
+    """The good bundle of a kind of target with some files and some of the manifest changed, and all hashes made right."""
+    content = {name: data for name, data in {**good(kind), **parts}.items() if name not in drop}
+    manifest = {**manifest_of(content), "target": kind, **changes}
     return {**content, "manifest.json": sealed_manifest(manifest)}
 
 
@@ -167,7 +165,11 @@ def _replaced(name: str, make: Callable[[Path, Path], object]) -> Callable[[Path
 add("symlink_to_the_same_file", "'model.onnx'.*symbolic link", _replaced("model.onnx", lambda at, old: at.symlink_to(old)))
 add("symlink_as_manifest", "'manifest.json'.*symbolic link", _replaced("manifest.json", lambda at, old: at.symlink_to(old)))
 add("symlink_to_a_folder", "'more'.*symbolic link", _replaced("more", lambda at, old: at.symlink_to(old.parent)))
-add("symlink_to_nowhere", "'golden.json'.*symbolic link", _replaced("golden.json", lambda at, old: at.symlink_to("/nowhere/at/all")))
+add(
+    "symlink_to_nowhere",
+    "'golden.json'.*symbolic link",
+    _replaced("golden.json", lambda at, old: at.symlink_to("/nowhere/at/all")),
+)
 add("symlink_to_a_device", "'model.onnx'.*symbolic link", _replaced("model.onnx", lambda at, old: at.symlink_to("/dev/zero")))
 add("pipe_as_model", "'model.onnx'.*pipe", _replaced("model.onnx", lambda at, old: os.mkfifo(at)))
 add("pipe_as_manifest", "'manifest.json'.*pipe", _replaced("manifest.json", lambda at, old: os.mkfifo(at)))
@@ -200,7 +202,11 @@ add("schema_true", "schema_version is True", _said(schema_version=True))
 add("schema_text", "schema_version is '2'", _said(schema_version="2"))
 add("schema_one_with_new_keys", "unknown key 'calibration'", _said(schema_version=1))
 add("unknown_key", "unknown key 'surprise'", _said(surprise=1))
-add("own_hash_wrong", "its own sha256 differs", _raw(lambda: canonical({**json.loads(good()["manifest.json"]), "sha256": "0" * 64})))
+add(
+    "own_hash_wrong",
+    "its own sha256 differs",
+    _raw(lambda: canonical({**json.loads(good()["manifest.json"]), "sha256": "0" * 64})),
+)
 add("own_hash_missing", "its own sha256 differs", _raw(lambda: canonical({**manifest_of(good()), "sha256": None})))
 add("spaces_in_manifest", "not in the form", _raw(lambda: good()["manifest.json"].replace(b'","', b'", "', 1)))
 add("key_twice", "'task' stands twice", _raw(lambda: b'{"task":"x",' + good()["manifest.json"][1:]))
@@ -230,7 +236,11 @@ add("hash_in_capitals", r"files\['model.onnx'\].sha256", _entry("model.onnx", sh
 add("hash_short", r"files\['model.onnx'\].sha256", _entry("model.onnx", sha256="abc"))
 add("two_models", "must name one model file.*'model.pkl'", plain(lambda: resealed({"model.pkl": pickle.dumps({})})))
 add("no_golden", "does not name 'golden.json'", plain(lambda: resealed({}, drop=("golden.json",))))
-add("pickle_as_model", "'model.pkl', but the target onnx", plain(lambda: resealed({"model.pkl": pickle.dumps({})}, drop=("model.onnx",))))
+add(
+    "pickle_as_model",
+    "'model.pkl', but the target onnx",
+    plain(lambda: resealed({"model.pkl": pickle.dumps({})}, drop=("model.onnx",))),
+)
 add("labels_twice", "labels holds 'greeting' twice", _said(labels=["greeting", "greeting", "thanks"]))
 add("label_empty", "labels holds ''", _said(labels=["greeting", "", "thanks"]))
 add("label_a_number", "labels holds 7", _said(labels=["greeting", 7, "thanks"]))
@@ -261,13 +271,21 @@ def _text(name: str, data: bytes) -> Callable[[Path], Made]:
     return plain(lambda: resealed({name: data}))
 
 
-add("golden_wrong", "golden examples differ", _json("golden.json", lambda g: {"logits": [[v + 0.5 for v in r] for r in g["logits"]]}))
+add(
+    "golden_wrong",
+    "golden examples differ",
+    _json("golden.json", lambda g: {"logits": [[v + 0.5 for v in r] for r in g["logits"]]}),
+)
 add("golden_none", "golden.json holds no golden", _json("golden.json", lambda g: {"payloads": [], "logits": []}))
 add("golden_tolerance_huge", "tolerance is 1000", _json("golden.json", lambda g: {"tolerance": 1e9}))
 add("golden_tolerance_zero", "tolerance is 0", _json("golden.json", lambda g: {"tolerance": 0}))
 add("golden_rows_missing", "golden.json.*as many rows", _json("golden.json", lambda g: {"logits": g["logits"][1:]}))
 add("golden_text_as_logit", "golden.json.*finite", _json("golden.json", lambda g: {"logits": [["x"] * 3] * 4}))
-add("golden_infinite", "golden.json.*finite", _text("golden.json", b'{"payloads":["a"],"logits":[[1e999,0,0]],"tolerance":0.001}'))
+add(
+    "golden_infinite",
+    "golden.json.*finite",
+    _text("golden.json", b'{"payloads":["a"],"logits":[[1e999,0,0]],"tolerance":0.001}'),
+)
 add("golden_nan", "'golden.json'.*NaN", _text("golden.json", b'{"payloads":["a"],"logits":[[NaN,0,0]],"tolerance":0.001}'))
 add("golden_payload_a_number", "TypeError.*a text is expected", _json("golden.json", lambda g: {"payloads": [1, 2, 3, 4]}))
 add("golden_nesting_bomb", "'golden.json'.*nests", _text("golden.json", b"[" * 1_000_000))
@@ -296,10 +314,26 @@ add("regex_bomb_nested", "pattern.*repeats a group", _tokenizer(normalizer={"typ
 add("regex_back_reference", "pattern.*refers", _tokenizer(pre_tokenizer=_split(r"(a*)\1")))
 add("regex_recursive", "pattern.*refers", _tokenizer(pre_tokenizer=_split(r"(?R)?a")))
 add("regex_long", "pattern.*characters", _tokenizer(pre_tokenizer=_split("a" * 100_000)))
-add("vocabulary_id_huge", "vocabulary", _tokenizer(model={"type": "WordLevel", "vocab": {"[UNK]": 0, "a": 2**60}, "unk_token": "[UNK]"}))
-add("vocabulary_id_negative", "vocabulary", _tokenizer(model={"type": "WordLevel", "vocab": {"[UNK]": -1}, "unk_token": "[UNK]"}))
-add("vocabulary_sparse", "vocabulary has 1 pieces", _tokenizer(model={"type": "WordLevel", "vocab": {"[UNK]": 2**30}, "unk_token": "[UNK]"}))
+add(
+    "vocabulary_id_huge",
+    "vocabulary",
+    _tokenizer(model={"type": "WordLevel", "vocab": {"[UNK]": 0, "a": 2**60}, "unk_token": "[UNK]"}),
+)
+add(
+    "vocabulary_id_negative",
+    "vocabulary",
+    _tokenizer(model={"type": "WordLevel", "vocab": {"[UNK]": -1}, "unk_token": "[UNK]"}),
+)
+add(
+    "vocabulary_sparse",
+    "vocabulary has 1 pieces",
+    _tokenizer(model={"type": "WordLevel", "vocab": {"[UNK]": 2**30}, "unk_token": "[UNK]"}),
+)
 add("tokenizer_of_no_type", "tokenizer cannot be read", _tokenizer(model={"type": "Oracle", "vocab": {}}))
 add("tokenizer_without_model", "tokenizer holds no model", _tokenizer(model=None))
 add("unknown_token_missing", "modality.json|model.onnx", _tokenizer(model={"type": "Unigram", "vocab": [], "unk_id": 7}))
-add("precompiled_junk", "modality.json|model.onnx", _tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAAAAAA"}))
+add(
+    "precompiled_junk",
+    "modality.json|model.onnx",
+    _tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAAAAAA"}),
+)

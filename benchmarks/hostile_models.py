@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hostile_cases import Content, Made, add, case, good, manifest_of, plain, resealed, sealed_manifest, write
+from hostile_cases import Content, Made, add, case, good, plain, resealed, write
 from limbeck.archive import packed
 from limbeck.bundle import Bundle
 
@@ -94,16 +94,30 @@ add("external_data_location", "external data", _onnx(lambda m: setattr(m.graph.i
 add("external_data_in_attribute", "external data", _onnx(lambda m: _first(m, _node("Constant", (), value=helper.make_tensor(
     "t", 1, [0], [])), ) or setattr(m.graph.node[0].attribute[0].t, "data_location", 1)))  # fmt: skip
 add("custom_operator", "'Steal' is of the domain 'evil'", _onnx(lambda m: _first(m, _node("Steal", domain="evil"))))
-add("microsoft_operator", "'BiasGelu' is of the domain 'com.microsoft'", _onnx(lambda m: _first(m, _node("BiasGelu", domain="com.microsoft"))))
+add(
+    "microsoft_operator",
+    "'BiasGelu' is of the domain 'com.microsoft'",
+    _onnx(lambda m: _first(m, _node("BiasGelu", domain="com.microsoft"))),
+)
 add("custom_domain", "domain 'evil'", _onnx(lambda m: m.opset_import.append(helper.make_opsetid("evil", 1))))
 add("unknown_operator", "'Divv' is not one", _onnx(lambda m: _first(m, _node("Divv"))))
 add("function", "functions", _onnx(lambda m: m.functions.append(helper.make_function(
     "evil", "F", ["x"], ["y"], [helper.make_node("Identity", ["x"], ["y"])], [helper.make_opsetid("", 18)]))))  # fmt: skip
 add("training_info", "training_info", _onnx(lambda m: m.training_info.add()))
 add("sparse_initializer", "sparse_initializer", _onnx(lambda m: m.graph.sparse_initializer.add(dims=[2**40])))
-add("subgraph_if", "'If' is not one|subgraph", _onnx(lambda m: _first(m, _node("If", then_branch=_subgraph(), else_branch=_subgraph()))))
-add("subgraph_loop", "'Loop' is not one|subgraph", _onnx(lambda m: _first(m, _node("Loop", ("", "", "mask"), body=_subgraph()))))
-add("subgraph_scan", "'Scan' is not one|subgraph", _onnx(lambda m: _first(m, _node("Scan", body=_subgraph(), num_scan_inputs=1))))
+add(
+    "subgraph_if",
+    "'If' is not one|subgraph",
+    _onnx(lambda m: _first(m, _node("If", then_branch=_subgraph(), else_branch=_subgraph()))),
+)
+add(
+    "subgraph_loop", "'Loop' is not one|subgraph", _onnx(lambda m: _first(m, _node("Loop", ("", "", "mask"), body=_subgraph())))
+)
+add(
+    "subgraph_scan",
+    "'Scan' is not one|subgraph",
+    _onnx(lambda m: _first(m, _node("Scan", body=_subgraph(), num_scan_inputs=1))),
+)
 add("subgraph_in_add", "subgraph", _onnx(lambda m: _first(m, _node("Identity", body=_subgraph()))))
 add("control_flow_without_graph", "'If' is not one", _onnx(lambda m: _first(m, _node("If"))))
 for _op in ("RandomNormal", "DynamicQuantizeLinear", "SequenceEmpty", "StringNormalizer", "Optional", "Multinomial", "Dropout"):
@@ -116,7 +130,11 @@ add("attribute_twice", "attribute 'axis'", _onnx(lambda m: _first(m, _node("Soft
     name="axis", i=0, type=2)))  # fmt: skip
 add("too_many_inputs", "Relu takes", _onnx(lambda m: _first(m, _node("Relu", ("mask", "mask")))))
 add("sequence_input", "sequence_type", _onnx(_append("input", lambda m: helper.make_tensor_sequence_value_info("s", 1, None))))
-add("text_tensor", "string_data", _onnx(_append("initializer", lambda m: helper.make_tensor("s", TensorProto.STRING, [1], [b"x"]))))
+add(
+    "text_tensor",
+    "string_data",
+    _onnx(_append("initializer", lambda m: helper.make_tensor("s", TensorProto.STRING, [1], [b"x"]))),
+)
 add("text_tensor_empty", "data type 8", _onnx(_append("initializer", lambda m: TensorProto(name="s", data_type=8, dims=[0]))))
 add("tensor_of_no_type", "data type 0", _onnx(_append("initializer", lambda m: TensorProto(name="s", dims=[0]))))
 add("tensor_of_complex", "data type 14", _onnx(_append("initializer", lambda m: TensorProto(name="s", data_type=14, dims=[0]))))
@@ -127,7 +145,11 @@ add("tensor_of_2_to_62", "has the shape", _onnx(_set("initializer.0.dims", [2**6
 add("tensor_negative", "has the shape", _onnx(_set("initializer.0.dims", [-12, -4])))
 add("tensor_of_300_axes", "has the shape", _onnx(_set("initializer.0.dims", [1] * 300)))
 add("tensor_in_two_fields", "keeps its values in", _onnx(lambda m: m.graph.initializer[0].int32_data.extend([1])))
-add("weights_nan", "holds NaN", _onnx(_append("initializer", lambda m: numpy_helper.from_array(np.full(3, np.nan, np.float32), "n"))))
+add(
+    "weights_nan",
+    "holds NaN",
+    _onnx(_append("initializer", lambda m: numpy_helper.from_array(np.full(3, np.nan, np.float32), "n"))),
+)
 add("constant_twice", "made twice", _onnx(_append("initializer", lambda m: m.graph.initializer[0])))
 add("constant_over_input", "made twice", _onnx(_append("initializer", lambda m: _ints("ids", 1))))
 add("output_twice", "made twice", _onnx(_append("node", lambda m: m.graph.node[0])))
@@ -175,7 +197,11 @@ add("bomb_conv_pads", "Conv.* pads", _bomb("Conv", ["mask", "mask"], pads=[2**40
 add("bomb_stride", "AveragePool.* strides", _bomb("AveragePool", ["mask"], kernel_shape=[1], strides=[2**50]))
 add("bomb_range", "Range.* elements", _bomb("Range", ["a", "b", "c"], *(
     numpy_helper.from_array(np.array(v, np.int64), n) for n, v in (("a", 0), ("b", 2**40), ("c", 1)))))  # fmt: skip
-add("bomb_input", "input 'ids' has", _onnx(lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 2**39)))
+add(
+    "bomb_input",
+    "input 'ids' has",
+    _onnx(lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 2**39)),
+)
 
 
 @case("Concat.* elements")
@@ -266,14 +292,22 @@ def _layout(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, b
 _HEADER = b"{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }\n"
 add("npz_object_array", "model.npz.*dtype object", _npz(lambda e: {**e, "0.npy": _npy(np.array([{}], object))}))
 add("npz_structured", "model.npz.*dtype", _npz(lambda e: {**e, "0.npy": _npy(np.zeros(2, [("a", "f4")]))}))
-add("npz_huge", "model.npz.*has", _npz(lambda e: {**e, "0.npy": b"\x93NUMPY\1\0" + struct.pack("<H", len(_HEADER % 10**12)) + _HEADER % 10**12}))
-add("npz_compressed", "model.npz.*compressed", _npz(lambda e: e, zipfile.ZIP_DEFLATED))
+add(
+    "npz_huge",
+    "model.npz.*has",
+    _npz(lambda e: {**e, "0.npy": b"\x93NUMPY\1\0" + struct.pack("<H", len(_HEADER % 10**12)) + _HEADER % 10**12}),
+)
+add("npz_compressed", "model.npz.*(compressed|more bytes)", _npz(lambda e: e, zipfile.ZIP_DEFLATED))
 add("npz_bomb", "model.npz.*more bytes than the file", _npz(lambda e: {**e, "0.npy": bytes(10**7)}, zipfile.ZIP_DEFLATED))
 add("npz_extra_entry", "model.npz.*model.pkl", _npz(lambda e: {**e, "model.pkl": pickle.dumps({})}))
 add("npz_pickle", "model.npz", _npz(lambda e: {**e, "0.npy": pickle.dumps({})}))
 add("npz_nan", "model.npz.*NaN", _npz(lambda e: {**e, "1.npy": _npy(np.full(1, np.nan, np.float32))}))
 add("npz_unknown_operator", "model.npz.*unknown operator 'Exec'", _npz(_layout(lambda g: g["nodes"][0].update(op="Exec"))))
-add("npz_cast_to_object", "model.npz.*dtype 'object'", _npz(_layout(lambda g: [n["attributes"].update(to="object") for n in g["nodes"] if n["op"] == "Cast"])))
+add(
+    "npz_cast_to_object",
+    "model.npz.*dtype 'object'",
+    _npz(_layout(lambda g: [n["attributes"].update(to="object") for n in g["nodes"] if n["op"] == "Cast"])),
+)
 add("npz_no_layout", "model.npz", _npz(lambda e: {"0.npy": e["0.npy"]}))
 
 # --- zip files -----------------------------------------------------------------------------------------------------
@@ -297,7 +331,9 @@ def _renamed(old: str, new: str) -> Callable[[], bytes]:
     return lambda: zipped(good()).replace(old.encode(), new.encode())
 
 
-def _by_zipfile(write_entries: Callable[[zipfile.ZipFile], object], comment: bytes = b"", method: int = 0) -> Callable[[], bytes]:
+def _by_zipfile(
+    write_entries: Callable[[zipfile.ZipFile], object], comment: bytes = b"", method: int = 0
+) -> Callable[[], bytes]:
     def build() -> bytes:
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", method) as archive:
@@ -347,7 +383,11 @@ add("zip_entry_twice", "'golden.json' twice", _zip(lambda: zipped(good()).split(
 add("zip_symlink", "zip.*not a bundle that limbeck packed", _zip(_by_zipfile(_linked)))
 add("zip_deflated", "compressed", _zip(_by_zipfile(_entries, method=zipfile.ZIP_DEFLATED)))
 add("zip_lzma", "compressed|flags", _zip(_by_zipfile(_entries, method=zipfile.ZIP_LZMA)))
-add("zip_bomb", "compressed", _zip(_by_zipfile(lambda z: z.writestr("manifest.json", bytes(10**8)), method=zipfile.ZIP_DEFLATED)))
+add(
+    "zip_bomb",
+    "compressed",
+    _zip(_by_zipfile(lambda z: z.writestr("manifest.json", bytes(10**8)), method=zipfile.ZIP_DEFLATED)),
+)
 add("zip_nested", "does not list 'inner.zip'", _zip(lambda: zipped({**good(), "inner.zip": zipped(good())})))
 add("zip_overlapping", "its directory differs", _zip(_overlapping))
 add("zip_comment", "differs", _zip(_by_zipfile(_entries, comment=b"hello")))
@@ -366,7 +406,9 @@ add("zip_two_directories", "behind its end", _zip(lambda: zipped(good()) + zippe
 add("zip_empty", "does not begin", _zip(lambda: b""))
 add("zip_of_nothing", "does not begin", _zip(_by_zipfile(lambda z: None)))
 add("zip_of_17_files", "more than 16 files", _zip(lambda: zipped({**good(), **{f"f{i}": b"" for i in range(20)}})))
-add("zip_changed_model", "'model.onnx' is not what", _zip(lambda: zipped({**good(), "model.onnx": good()["model.onnx"] + b"x"})))
+add(
+    "zip_changed_model", "'model.onnx' is not what", _zip(lambda: zipped({**good(), "model.onnx": good()["model.onnx"] + b"x"}))
+)
 add("a_tar", "does not begin", _zip(lambda: b"manifest.json".ljust(512, b"\0") + bytes(10_240)))
 
 # --- signatures ------------------------------------------------------------------------------------------------------
@@ -431,5 +473,3 @@ def key_of_another_kind(folder: Path) -> Made:
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     (folder / "x.pem").write_bytes(public.public_bytes(serialization.Encoding.PEM, form))
     return signed(folder)[0], {"key": folder / "x.pem"}
-
-

@@ -31,6 +31,8 @@ from limbeck.types import Json
 
 __all__ = ["MANIFEST", "SCHEMA_VERSION", "Bundle", "FileEntry", "Manifest", "replace_folder", "seal", "sha256_of"]
 
+_Bytes = bytes  # a bundle has a number of `bytes`, which hides the type
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -38,7 +40,7 @@ class Bundle:
 
     path: Path
     manifest: Manifest
-    content: Mapping[str, bytes] = field(repr=False)
+    content: Mapping[str, _Bytes] = field(repr=False)
 
     @property
     def bytes(self) -> int:
@@ -89,7 +91,7 @@ class Bundle:
         return cls.from_zip(data, place, public)
 
     @classmethod
-    def from_zip(cls, data: bytes, path: str | Path = "bundle.zip", key: str | Path | None = None) -> Bundle:
+    def from_zip(cls, data: _Bytes, path: str | Path = "bundle.zip", key: str | Path | None = None) -> Bundle:
         """A bundle from the bytes of its zip form; `path` is its name in messages. Raises as `open` does."""
         content = unpacked(data, str(path))
         sizes = {name: len(file) for name, file in content.items()}
@@ -103,7 +105,7 @@ class Bundle:
         """
         _write(out, packed(self.content))
 
-    def signed(self, signature: bytes) -> Bundle:
+    def signed(self, signature: _Bytes) -> Bundle:
         """The same bundle with the signature of its manifest, written where it lies.
 
         Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -94,7 +95,7 @@ def read(data: bytes, where: str) -> Manifest:
     version = content.get("schema_version")
     if type(version) is int and version > SCHEMA_VERSION:
         raise BundleError(
-            f"{where} has bundle schema {version}; this limbeck ({__version__}) reads up to {SCHEMA_VERSION}. "
+            f"{where}: {MANIFEST} has bundle schema {version}; this limbeck ({__version__}) reads up to {SCHEMA_VERSION}. "
             "Run: pip install --upgrade limbeck"
         )
     if type(version) is not int or version not in _KEYS:
@@ -103,7 +104,6 @@ def read(data: bytes, where: str) -> Manifest:
         _check_untouched(content, data, where)
     if problems := _problems(content, version):
         raise BundleError(f"{where}: {MANIFEST} is not a manifest of schema {version}: {'; '.join(problems[:8])}")
-    calibration = content.get("calibration", {})
     return Manifest(
         task=content["task"],
         modality=content["modality"],
@@ -111,7 +111,7 @@ def read(data: bytes, where: str) -> Manifest:
         labels=tuple(content["labels"]),
         files={name: FileEntry(**entry) for name, entry in content["files"].items()},
         precision=content.get("precision", "float32"),
-        calibration=Calibration(**{k: float(v) if k in _SHARES else v for k, v in calibration.items()}),
+        calibration=_calibration(content["calibration"]) if version >= 2 else Calibration(),
         limbeck_version=content["limbeck_version"],
         schema_version=version,
     )
@@ -151,7 +151,9 @@ def _check_untouched(content: Json, data: bytes, where: str) -> None:
         raise BundleError(f"{where}: {MANIFEST} is not in the form that limbeck writes. Copy the bundle again.")
 
 
-_SHARES = {"temperature", "threshold", "answered"}
+def _calibration(found: Json) -> Calibration:
+    temperature, threshold, answered = (float(found[name]) for name in ("temperature", "threshold", "answered"))
+    return Calibration(temperature, threshold, answered, found["rows"], found["against"])
 
 
 def _problems(content: Json, version: int) -> list[str]:
@@ -180,8 +182,8 @@ def _label_problems(labels: Any) -> list[str]:
     if odd := [label for label in labels if not isinstance(label, str) or not label or len(label) > 10_000]:
         return [f"labels holds {odd[0]!r:.60}; each label is a text of 1 to 10,000 characters"]
     if len(set(labels)) != len(labels):
-        seen: set[str] = set()
-        return [f"labels holds {next(x for x in labels if x in seen or seen.add(x))!r:.60} twice"]  # type: ignore[func-returns-value]
+        twice = next(label for label, count in Counter(labels).items() if count > 1)
+        return [f"labels holds {twice!r:.60} twice"]
     return []
 
 

@@ -66,7 +66,7 @@ def verify(message: bytes, signature: bytes | None, public: Path, where: str) ->
         key.verify(signature, message)
     except Exception as error:  # InvalidSignature, and what other lengths raise
         raise SignatureError(
-            f"{where}: manifest.sig is not a signature of this manifest by the key {public}. "
+            f"{where}: manifest.sig is not a signature of manifest.json by the key {public}. "
             "The bundle is of another maker, or was changed after it was signed; do not use it."
         ) from error
 

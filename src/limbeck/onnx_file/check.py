@@ -71,9 +71,8 @@ def _check_numbers(tensor: Tensor, reader: Reader, what: str) -> None:
         numbers = np.frombuffer(tensor.values, np.dtype(tensor.dtype).newbyteorder("<"))
         if np.isnan(numbers.max()):  # the largest is NaN where any is
             raise reader.refuse(f"{what} holds NaN")
-    if tensor.dtype == "bool" and tensor.kept == "raw_data" and len(tensor.values):
-        if np.frombuffer(tensor.values, np.uint8).max() > 1:
-            raise reader.refuse(f"{what} holds booleans that are neither 0 nor 1")
+    if tensor.dtype == "bool" and tensor.kept == "raw_data" and np.frombuffer(tensor.values, np.uint8).max(initial=0) > 1:
+        raise reader.refuse(f"{what} holds booleans that are neither 0 nor 1")
 
 
 _MOST_STEP = 65_536

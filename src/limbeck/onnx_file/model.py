@@ -64,7 +64,7 @@ _VALUE: Message = {
 _SUBGRAPH = "a subgraph: limbeck runs no control flow"
 _ATTRIBUTE: Message = {
     1: Field("name", "text"), 2: Field("f", "float"), 3: Field("i", "int"), 4: Field("s", "bytes"),
-    5: Field("t", "message", message=_TENSOR), 6: _no("g", _SUBGRAPH), 7: Field("floats", "floats"), 8: Field("ints", "ints", many=True),
+    5: Field("t", "message", message=_TENSOR), 6: _no("g", _SUBGRAPH), 7: Field("floats", "floats", many=True), 8: Field("ints", "ints", many=True),
     9: Field("strings", "bytes", many=True), 10: _no("tensors", "no operator takes a list of tensors"), 11: _no("graphs", _SUBGRAPH),
     13: Field("doc_string", "text"), 14: _no("tp", "no operator takes a type"), 15: _no("type_protos", "no operator takes a type"),
     20: Field("type", "int"), 21: _no("ref_attr_name", "only functions have it"), 22: _no("sparse_tensor", _DENSE),
@@ -264,7 +264,11 @@ def _node(found: Mapping[str, Any], reader: Reader) -> OnnxNode:
         value = attribute.get(place, [] if letter.isupper() else None)
         if value is None:
             raise reader.refuse(f"{op}: the attribute '{name}' holds no value")
-        attributes[name] = _tensor(value, reader, f"the attribute '{name}' of {op}") if place == "t" else value
+        if place == "t":
+            value = _tensor(value, reader, f"the attribute '{name}' of {op}")
+        elif letter in "sS":
+            value = bytes(value) if letter == "s" else [bytes(text) for text in value]
+        attributes[name] = value
     if missing := [name for name, letter in known.items() if letter.endswith("!") and name not in attributes]:
         raise reader.refuse(f"{op} needs the attribute {listing(missing)}")
     return OnnxNode(op, inputs, outputs, attributes)

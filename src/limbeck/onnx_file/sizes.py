@@ -49,7 +49,8 @@ def check_sizes(file: OnnxFile, reader: Reader) -> None:
     """
     known: dict[str, Known] = {"": UNKNOWN}
     for value in file.inputs:
-        known[value.name] = Known(value.shape and tuple(d if isinstance(d, int) and d else FREE for d in value.shape))
+        shape = None if value.shape is None else tuple(d if isinstance(d, int) and d else FREE for d in value.shape)
+        known[value.name] = Known(shape)
         _check(known[value.name], f"the input '{value.name:.80}'", reader)
     for tensor in file.constants:
         known[tensor.name] = constant(tensor)
@@ -102,74 +103,19 @@ def _made(node: OnnxNode, inputs: Sequence[Known]) -> list[Known]:
 
 
 _AS_FIRST = frozenset(
-    [
-        "Abs",
-        "BatchNormalization",
-        "Cast",
-        "Ceil",
-        "Clip",
-        "Cos",
-        "CumSum",
-        "DequantizeLinear",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "IsInf",
-        "IsNaN",
-        "LayerNormalization",
-        "LeakyRelu",
-        "Log",
-        "LogSoftmax",
-        "Neg",
-        "Not",
-        "QuantizeLinear",
-        "Reciprocal",
-        "Relu",
-        "Round",
-        "ScatterElements",
-        "ScatterND",
-        "Selu",
-        "Sigmoid",
-        "Sign",
-        "Sin",
-        "Softmax",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Tan",
-        "Tanh",
-        "Trilu",
-    ]
-)
+    {
+        "Abs", "BatchNormalization", "Cast", "Ceil", "Clip", "Cos", "CumSum", "DequantizeLinear", "Elu", "Erf", "Exp", "Floor", "Gelu",
+        "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Neg", "Not",
+        "QuantizeLinear", "Reciprocal", "Relu", "Round", "ScatterElements", "ScatterND", "Selu", "Sigmoid", "Sign", "Sin", "Softmax",
+        "Softplus", "Softsign", "Sqrt", "Tan", "Tanh", "Trilu",
+    }
+)  # fmt: skip
 _BROADCAST = frozenset(
-    [
-        "Add",
-        "And",
-        "Div",
-        "Equal",
-        "Greater",
-        "GreaterOrEqual",
-        "Less",
-        "LessOrEqual",
-        "Max",
-        "Mean",
-        "Min",
-        "Mod",
-        "Mul",
-        "Or",
-        "PRelu",
-        "Pow",
-        "Sub",
-        "Sum",
-        "Where",
-        "Xor",
-    ]
-)
+    {
+        "Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or",
+        "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
+    }
+)  # fmt: skip
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "Add": lambda a, b: a + b, "Sub": lambda a, b: a - b, "Mul": lambda a, b: a * b, "Max": max, "Min": min,
     "Div": lambda a, b: abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1), "Mod": lambda a, b: a % b,
@@ -382,7 +328,7 @@ def _literal(a: Mapping[str, Any], _: list[Known]) -> list[Known]:
         return [constant(value)]
     if name == "value_ints":
         return [Known((len(value),), tuple(value) if len(value) <= _MOST_VALUES else None)]
-    return [Known((), (value,))] if name == "value_int" else [Known((len(value) // 4,) if name == "value_floats" else ())]
+    return [Known((), (value,))] if name == "value_int" else [Known((len(value),) if name == "value_floats" else ())]
 
 
 _RULES: dict[str, Callable[[Mapping[str, Any], list[Known]], list[Known]]] = {

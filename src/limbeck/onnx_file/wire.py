@@ -23,6 +23,8 @@ MOST_FIELDS = 2_000_000
 
 Kind = Literal["int", "float", "text", "bytes", "floats", "doubles", "ints", "message", "refused"]
 _WIRE = {"int": 0, "float": 5, "text": 2, "bytes": 2, "floats": 2, "doubles": 2, "ints": 2, "message": 2}
+_UNPACKED = {"ints": 0, "floats": 5}
+"""Wire types of arrays that are written number by number, as ONNX does with dims and with the attributes of a node."""
 _WIRE_NAMES = {0: "a varint", 1: "8 bytes", 2: "a length", 3: "a group", 4: "the end of a group", 5: "4 bytes"}
 
 
@@ -30,8 +32,8 @@ _WIRE_NAMES = {0: "a varint", 1: "8 bytes", 2: "a length", 3: "a group", 4: "the
 class Field:
     """A field of a message.
 
-    kind: int is a varint read as a signed 64-bit number; floats, doubles and ints are packed arrays, kept as bytes. many: it may be
-    repeated, and becomes a list. message: what the bytes of a message hold. reason: why a refused field is refused.
+    kind: int is a varint read as a signed 64-bit number; floats, doubles and ints are packed arrays, kept as bytes. many: it may
+    be repeated, and becomes a list, of numbers where it is an array. message: what the bytes of a message hold. reason: why a refused field is refused.
     """
 
     name: str
@@ -83,7 +85,7 @@ class Reader:
             self._fields += 1
             if self._fields > MOST_FIELDS:
                 raise self.refuse(f"it holds more than {MOST_FIELDS:,} fields")
-            unpacked = field.kind == "ints" and wire == 0 and field.many
+            unpacked = field.many and wire == _UNPACKED.get(field.kind)
             if wire != _WIRE[field.kind] and not unpacked:
                 raise self.refuse(f"{place}: {field.name} is stored as {_WIRE_NAMES.get(wire, f'wire type {wire}')}")
             value: Any
@@ -100,7 +102,7 @@ class Reader:
                     raise self.refuse(f"{place}: {field.name} has {length:,} bytes by its length, but {end - at:,} are left")
                 value, at = self._value(data[at : at + length], field, place), at + length
             if field.many:
-                found.setdefault(field.name, []).extend(value if field.kind == "ints" and wire == 2 else [value])
+                found.setdefault(field.name, []).extend(value if field.kind in _UNPACKED and wire == 2 else [value])
             elif field.name in found:
                 raise self.refuse(f"{place} holds {field.name} twice")
             else:
@@ -120,6 +122,8 @@ class Reader:
             case "floats" | "doubles":
                 if len(data) % (4 if field.kind == "floats" else 8):
                     raise self.refuse(f"{place}: {field.name} ends within a number")
+                if field.many:
+                    return list(struct.unpack(f"<{len(data) // 4}f", data))
             case "ints":
                 self._count(data, field.name, place)
                 if field.many:
