@@ -150,8 +150,8 @@ def _costs(report: Report) -> Table | None:
         ("bytes", w.size, lambda f: f.bytes),
         ("  compressed", w.size, lambda f: f.bytes_compressed),
         ("parameters", w.whole, lambda f: f.parameters),
-        ("latency, p50", w.duration, lambda f: f.latency and f.latency.p50_us / 1e6),
-        ("  p95", w.duration, lambda f: f.latency and f.latency.p95_us / 1e6),
+        ("latency, p50", w.duration, lambda f: f.latency.p50_us / 1e6 if f.latency else None),
+        ("  p95", w.duration, lambda f: f.latency.p95_us / 1e6 if f.latency else None),
         ("peak memory of a process", w.size, lambda f: f.peak_memory_bytes),
         ("cold start", w.duration, lambda f: f.cold_start_seconds),
     ]

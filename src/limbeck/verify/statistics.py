@@ -138,17 +138,23 @@ def paired_ratio(
     estimate = (both + gained) / (both + lost)
 
     def score(ratio: Floats, shift: float) -> Floats:
-        a = rows * (1 + ratio)
-        b = (both + lost) * ratio**2 - (both + gained + 2 * lost)
-        c = lost * (1 - ratio) * (both + gained + lost) / rows
-        share = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)
-        variance = rows * (1 + ratio) * share + (both + gained + lost) * (ratio - 1)
-        return _ratio(both + gained - (both + lost) * ratio - shift, variance)
+        return paired_ratio_score(both, gained, lost, rows, ratio, shift)
 
     most = 1000.0
     low = float(_root(lambda r: score(r, correction) - z, 0.0, estimate))
     high = float(_root(lambda r: score(r, -correction) + z, estimate, max(most, estimate)))
     return None if high >= most else Interval(estimate, low, high, confidence)
+
+
+def paired_ratio_score(both: Any, gained: Any, lost: Any, rows: Any, ratio: Any, shift: float) -> Floats:
+    """Tang's statistic for the hypothesis that the ratio is `ratio`; see `paired_score`."""
+    both, gained, lost, rows, ratio = (np.asarray(x, dtype=np.float64) for x in (both, gained, lost, rows, ratio))
+    a = rows * (1 + ratio)
+    b = (both + lost) * ratio**2 - (both + gained + 2 * lost)
+    c = lost * (1 - ratio) * (both + gained + lost) / rows
+    share = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)  # of rows lost, most likely if the ratio is `ratio`
+    variance = rows * (1 + ratio) * share + (both + gained + lost) * (ratio - 1)
+    return _ratio(both + gained - (both + lost) * ratio - shift, variance)
 
 
 def mcnemar(gained: float, lost: float) -> float:

@@ -1,0 +1,115 @@
+"""Probabilities and their calibration against scipy and by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from limbeck.errors import DataError
+from limbeck.metrics.probabilities import confidence, expected_calibration_error, kl
+from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence
+
+
+def logits(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Over-confident logits and the truth that they were drawn around."""
+    dice = np.random.default_rng(seed)
+    honest = dice.normal(size=(rows, classes)) * 2
+    chance = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
+    true = np.array([dice.choice(classes, p=p) for p in chance])
+    return honest * 2.5, true
+
+
+def test_calibration_error_by_hand() -> None:
+    # Two bins of 15: (0.6, 0.6667] holds 0.62 and 0.64 with one right, (0.9333, 1] holds 0.95 and 1.0 with both right.
+    found = expected_calibration_error(np.array([0.62, 0.95, 0.64, 1.0]), np.array([True, True, False, True]))
+    assert found == pytest.approx(0.5 * abs(0.5 - 0.63) + 0.5 * abs(1 - 0.975))
+    # A bin holds its upper end: 0.2 lies in (2/15, 3/15].
+    assert expected_calibration_error(np.array([0.2, 0.14]), np.array([True, False])) == pytest.approx(abs(0.5 - 0.17))
+    with pytest.raises(ValueError, match="non-empty"):
+        expected_calibration_error(np.array([]), np.array([], dtype=bool))
+
+
+def test_kl_by_hand_and_against_scipy() -> None:
+    from scipy.special import softmax
+    from scipy.stats import entropy
+
+    # KL((1/2, 1/2) || (1/4, 3/4)) = 1/2 ln 2 + 1/2 ln 2/3
+    found = kl(np.zeros((1, 2)), np.log([[0.25, 0.75]]))
+    assert found[0] == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3))
+    teacher, student = np.random.default_rng(0).normal(size=(2, 9, 5))
+    expected = entropy(softmax(teacher, axis=1), softmax(student, axis=1), axis=1)
+    np.testing.assert_allclose(kl(teacher, student), expected, rtol=1e-10)
+    assert (kl(teacher, teacher) == 0).all()
+    assert np.isfinite(kl(np.array([[1e4, -1e4]]), np.array([[-1e4, 1e4]]))).all()
+
+
+def test_the_temperature_is_where_scipy_finds_the_least_likelihood() -> None:
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    given, true = logits(400, 6, 1)
+
+    def loss(t: float) -> float:
+        return -float(log_softmax(given / t, axis=1)[np.arange(400), true].mean())
+
+    found = fit_temperature(given, np.eye(6)[true])
+    assert found == pytest.approx(
+        minimize_scalar(loss, bounds=(0.1, 10), method="bounded", options={"xatol": 1e-9}).x, abs=1e-5
+    )
+    assert 2 < found < 3.1  # they were made 2.5 times too sure
+
+
+def test_temperatures_that_rows_cannot_tell() -> None:
+    given, true = logits(50, 4, 2)
+    assert fit_temperature(given, np.eye(4)[given.argmax(axis=1)]) == 1.0  # nothing is wrong
+    assert fit_temperature(given, np.eye(4)[given.argmin(axis=1)]) == 10.0  # always wrong: no temperature is high enough
+    assert fit_temperature(given * 1e-3, np.eye(4)[true]) == 0.1
+    assert fit_temperature(np.zeros((5, 3)), np.eye(3)[[0, 1, 2, 0, 1]]) == 1.0  # no logit differs, none is better
+
+
+def test_soft_targets() -> None:
+    from scipy.special import softmax
+
+    given, _ = logits(200, 5, 3)
+    assert fit_temperature(given, softmax(given / 3, axis=1)) == pytest.approx(3, rel=1e-6)
+
+
+def test_the_least_confidence_by_hand() -> None:
+    sure = np.array([0.9, 0.8, 0.8, 0.6, 0.4])
+    good = np.array([True, True, False, True, False])
+    assert least_confidence(sure, good, 0.6) == 0.0  # all rows together
+    assert least_confidence(sure, good, 0.75) == pytest.approx(0.5)  # the first four: between 0.6 and 0.4
+    assert least_confidence(sure, good, 0.9) == pytest.approx(0.85)  # 0.8 has one of two right and cannot be cut
+    assert least_confidence(sure, ~good, 0.9) is None
+    assert least_confidence(np.full(4, 0.5), np.array([True, True, False, True]), 0.8) is None
+
+
+def test_a_student_is_calibrated_against_labels_or_its_teacher() -> None:
+    student, true = logits(600, 6, 4)
+    dice = np.random.default_rng(5)
+    teacher = np.where(dice.random((600, 1)) < 0.5, np.eye(6)[true] * 6, student)
+    found = calibrate(student, teacher, true)
+    sure, right = confidence(student, found.temperature), student.argmax(axis=1) == true
+    answered = sure >= found.threshold
+    assert found.rows == 600
+    assert found.against == "labels"
+    assert 0 < found.threshold < 1
+    assert right[answered].mean() >= (teacher.argmax(axis=1) == true).mean()
+    assert found.answered == pytest.approx(answered.mean())
+    assert expected_calibration_error(sure, right) < expected_calibration_error(confidence(student), right)
+    assert calibrate(student, student, true).threshold == 0.0
+    alone = calibrate(student, teacher, None, least_agreement=0.95)
+    assert alone.against == "teacher"
+    agreeing = student.argmax(axis=1) == teacher.argmax(axis=1)
+    assert agreeing[confidence(student, alone.temperature) >= alone.threshold].mean() >= 0.95
+
+
+def test_calibration_that_cannot_be() -> None:
+    student, true = logits(20, 3, 6)
+    wrong = calibrate(np.eye(3)[(true + 1) % 3] * 5, np.eye(3)[true] * 5, true)
+    assert (wrong.threshold, wrong.answered, wrong.threshold_found) == (0.0, 1.0, False)
+    assert calibrate(student[:0], student[:0], true[:0]).rows == 0
+    with pytest.raises(DataError, match="same rows"):
+        calibrate(student, student[:3], true)
+    with pytest.raises(DataError, match="finite"):
+        calibrate(student * np.nan, student, true)
