@@ -220,7 +220,7 @@ def _scale(size: Any) -> Floats:
 
 def _least_squares(values: Floats, low: float, high: float) -> Range:
     """The shrunken range under which the values, in a histogram, are rounded and clipped with the least squared error."""
-    if not high > low:
+    if high - low < _BINS * np.finfo(np.float32).tiny:
         return Range(low, high)
     counts, edges = np.histogram(values, _BINS, (low, high))
     middle = (edges[:-1] + edges[1:]) / 2
