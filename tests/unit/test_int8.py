@@ -121,9 +121,16 @@ def test_a_bag_has_nothing_but_pooled_products(tmp_path: Path) -> None:
     assert form.record["why"] == "nothing but products of pooled rows"
 
 
+def test_without_rows_nothing_is_chosen(tmp_path: Path) -> None:
+    empty = np.zeros(0, np.int64)
+    for rows in (Rows([], TEXTS, collate), Rows(TEXTS, [], collate), Rows([empty], TEXTS, collate)):
+        form = int8_form(network(1.0), Onnx(), rows, tmp_path, lambda name, measure: measure())
+        assert form.record["why"] == "too few rows with a token to calibrate and to judge"
+
+
 def test_what_was_measured_once_is_obeyed(tmp_path: Path) -> None:
-    rows = Rows(TEXTS[:40], TEXTS[40:], collate)
     graph = network(1.0)
+    rows = Rows(clear(graph)[:40], clear(graph)[40:120], collate)
     signed, unsigned = (
         int8_form(graph, Onnx(), rows, tmp_path, lambda name, measure, kind=kind: {"activations": kind})
         for kind in ("int8", "uint8")
@@ -144,6 +151,7 @@ def test_no_row_calibrates_and_judges() -> None:
     assert not set(calibration) & set(judging)
     assert set(valid) < set(judging)
     assert calibration_and_judging([1, 2, 3], []) == ([1, 2], [3])
+    assert calibration_and_judging(["a", "b", "a", "c"], ["a", "d"]) == (["a", "b"], ["d", "c"])
     assert calibration_and_judging([1], []) == ([1], [])
     assert spread([], 3) == []
     assert spread(list(range(10)), 3) == [0, 3, 6]

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from limbeck.errors import TrainingError
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.quantize import Range, Scheme, products, quantized, ranges, tables, tapped, whole_weights
 from limbeck.targets.numpy import evaluate
@@ -99,17 +100,12 @@ def test_the_least_squares_range_of_two_far_points() -> None:
     assert ranges(np.array([[-1.0, 1.0]] * 50, np.float32))["mse"] == Range(-1.0, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (np.zeros((0, 2), np.float32), "at least one calibration row"),
-        (np.array([[1.0, np.nan]], np.float32), "not a finite number"),
-        (np.array([[1.0, np.inf]], np.float32), "not a finite number"),
-    ],
-)
-def test_ranges_of_nothing_or_of_no_numbers_are_refused(rows: np.ndarray, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        ranges(rows)
+def test_ranges_of_nothing_or_of_no_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one calibration row"):
+        ranges(np.zeros((0, 2), np.float32))
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(TrainingError, match="not finite on a training row"):
+            ranges(np.array([[1.0, wrong]], np.float32))
 
 
 def test_wrong_names_are_refused() -> None:
