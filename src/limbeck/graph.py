@@ -128,7 +128,7 @@ class GraphBuilder:
         """A constant array under a name of its own."""
         if name in self._constants:
             raise ValueError(f"the constant '{name}' exists already")
-        self._constants[name] = np.ascontiguousarray(value)
+        self._constants[name] = np.asarray(value, order="C")
         return name
 
     def __call__(self, op: str, *inputs: str, **attributes: Any) -> str:

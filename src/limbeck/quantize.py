@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.errors import listing
+from limbeck.errors import TrainingError, listing
 from limbeck.graph import Graph, Node
 
 Activations = Literal["uint8", "int8"]
@@ -119,12 +119,15 @@ def ranges(rows_NI: Floats) -> dict[Clipping, Range]:
     """The range of what was seen of a product's x, by each way of clipping.
 
     Raises:
-        ValueError: nothing was seen, or something that is not a finite number.
+        ValueError: nothing was seen.
+        TrainingError: something was seen that is not a finite number.
     """
     if not rows_NI.size:
         raise ValueError("no values were observed: int8 needs at least one calibration row")
     if not np.isfinite(rows_NI).all():
-        raise ValueError("an observed value is not a finite number: the network overflows on a calibration row")
+        raise TrainingError(
+            "the student's values are not finite on a training row, so they have no range. Lower training.learning_rate."
+        )
     low, high = min(0.0, float(rows_NI.min())), max(0.0, float(rows_NI.max()))
     found: dict[Clipping, Range] = {"min-max": Range(low, high), "mse": _least_squares(rows_NI, low, high)}
     for share in ("99.99", "99.9"):
@@ -220,7 +223,7 @@ def _scale(size: Any) -> Floats:
 
 def _least_squares(values: Floats, low: float, high: float) -> Range:
     """The shrunken range under which the values, in a histogram, are rounded and clipped with the least squared error."""
-    if not high > low:
+    if high - low < _BINS * np.finfo(np.float32).tiny:
         return Range(low, high)
     counts, edges = np.histogram(values, _BINS, (low, high))
     middle = (edges[:-1] + edges[1:]) / 2

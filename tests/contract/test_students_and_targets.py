@@ -10,6 +10,8 @@ import torch
 
 from limbeck import find, names
 from limbeck.graph import Graph
+from limbeck.quantize import Scheme, products, quantized, ranges, tapped
+from limbeck.targets.numpy import evaluate
 from limbeck.types import Student, Target, TrainingPlan
 
 
@@ -120,6 +122,41 @@ def test_the_written_file_says_what_the_student_says(student, target, tmp_path, 
     np.testing.assert_allclose(together, torch_logits(network, swept), atol=target.tolerance)
     alone = np.concatenate([run({k: v[i : i + 1] for k, v in swept.items()}) for i in range(batch)])
     np.testing.assert_allclose(alone, together, atol=target.tolerance)
+
+
+@pytest.fixture
+def in_int8(student) -> Graph:
+    """A student's graph with all that can be in whole numbers, ranges from its own batch."""
+    network, inputs = student
+    graph = network.graph()
+    seen = {p.x: ranges(evaluate(tapped(graph, p), inputs)) for p in products(graph)}
+    assert seen
+    return quantized(graph, Scheme(), seen)
+
+
+def test_int8_is_near_float32_and_the_same_by_every_target(student, in_int8: Graph, target, tmp_path) -> None:
+    network, inputs = student
+    target.write(in_int8, tmp_path / target.filename)
+    written = target.load(tmp_path / target.filename)(inputs)
+    spread = np.ptp(torch_logits(network, inputs))
+    np.testing.assert_allclose(written, torch_logits(network, inputs), atol=0.05 * spread)
+    # A last digit may round a value up here and down there; that must be rare and small.
+    difference = np.abs(written - evaluate(in_int8, inputs))
+    assert np.median(difference) <= target.tolerance
+    assert difference.max() <= 0.02 * spread
+    assert in_int8.bytes < network.graph().bytes
+
+
+def test_an_int8_label_does_not_hang_on_the_batch(in_int8: Graph, target, tmp_path) -> None:
+    target.write(in_int8, tmp_path / target.filename)
+    run = target.load(tmp_path / target.filename)
+    dice = np.random.default_rng(3)
+    mask = (np.arange(9)[None, :] < dice.integers(1, 10, (32, 1))).astype(np.float32)
+    batch = {"ids": dice.integers(0, 11, mask.shape) * mask.astype(np.int64), "mask": mask}
+    together = run(batch)
+    for row, length in enumerate(mask.sum(1).astype(int)):  # no padding alone, padding in the batch
+        alone = run({k: v[row : row + 1, :length] for k, v in batch.items()})
+        assert alone.argmax() == together[row].argmax()
 
 
 def test_writing_twice_gives_the_same_bytes(student, target, tmp_path) -> None:

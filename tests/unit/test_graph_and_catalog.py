@@ -12,10 +12,16 @@ X = GraphInput("x", "float32", ("B", 3))
 LAST = 2**63 - 1
 FLOATS = np.random.default_rng(1).normal(size=(3, 3)).astype(np.float32)
 WHOLE = np.array([[-7, 3, 2**40 + 5], [0, 8, -1], [9, 2**31, 4]], np.int64)
+HALVES = np.array([[0.25, 0.75, -0.25], [1e9, -1e9, 1.25]], np.float32)  # between two whole numbers, and far beyond all
 # Each case: attributes, then the inputs behind the first, which is x unless it is given too.
 CASES: dict[str, list[tuple]] = {
     "Cast": [({"to": "float32"},), ({"to": "int64"},)],
     "Concat": [({"axis": 1}, FLOATS)],
+    "DequantizeLinear": [
+        ({"axis": 1}, np.float32(0.1), np.uint8(7), np.array([[0, 255, 7]], np.uint8)),
+        ({"axis": 1}, np.array([0.1, 2.0, 1e-3], np.float32), np.zeros(3, np.int8), np.array([[-128, 127, 5]], np.int8)),
+        ({"axis": 0}, np.array([0.1, 2.0], np.float32), np.array([3, -4], np.int8), np.array([[1, 2, 3], [-9, 0, 9]], np.int8)),
+    ],
     "Gather": [({"axis": axis}, np.array([[2, 0], [1, 1]], np.int32)) for axis in (0, 1)],
     "LayerNormalization": [
         ({"axis": -1, "epsilon": 1e-12}, FLOATS[0], FLOATS[1]),
@@ -25,6 +31,12 @@ CASES: dict[str, list[tuple]] = {
     "Mod": [({}, np.array([[7], [-5], [2**31 - 1]], np.int64), WHOLE), ({}, np.array([4], np.int64), WHOLE)],
     "Mul": [({}, FLOATS), ({}, np.array([2654435761], np.int64), WHOLE)],
     "Pad": [({}, np.array(pads, np.int64)) for pads in ([0, 1, 0, 2], [1, 0, 0, 0])] + [({}, np.array([0, 0, 0, 1]), WHOLE)],
+    "QuantizeLinear": [
+        ({"axis": 1}, np.float32(0.5), np.uint8(3), HALVES),
+        ({"axis": 1}, np.float32(0.5), np.int8(0), HALVES),
+        ({"axis": 1}, np.array([0.5, 2.0, 1e-3], np.float32), np.array([0, 1, 200], np.uint8), HALVES),
+        ({"axis": 0}, np.array([0.5, 2.0], np.float32), np.array([-9, 9], np.int8), HALVES),
+    ],
     "Reshape": [({}, np.array(shape, np.int64)) for shape in ([9], [0, 1, -1], [-1, 9], [0, 3, 1])],
     "Slice": [
         ({"axes": [1]}, np.array([1]), np.array([LAST])),
@@ -71,6 +83,28 @@ def test_an_operator_means_the_same_everywhere(op: str, case: tuple, tmp_path) -
         np.testing.assert_array_equal(found, expected)
     else:
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("op", ["QuantizeLinear", "DequantizeLinear"])
+def test_rounding_means_what_onnx_says(op: str) -> None:
+    from onnx import TensorProto, helper
+    from onnx.reference import ReferenceEvaluator
+
+    opset = helper.make_opsetid("", 19)  # the reference has none older; 19 only adds types
+    for attributes, scale, zero, x in CASES[op]:
+        g = GraphBuilder(GraphInput("x", str(x.dtype), x.shape))
+        graph = g.build(g(op, "x", g.constant("scale", scale), g.constant("zero", zero), **attributes))
+        values = [
+            helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+            for n, v in {"x": x, "scale": np.asarray(scale), "zero": np.asarray(zero)}.items()
+        ]
+        output = helper.make_tensor_value_info("y", TensorProto.UNDEFINED, None)
+        node = helper.make_node(op, ["x", "scale", "zero"], ["y"], **attributes)
+        model = helper.make_model(helper.make_graph([node], "g", values, [output]), opset_imports=[opset])
+        expected = ReferenceEvaluator(model).run(None, {"x": x, "scale": np.asarray(scale), "zero": np.asarray(zero)})[0]
+        found = evaluate(graph, {"x": x})
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

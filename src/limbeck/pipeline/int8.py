@@ -35,7 +35,8 @@ _MOST_KL, _SHARE_OF_OWN = 0.002, 0.02
 _CALIBRATED, _TOKENS, _JUDGED, _SCREENED = 512, 8192, 1000, 256
 _TIMED, _FASTER = 100, 1.1
 _BATCH, _TOLERANCES = 32, 10
-_ELSEWHERE, _LEAST_TOLERANCE = 64, 1e-2
+_ELSEWHERE = 32
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the tolerance: coarse, so that a last digit of numpy's changes no bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,13 @@ def spread(rows: Sequence[Any], most: int) -> list[Any]:
 
 
 def calibration_and_judging(train: Sequence[Any], valid: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Rows for both uses, no row in both: evenly spread training rows; and all validation rows, then the rest of the training rows."""
-    places = spread(range(len(train)), min(_CALIBRATED, (len(train) + 1) // 2))
-    calibrating = set(places)
-    rest = [row for place, row in enumerate(train) if place not in calibrating]
-    return [train[place] for place in places], [*valid, *rest][:_JUDGED]
+    """Rows for both uses, none in both: training rows; and the validation rows, filled up with other training rows. Evenly spread."""
+    train = list(dict.fromkeys(train))
+    calibration = spread(train, min(_CALIBRATED, (len(train) + 1) // 2))
+    used = set(calibration)
+    judging = spread([row for row in dict.fromkeys(valid) if row not in used], _JUDGED)
+    used |= set(judging)
+    return calibration, judging + spread([row for row in train if row not in used], _JUDGED - len(judging))
 
 
 def int8_form(
@@ -95,18 +98,20 @@ def int8_form(
         decided: `Run.decided`. Only the kind of activations hangs on the clock, and is written down, so that a run that is taken up
             makes the same bytes.
         own_kl: the student's own divergence from its teacher in nats; a fiftieth of it is allowed where this is more than 0.002.
-
     """
+    record: Json = {"chosen": None, "bytes": {"float32": graph.bytes}}
+
+    def stays(why: str) -> Form:
+        return Form(graph, _TOLERANCES * target.tolerance, {**record, "why": why})
+
+    if not rows.judging or not any(map(len, rows.calibration)):
+        return stays("too few rows with a token to calibrate and to judge")
     bench = _Bench(target, rows, folder)
     seen, pooled = bench.observe(graph)
+    record["pooled"] = sorted(pooled)
     parts = [name for name in [*(p.weight for p in products(graph)), *tables(graph)] if name not in pooled]
-    record: Json = {"chosen": None, "bytes": {"float32": graph.bytes}, "pooled": sorted(pooled)}
-    if not parts or not rows.judging:
-        return Form(
-            graph,
-            _TOLERANCES * target.tolerance,
-            {**record, "why": "nothing but products of pooled rows" if rows.judging else "no rows"},
-        )
+    if not parts:
+        return stays("nothing but products of pooled rows")
     most_kl = max(_MOST_KL, _SHARE_OF_OWN * (own_kl or 0.0))
     run = bench.load(graph)
     float_NC = bench.sorted_logits(run, rows.judging)
@@ -119,7 +124,7 @@ def int8_form(
         return divergence(float_NC[:_SCREENED], some)
 
     clock = decided("int8", lambda: bench.activations(run, {a: form(Scheme(activations=a)) for a in get_args(Activations)}))
-    kinds = product(get_args(Activations), (True, False), (True, False), get_args(Clipping))
+    kinds = product(clock["judged"], (True, False), (True, False), get_args(Clipping))
     kl = {scheme: screened(form(scheme)) for scheme in (Scheme(*kind) for kind in kinds)}
     record |= {
         "limits": {"agreement": LEAST_AGREEMENT, "kl": most_kl},
@@ -148,9 +153,9 @@ def int8_form(
                 record["chosen"] = scheme.name
                 record["bytes"]["int8"] = candidate.bytes
                 record["elsewhere"] = float(f"{bench.elsewhere(candidate):.4g}")
-                tolerance = max(_LEAST_TOLERANCE, 2 * record["elsewhere"])
+                tolerance = min(step for step in _STEPS if step >= min(2 * record["elsewhere"], _STEPS[-1]))
                 return Form(candidate, tolerance, record)
-    return Form(graph, _TOLERANCES * target.tolerance, {**record, "why": "no form is near enough to the float32 file"})
+    return stays("no form is near enough to the float32 file")
 
 
 def in_int8(run: Run, student: Any, graph: Graph, target: Any, model: Path, modality: Any, splits: Splits) -> Form:
@@ -203,13 +208,11 @@ class _Bench:
     def observe(self, graph: Graph) -> tuple[dict[str, Mapping[Clipping, Range]], set[str]]:
         """The ranges of each product's x, by its name; and the weights whose x has one row for each text.
 
-        Texts of equal length go together, so that no padding is observed.
+        Texts of equal length go together, so that no padding is observed; a product whose texts all have one token counts as pooled.
         """
         groups: dict[int, list[Ids]] = {}
-        tokens = 0
-        for ids in self.rows.calibration:
-            if (tokens := tokens + max(1, len(ids))) > _TOKENS and groups:
-                break
+        some = [ids for ids in self.rows.calibration if len(ids)]
+        for ids in spread(some, max(1, len(some) * _TOKENS // max(_TOKENS, sum(map(len, some))))):
             groups.setdefault(len(ids), []).append(ids)
         batches = [g[i : i + _BATCH] for _, g in sorted(groups.items()) for i in range(0, len(g), _BATCH)]
         found: dict[str, Mapping[Clipping, Range]] = {}
@@ -242,13 +245,19 @@ class _Bench:
         return max(float(np.abs(run(arrays) - evaluate(graph, arrays)).max()) for arrays in some)
 
     def activations(self, run: Runner, candidates: Mapping[Activations, Graph]) -> Json:
-        """Which kind is faster here at batch 1, against the float32 file in turns; int8 only where it is clearly so."""
+        """Which kind is faster here at batch 1, against the float32 file in turns; int8 only where it is clearly so.
+
+        The other kind is judged too, for the record, unless it is slower than float32: where a runtime does not know it, it is many
+        times slower.
+        """
         queries = [self.rows.collate([self.rows.judging[i % len(self.rows.judging)]]) for i in range(_TIMED)]
         runs = [run, *(self.load(candidate) for candidate in candidates.values())]
         times = dict(zip(("float32", *candidates), interleaved_latency(runs, queries), strict=True))
         signed = times["uint8"].p50_us > _FASTER * times["int8"].p50_us
+        chosen = "int8" if signed else "uint8"
         return {
-            "activations": "int8" if signed else "uint8",
+            "activations": chosen,
+            "judged": [a for a in candidates if a == chosen or times[a].p50_us <= times["float32"].p50_us],
             "p50_us": {name: round(latency.p50_us, 1) for name, latency in times.items()},
         }
 
