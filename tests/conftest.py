@@ -69,3 +69,30 @@ def tiny_run(tiny_teacher, tmp_path_factory: pytest.TempPathFactory):
     data.write_text("".join(json.dumps({"text": t, "label": y}) + "\n" for t, y in ROWS), encoding="utf-8")
     report = distill(TINY, data=data, teacher=tiny_teacher[1], out=folder / "run")
     return report, folder / "run", data, tiny_teacher[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory):
+    """A sealed bundle of a very small student with three labels, made without a training."""
+    from limbeck import find
+    from limbeck.bundle import seal
+
+    student, _ = find("students", "encoder").tiny()
+    pieces = {"[UNK]": 0, **{letter: i for i, letter in enumerate("ehilortauk", 1)}}
+    words = {"type": "WordPiece", "vocab": pieces, "unk_token": "[UNK]", "continuing_subword_prefix": ""}
+    tokenizer = {"model": {**words, "max_input_chars_per_word": 100}, "pre_tokenizer": {"type": "Whitespace"}}
+    text = find("modalities", "text")(tokenizer, max_tokens=16)
+    target, folder = find("targets", "onnx")(), tmp_path_factory.mktemp("bundle")
+    model, golden = folder / target.filename, ["hello", ""]
+    target.write(student.eval().graph(), model)
+    logits_BC = target.load(model)(text.collate(text.encode(golden)))
+    return seal(
+        folder / "bundle",
+        task="text-classification",
+        modality="text",
+        target="onnx",
+        labels=["greeting", "question", "thanks"],
+        spec=text.spec(),
+        golden={"payloads": golden, "logits": logits_BC.tolist(), "tolerance": 1e-3},
+        model=model,
+    )

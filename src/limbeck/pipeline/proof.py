@@ -79,7 +79,7 @@ def prove(
         budget = recipe.student.budget.budget()
         starts = section.cold_starts or (1 if budget.memory_bytes else 0)
         form = f"onnx {bundle.manifest.precision}"
-        weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, starts)
+        weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, processes=starts)
         costs = dict(zip(("teacher", "student"), weights.of, strict=True))
         measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
         cost = costs["student"]

@@ -23,6 +23,7 @@ from limbeck import catalog
 from limbeck.bundle import Bundle, seal
 from limbeck.errors import BundleError, ExportError, TeacherError
 from limbeck.graph import Graph
+from limbeck.modalities._pruning import special_ids
 from limbeck.pipeline.student import GOLDEN, full_modality
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import Run, write_json
@@ -30,7 +31,7 @@ from limbeck.targets._torch_export import write_module
 from limbeck.teachers._for_export import logits_module
 from limbeck.types import digest
 from limbeck.verify.exported import check_exported
-from limbeck.verify.footprint import Footprints, Model, footprints
+from limbeck.verify.footprint import PROCESSES, Footprints, Model, footprints
 
 FOLDER, WRITTEN = "teacher-onnx", Path("evidence") / "teacher.json"
 _LONG = "x " * 10_000
@@ -79,7 +80,13 @@ def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
 
 
 def weighed(
-    run: Run, teacher: Any, written: Bundle | str, student: Model, queries: Sequence[Any], cold_starts: int, threads: int = 1
+    run: Run,
+    teacher: Any,
+    written: Bundle | str,
+    student: Model,
+    queries: Sequence[Any],
+    threads: int = 1,
+    processes: int = PROCESSES,
 ) -> Footprints:
     """The footprints of teacher and student, in this order, measured in turns by the same code.
 
@@ -89,16 +96,16 @@ def weighed(
         written: what `teacher_bundle` gave.
         student: with its bundle.
         queries: held-out payloads.
-        cold_starts: how many new processes each bundle is loaded in.
         threads: of ONNX Runtime, and of torch where the teacher has no file.
+        processes: how many new processes each bundle is loaded in.
     """
     if isinstance(written, Bundle):
-        return footprints([Model("onnx float32", teacher.parameters, written), student], queries, threads, cold_starts)
+        return footprints([Model("onnx float32", teacher.parameters, written), student], queries, threads, processes)
     size = 4 * teacher.parameters
     asked = Model("torch float32", teacher.parameters, answer=lambda payload: teacher.answer([payload], LOGITS), bytes=size)
     torch.set_num_threads(threads)
     try:
-        found = footprints([asked, student], queries, threads, cold_starts)
+        found = footprints([asked, student], queries, threads, processes)
     finally:
         torch.set_num_threads(run.threads)
     note = f"The teacher's latency is torch's and not that of an ONNX file, which would be shorter: {written}"
@@ -109,21 +116,14 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
     """The teacher's file in its bundle, held against the teacher."""
     target = catalog.find("targets", "onnx")()
     path = draft / target.filename
-    modality = full_modality(run, teacher).with_special_tokens()
-    member = getattr(teacher, "members", (teacher,))[0]
-    texts = [*GOLDEN, _LONG]
-    for text, theirs, ours in zip(texts, member.encode(texts), modality.encode(texts), strict=True):
-        if not np.array_equal(theirs, ours):
-            raise TeacherError(
-                f"its tokenizer reads {text[:40]!r} as {theirs[:8].tolist()}, a bundle would as {ours[:8].tolist()}"
-            )
     with logits_module(teacher) as module:
+        modality = _read_alike(full_modality(run, teacher).with_special_tokens(), teacher)
         if (graph := _graph(teacher)) is not None:
             target.write(graph, path)
         else:
             _export(module, modality, path)
-        pieces = len(member.token_embeddings())
-        check_exported(module, target.load(path, run.threads), pieces, teacher.max_tokens)
+        texts_own = sorted(set(range(len(teacher.token_embeddings()))) - special_ids(teacher.tokenizer_json()))
+        check_exported(module, target.load(path, run.threads), np.array(texts_own), teacher.max_tokens)
     written = target.load(path)
     golden_BC = written(modality.collate(modality.encode(GOLDEN)))
     size = max(1.0, float(np.abs(golden_BC).max()))
@@ -140,6 +140,22 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
         golden={"payloads": list(GOLDEN), "logits": golden_BC.tolist(), "tolerance": 10 * target.tolerance * size},
         model=path,
     )
+
+
+def _read_alike(modality: Any, teacher: Any) -> Any:
+    """The modality, if it gives the ids that the teacher's own tokenizer gives.
+
+    Raises:
+        TeacherError: it does not.
+    """
+    member = getattr(teacher, "members", (teacher,))[0]
+    texts = [*GOLDEN, _LONG]
+    for text, theirs, ours in zip(texts, member.encode(texts), modality.encode(texts), strict=True):
+        if not np.array_equal(theirs, ours):
+            raise TeacherError(
+                f"its tokenizer reads {text[:40]!r} as {theirs[:8].tolist()}, a bundle would as {ours[:8].tolist()}"
+            )
+    return modality
 
 
 def _graph(teacher: Any) -> Graph | None:

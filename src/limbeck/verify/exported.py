@@ -1,6 +1,6 @@
 """Whether a written file computes what its torch module computes, over a sweep of shapes. Knows arrays; knows nothing of texts.
 
-Letters: B examples, T positions, C classes.
+Letters: B examples, T positions, V token ids, C classes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from limbeck.errors import ParityError
@@ -21,7 +22,7 @@ TOLERANCE = 1e-4
 def check_exported(
     module: nn.Module,
     written: Runner,
-    ids: int,
+    ids_V: NDArray[np.int64],
     longest: int,
     *,
     batch_sizes: Sequence[int] = (1, 2, 7, 32),
@@ -34,7 +35,7 @@ def check_exported(
     Args:
         module: from ids and mask to logits (B, C), on the CPU.
         written: the file, loaded.
-        ids: how many token ids there are.
+        ids_V: the token ids to draw from. A padding id is none of them: some models count positions by it.
         longest: the most positions.
 
     Raises:
@@ -46,7 +47,7 @@ def check_exported(
         for length in sorted({1, min(5, longest), longest}):
             lengths_B1 = 1 + (length - 1 + 3 * np.arange(batch)[:, None]) % length  # the first row is whole
             mask_BT = (np.arange(length) < lengths_B1).astype(np.float32)
-            ids_BT = np.where(mask_BT > 0, dice.integers(0, ids, mask_BT.shape), 0)
+            ids_BT = np.where(mask_BT > 0, dice.choice(ids_V, mask_BT.shape), 0)
             with torch.inference_mode():
                 expected_BC = module(torch.from_numpy(ids_BT), torch.from_numpy(mask_BT)).float().numpy()
             where = f"at batch {batch} and length {length}"
