@@ -11,7 +11,9 @@ import limbeck
 def main(data: str, teacher: str, out: str) -> None:
     report = limbeck.distill({"data": {"train": data, "test_share": 0.3}, "views": {"per_record": 4}}, teacher=teacher, out=out)
     compared = report.against("teacher")
-    print(f"the student gives the teacher's answer to {compared.agreement.estimate:.1%} of the messages: {report.verdict.value}")
+    print(
+        f"the student gives the teacher's answer to {compared.agreement.estimate:.1%} of the messages: {report.verdict.value}"
+    )
     print(f"{report.student.footprint.bytes:,} bytes, {report.student.footprint.latency.p50_us:.0f} µs a message")
     for answer in limbeck.load(report.bundle).predict(["where is my parcel?", ""]):
         print(f"{answer.label} ({answer.probability:.2f})")
