@@ -211,7 +211,8 @@ def _remarks(report: Report, there: dict[str, Measured]) -> Iterable[str]:
     if report.student.footprint and report.student.footprint.latency:
         yield "Latency: one query at a time on one thread, tokenising included, the models taking turns."
     if any(p.difference is not None for p in report.comparisons):
-        yield "Bounds are one-sided at 95%; those of classes hold for all classes at once. McNemar's p decides nothing."
+        together = "; those of classes hold for all classes at once" if any(k.difference for k in report.classes) else ""
+        yield f"Bounds are one-sided at 95%{together}. McNemar's p decides nothing."
     yield from (f"{note}." for note in report.notes)
 
 
