@@ -199,8 +199,22 @@ def test_missing_parts_leave_no_holes() -> None:
     assert "1.26 MB" in only
 
 
+def test_labels_are_shown_as_they_are_and_move_no_cursor() -> None:
+    odd = ["[bold]refund[/bold]", "[/]", "a\nb\x1b[2J", "退款" * 30]
+    classes = tuple(replace(CLASSES[0], label=label) for label in odd)
+    found = text(replace(WHOLE, classes=classes, notes=("the student never answers '[red]'",)))
+    assert "[bold]refund[/bold] " in found
+    assert "\n[/] " in found
+    assert "\x1b" not in found
+    assert "never answers '[red]'" in found
+    assert max(len(line.rstrip()) + line.count("退") + line.count("款") for line in found.splitlines()) <= 80
+
+
 def test_abstention_in_words() -> None:
-    assert "Below a probability of 0.42 it abstains; the 96% that it answers are as accurate as the teacher." in flowing(WHOLE)
+    assert (
+        "Below a probability of 0.42 it abstains: of those rows it answers 96%, as accurately as the teacher all."
+        in flowing(WHOLE)
+    )
     never = replace(WHOLE, calibration=Calibration(1.31, 0.0, 1.0, 958, threshold_found=False))
     assert "No confidence makes the answers as good as the teacher's, so the student never abstains." in flowing(never)
 
