@@ -263,5 +263,10 @@ def test_bca_against_scipy() -> None:
     assert ours is not None
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
     assert mean_interval(values[:9]) is None
+    many = np.random.default_rng(5).exponential(size=60_000)
+    wide, narrow = mean_interval(many), mean_interval(many[:50_000])
+    assert wide is not None
+    assert narrow is not None
+    assert wide.high - wide.low == pytest.approx((narrow.high - narrow.low) * (5 / 6) ** 0.5, rel=0.05)
     still = mean_interval(np.zeros(50))
     assert still == Interval(0.0, 0.0, 0.0)

@@ -121,3 +121,13 @@ def test_the_fingerprint_knows_everything_but_the_place() -> None:
     assert base.fingerprint() == Recipe.read({"data": {"train": "x"}, "student": {"width": 128}}).fingerprint()
     assert base.fingerprint() != Recipe.read({"data": {"train": "x"}, "seed": 1}).fingerprint()
     assert Recipe.read(base).fingerprint() == base.fingerprint()
+
+
+def test_gates_are_strict_and_optional() -> None:
+    asked = Recipe.read({"data": {"train": "x"}}, ["verify.gates.class_drop=0.1", "verify.gates.bytes=3000000"]).verify
+    assert asked.gates.model_dump(exclude_none=True) == {"bytes": 3_000_000, "class_drop": 0.1}
+    assert (asked.least_agreement, asked.cross_fit_below, asked.folds, asked.repeats) == (0.9, 1000, 5, 2)
+    with pytest.raises(RecipeError) as caught:
+        Recipe.read({"data": {"train": "x"}, "verify": {"gates": {"class_dorp": 0.1, "ece": 2.0}, "folds": 1}})
+    for message in ("verify.gates.class_dorp: unknown key. Did you mean 'class_drop'?", "verify.gates.ece: ", "verify.folds: "):
+        assert message in str(caught.value)

@@ -7,6 +7,7 @@ classes that lost most, gates and notes. A part that was not measured leaves out
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.constrain import Constrain
@@ -206,17 +207,25 @@ def _remarks(report: Report, there: dict[str, Measured]) -> Iterable[str]:
         if not c.threshold_found:
             yield "No confidence makes the answers as good as the teacher's, so the student never abstains."
         elif c.threshold > 0:
-            good = "as accurate as the teacher" if c.against == "labels" else "in line with the teacher as often as asked"
-            yield f"Below a probability of {c.threshold:.2f} it abstains; the {w.percent(c.answered, 0)} that it answers are {good}."
+            good = "as accurately as the teacher all" if c.against == "labels" else "as the teacher does as often as asked"
+            yield f"Below a probability of {c.threshold:.2f} it abstains: of those rows it answers {w.percent(c.answered, 0)}, {good}."
     if report.student.footprint and report.student.footprint.latency:
         yield "Latency: one query at a time on one thread, tokenising included, the models taking turns."
     if any(p.difference is not None for p in report.comparisons):
-        yield "Bounds are one-sided at 95%; those of classes hold for all classes at once. McNemar's p decides nothing."
+        together = "; those of classes hold for all classes at once" if any(k.difference for k in report.classes) else ""
+        yield f"Bounds are one-sided at 95%{together}. McNemar's p decides nothing."
     yield from (f"{note}." for note in report.notes)
 
 
+class _Rows(Table):
+    """A table whose cells are taken as they are: a label of a customer may hold brackets, or characters that no terminal should get."""
+
+    def add_row(self, *cells: RenderableType | None, **settings: Any) -> None:
+        super().add_row(*(Text(w.clean(c)) if isinstance(c, str) else c for c in cells), **settings)
+
+
 def _table(first: str, *columns: str, left: tuple[str, ...] = ()) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = _Rows(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column(first, no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
@@ -236,9 +245,11 @@ def _filled(table: Table, lines: list[tuple[str, Callable[[str], str]]], there: 
 
 def _item(said: str) -> RenderableType:
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row("·", said[0].upper() + said[1:])
+    grid.add_row("·", Text(w.clean(said[0].upper() + said[1:])))
     return grid
 
 
-def _cut(label: str, most: int = 30) -> str:
-    return label if len(label) <= most else label[: most - 1] + "…"
+def _cut(label: str, most: int = 30) -> Text:
+    found = Text(w.clean(label))
+    found.truncate(most, overflow="ellipsis")
+    return found

@@ -102,3 +102,8 @@ def rows(number: int) -> str:
 def figure(value: float) -> str:
     """A number of any size without idle digits: "3,000,000", "0.985"."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def clean(text: str) -> str:
+    """A text in one line that cannot move a cursor: what is not printable becomes U+FFFD."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
