@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,17 @@ def environment(work: Path) -> Path:
     return python
 
 
-def started(command: list[str], clean: dict[str, str]) -> tuple[float, float]:
-    """Seconds from the fork to the first answer, and peak megabytes (10^6 bytes) of the process."""
+@dataclass(frozen=True)
+class Start:
+    """One new process: seconds from the fork to the first answer, seconds of a core that it took, and its peak in 10^6 bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def started(command: list[str], clean: dict[str, str]) -> Start:
+    """Start a process and measure it."""
     began = time.time()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=clean)
     assert process.stdout is not None
@@ -68,7 +78,8 @@ def started(command: list[str], clean: dict[str, str]) -> tuple[float, float]:
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, process.returncode
-    return answered - began, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    return Start(answered - began, used.ru_utime + used.ru_stime, peak)
 
 
 def main(bundle: Path, work: Path, starts: int) -> tuple[dict[str, float], dict[str, str]]:
@@ -79,18 +90,16 @@ def main(bundle: Path, work: Path, starts: int) -> tuple[dict[str, float], dict[
     found = json.loads(done.stdout)
     assert not found["there"], f"the base install holds {found['there']}"
     loaded = {name.split(".")[0] for name in found["modules"]}
-    quiet, seconds, peaks, shares = [], [], [], []
+    every, shares = [], []
     for _ in range(starts):
         company = Company()
-        took, peak = started([python, "-c", ANSWER, str(bundle)], clean)
-        share = company.share()
-        seconds.append(took)
-        peaks.append(peak)
-        shares.append(share)
-        if share <= BUSY:
-            quiet.append(took)
+        every.append(started([python, "-c", ANSWER, str(bundle)], clean))
+        shares.append(company.share())
+    quiet = [start.seconds for start, share in zip(every, shares, strict=True) if share <= BUSY]
+    seconds = [start.seconds for start in every]
     figures: dict[str, float] = {
-        "peak_mb": max(peaks),
+        "peak_mb": max(start.peak_mb for start in every),
+        "cpu_seconds_to_first_answer": float(np.median([start.cpu_seconds for start in every])),
         "seconds_to_first_answer": float(np.median(quiet or seconds)),
         "seconds_to_first_answer_least": min(seconds),
         "seconds_to_first_answer_p95": float(np.percentile(quiet or seconds, 95)),

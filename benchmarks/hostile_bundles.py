@@ -2,7 +2,7 @@
 
     python benchmarks/hostile_bundles.py --json work/hostile.json [--mutations 100000] [--resealed 5000]
 
-Hostile: every case of hostile_cases.py and hostile_models.py, its hashes made right where an attacker would, must be refused with an
+Hostile: every case of the files hostile_*.py, its hashes made right where an attacker would, must be refused with an
 error of limbeck's whose message names what is wrong. Mutations: bits, bytes, ends, insertions, chunks doubled, swapped or lost, in any
 file of the folder, in the zip form, and in signed bundles that are loaded with a key; hashes are left as they are, and all must be
 refused, by name, by `Bundle.open`, which parses nothing but the manifest. Resealed: mutations of the model file after which an attacker
@@ -26,8 +26,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hostile_archives as archives_and_keys
 import hostile_cases as cases
-import hostile_models as models
+import hostile_models  # noqa: F401  they register their cases
+import hostile_specs  # noqa: F401
 from harness import arguments, write
 from limbeck.bundle import Bundle
 from limbeck.errors import LimbeckError
@@ -85,7 +87,7 @@ def mutations(count: int, seed: int) -> Counter[str]:
     found: Counter[str] = Counter()
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as place:
-        signed, public = models.signed(Path(place))
+        signed, public = archives_and_keys.signed(Path(place))
         forms: list[tuple[str, dict[str, bytes], Path | None]] = [
             ("folder", cases.good(), None),
             ("numpy folder", cases.good("numpy"), None),
@@ -95,7 +97,10 @@ def mutations(count: int, seed: int) -> Counter[str]:
         for name, content, key in forms:
             (Path(place) / name).mkdir()
             folders.append((name, cases.write(Path(place) / name, content), content, key))
-        archives = [("zip", models.zipped(cases.good()), None), ("signed zip", models.zipped(forms[2][1]), public)]
+        archives = [
+            ("zip", archives_and_keys.zipped(cases.good()), None),
+            ("signed zip", archives_and_keys.zipped(forms[2][1]), public),
+        ]
         for _ in range(count):
             if dice.random() < 0.6:
                 form, folder, content, key = dice.choice(folders)
@@ -165,7 +170,7 @@ def _resealed(number: int, seed: int) -> dict[str, Any]:
     kind, changed = mutated(cases.good()["model.onnx"], dice)
     content = cases.resealed({"model.onnx": changed})
     began = time.perf_counter()
-    outcome = _refusal(lambda: _answer(Bundle.from_zip(models.zipped(content))), "")
+    outcome = _refusal(lambda: _answer(Bundle.from_zip(archives_and_keys.zipped(content))), "")
     return {"outcome": outcome, "name": kind, "message": "", "seconds": time.perf_counter() - began}
 
 
@@ -204,11 +209,11 @@ def with_key(count: int, seed: int) -> Counter[str]:
     """How resealed bundles that keep the old signature end where a key is given."""
     found: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as place:
-        signed, public = models.signed(Path(place))
+        signed, public = archives_and_keys.signed(Path(place))
         signature = (signed / "manifest.sig").read_bytes()
         for number in range(count):
             _, changed = mutated(cases.good()["model.onnx"], random.Random(seed * 1_000_003 + number))
-            data = models.zipped({**cases.resealed({"model.onnx": changed}), "manifest.sig": signature})
+            data = archives_and_keys.zipped({**cases.resealed({"model.onnx": changed}), "manifest.sig": signature})
             found[
                 _refusal(lambda data=data: Bundle.from_zip(data, "bundle.zip", public), "manifest.sig is not a signature")
             ] += 1

@@ -215,9 +215,6 @@ class Objective(Protocol):
         ...
 
 
-# --- rooms of floor 2 -------------------------------------------------------------------------------------
-
-
 @runtime_checkable
 class Modality(Protocol):
     """Raw payloads to arrays, torch-free, the same code when training and when serving."""

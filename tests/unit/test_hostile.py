@@ -12,9 +12,9 @@ from limbeck.errors import LimbeckError
 from limbeck.runtime.predict import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-import hostile_bundles
+import hostile_archives
+import hostile_bundles  # registers the cases of all files
 import hostile_cases
-import hostile_models
 
 CASES = hostile_cases.CASES
 
@@ -24,7 +24,7 @@ def test_the_good_bundle_from_which_they_are_made_answers(tmp_path: Path) -> Non
         (tmp_path / target).mkdir()
         folder = hostile_cases.write(tmp_path / target, hostile_cases.good(target))
         assert load(folder).predict(["hello"])[0].label in hostile_cases.LABELS
-    path, public = hostile_models.signed(tmp_path)
+    path, public = hostile_archives.signed(tmp_path)
     assert load(path, key=public).predict(["hello"])[0].label in hostile_cases.LABELS
 
 

@@ -78,7 +78,7 @@ def test_what_students_write_is_accepted_and_followed(family: str, tmp_path, mon
     data = (tmp_path / "m.onnx").read_bytes()
     agree(data)
     missed = []
-    made = sizes._made
+    made = sizes.made
 
     def spy(node, inputs):
         try:
@@ -88,7 +88,7 @@ def test_what_students_write_is_accepted_and_followed(family: str, tmp_path, mon
         missed.extend([node.op] if not found or found[0].shape is None else [])
         return found
 
-    monkeypatch.setattr(sizes, "_made", spy)
+    monkeypatch.setattr(sizes, "made", spy)
     check_sizes(check(data), Reader("here"))
     assert missed == []  # every shape of our own graphs is known, so a bomb cannot hide behind one that is not
 
@@ -109,14 +109,14 @@ def test_the_shapes_that_are_followed_are_those_that_onnx_infers(
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     theirs = {v.name: [d.dim_value or None for d in v.type.tensor_type.shape.dim] for v in inferred.graph.value_info}
     found: dict[str, tuple[int, ...]] = {}
-    made = sizes._made
+    made = sizes.made
 
     def spy(node, inputs):
         result = made(node, inputs)
         found[node.outputs[0]] = result[0].shape
         return result
 
-    monkeypatch.setattr(sizes, "_made", spy)
+    monkeypatch.setattr(sizes, "made", spy)
     check_sizes(check((tmp_path / "m.onnx").read_bytes()), Reader("here"))
     compared = 0
     for name, dims in theirs.items():

@@ -159,3 +159,32 @@ def test_operations_take_any_text(text: str) -> None:
         assert abs(len(typos(text, dice)) - len(text)) <= 2
     if text.split():
         assert drop_words(text, 0.99, dice)
+
+
+PATTERNS = [
+    # how GPT-2, CLIP, GPT-4, o200k, Llama 3, DeepSeek and digit groups from the right are split
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}",
+    r"\p{N}{1,3}(?=(?:\p{N}{3})*(?:\P{N}|$))",
+    r"(?<=\s)\d+",
+]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_the_patterns_of_well_known_tokenizers_are_read(pattern: str) -> None:
+    text, _ = Text.tiny()
+    spec = json.loads(json.dumps(text.spec()))
+    spec["tokenizer"]["pre_tokenizer"] = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    assert Text.from_spec(spec).encode(["hello 123"])[0].size
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|aa)*b", r"((ab?)){2,}c", r"(?:(?:x*)y)*z", r"(a)\1", r"(?<n>a)\k<n>", r"(\p{L}+\s?)*$"])
+def test_patterns_that_may_never_end_are_refused(pattern: str) -> None:
+    text, _ = Text.tiny()
+    spec = json.loads(json.dumps(text.spec()))
+    part = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    spec["tokenizer"]["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [part]}
+    with pytest.raises(DataError, match="would never end"):
+        Text.from_spec(spec)

@@ -19,9 +19,10 @@ _MOST_ID = 2**31
 _MOST_PATTERN = 4_000  # characters
 _MOST_REPETITIONS = 60  # in one pattern
 _MOST_PARTS = 200
-_CLASS = re.compile(r"\\.|\[(?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.|\[[^\]]*\])*\])*\]", re.DOTALL)
-_REPEATED_GROUP = re.compile(r"\)\s*(?:[*+]|\{\d*,?\d*\})")
-_NOT_REGULAR = re.compile(r"\(\?(?:<[=!]|[PR&0-9(]|<\w)|\\[1-9kg]")
+_ONE_SIGN = re.compile(r"\\[pP]\{\^?\w+\}|\\.|\[(?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.|\[[^\]]*\])*\])*\]", re.DOTALL)
+_REFERS = re.compile(r"\\[1-9kg]|\(\?(?:[R&0-9(]|P[=>])")
+_MODE = re.compile(r"\?(?:[:=!>]|<[=!]|[a-z-]+:)")  # what may stand behind an opening bracket
+_REPEATED = re.compile(r"[*+]|\{\d*,?\d*\}")
 
 
 def checked(spec: Any) -> Json:
@@ -71,14 +72,31 @@ def _patterns(part: Any) -> Iterator[str]:
 
 
 def _check_pattern(pattern: str, part: str) -> None:
-    bare = _CLASS.sub("x", pattern)  # without classes and escaped signs; an escape of one sign says nothing about repetition
     if len(pattern) > _MOST_PATTERN:
+        raise DataError(f"a pattern of the tokenizer's {part} has {len(pattern):,} characters; at most {_MOST_PATTERN:,} are read")
+    bare = _ONE_SIGN.sub("x", pattern)
+    if _REFERS.search(pattern) or any(_branches(body) for body in _repeated_groups(bare)):
         raise DataError(
-            f"a pattern of the tokenizer's {part} has {len(pattern):,} characters; at most {_MOST_PATTERN:,} are read"
-        )
-    if _REPEATED_GROUP.search(bare) or _NOT_REGULAR.search(pattern):
-        raise DataError(
-            f"the pattern {pattern!r:.120} of the tokenizer's {part} repeats a group or refers to one, and may never end on some texts"
+            f"the pattern {pattern!r:.120} of the tokenizer's {part} repeats a group that can match in several ways, or refers to a "
+            "group: on some texts it would never end"
         )
     if len(re.findall(r"[*+{]", bare)) > _MOST_REPETITIONS:
         raise DataError(f"the pattern {pattern!r:.120} of the tokenizer's {part} has more than {_MOST_REPETITIONS} repetitions")
+
+
+def _repeated_groups(bare: str) -> Iterator[str]:
+    """What stands in the groups of a pattern that are repeated."""
+    opened: list[int] = []
+    for at, sign in enumerate(bare):
+        if sign == "(":
+            opened.append(at)
+        elif sign == ")" and opened:
+            start = opened.pop()
+            if _REPEATED.match(bare, at + 1):
+                yield bare[start + 1 : at]
+
+
+def _branches(body: str) -> bool:
+    """Whether a group can match one text in several ways: three digits cannot, one or more can."""
+    mode = _MODE.match(body)
+    return re.search(r"[*+?|{]", re.sub(r"\{\d+\}", "", body[mode.end() :] if mode else body)) is not None
