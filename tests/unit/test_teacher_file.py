@@ -11,7 +11,7 @@ from torch import nn
 
 from limbeck import load
 from limbeck.bundle import Bundle
-from limbeck.errors import ExportError, ParityError, TeacherError
+from limbeck.errors import ExportError, MissingExtraError, ParityError, TeacherError
 from limbeck.pipeline import shipped
 from limbeck.pipeline.shipped import FOLDER, WRITTEN, teacher_bundle, weighed
 from limbeck.recipe import Recipe
@@ -219,6 +219,16 @@ def test_weights_that_one_file_cannot_hold(bert, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(_torch_export, "_MOST_BYTES", 1000)
     example = torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3)
     with pytest.raises(ExportError, match="one ONNX file holds at most 1,000"):
+        write_module(bert.module, *example, tmp_path / "model.onnx", 12)
+
+
+def test_an_onnxscript_that_is_too_old_is_no_fault_of_the_teacher(bert, tmp_path, monkeypatch) -> None:
+    def export(*args, **settings):
+        raise ModuleNotFoundError("No module named 'onnxscript._framework_apis.torch_9'")
+
+    monkeypatch.setattr(torch.onnx, "export", export)
+    example = torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3)
+    with pytest.raises(MissingExtraError, match=r"newer onnxscript than .*torch_9.*pip install --upgrade onnxscript"):
         write_module(bert.module, *example, tmp_path / "model.onnx", 12)
 
 

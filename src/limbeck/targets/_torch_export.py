@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from limbeck.errors import ExportError, missing_extra
+from limbeck.errors import ExportError, MissingExtraError, missing_extra
 
 OPSET = 18
 _MOST_BYTES = 2**31 - 2**20  # of one protobuf message, less what the graph itself takes
@@ -35,13 +35,13 @@ def write_module(module: nn.Module, ids_BT: Tensor, mask_BT: Tensor, path: Path,
         longest: the most positions that the module can read.
 
     Raises:
-        MissingExtraError: onnx or onnxscript is not installed.
+        MissingExtraError: onnx or onnxscript is not installed, or onnxscript is older than this torch needs.
         ExportError: the exporter refuses, or one file cannot hold so many weights.
     """
     assert min(ids_BT.shape) >= 2, tuple(ids_BT.shape)
     try:
         import onnx
-        import onnxscript  # noqa: F401  torch's exporter needs it and says so in a sentence of its own
+        import onnxscript
     except ImportError as error:
         raise missing_extra(error.name or "onnxscript", "train", "writing a torch module as an ONNX file") from error
     size = sum(p.numel() * p.element_size() for p in module.parameters())
@@ -62,6 +62,11 @@ def write_module(module: nn.Module, ids_BT: Tensor, mask_BT: Tensor, path: Path,
                 verbose=False,
             )
             model = program.model_proto
+    except ImportError as error:  # each torch asks for a part of onnxscript that older ones lack
+        raise MissingExtraError(
+            f"torch {torch.__version__} needs a newer onnxscript than {onnxscript.__version__} to write an ONNX file ({error}). "
+            "Run: pip install --upgrade onnxscript"
+        ) from error
     except Exception as error:  # the exporter raises many kinds, with pages of advice
         cause = error.__cause__ or error
         first = next((line.strip() for line in str(cause).splitlines() if line.strip()), "")

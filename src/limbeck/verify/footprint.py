@@ -1,6 +1,6 @@
 """What models cost on this machine: bytes, latency, memory, cold start. Knows bundles, clocks and processes; knows nothing of training.
 
-All models are measured by the same code and take turns, so a slow minute of the machine falls on all alike.
+All models are measured by the same code and take turns, so a slow minute of the machine falls on all of them.
 """
 
 from __future__ import annotations
@@ -109,9 +109,10 @@ def footprints(models: Sequence[Model], queries: Sequence[Any], threads: int = 1
     share = company.share()
     notes: tuple[str, ...] = ()
     if share > BUSY:
+        # Not even their ratio: a large model that shares its caches with others loses twice as much as a small one.
         notes = (
-            f"Others took {share:.0%} of the cores while latency and cold start were measured: compare these figures with each "
-            "other, and with no other report's.",
+            f"Others took {share:.0%} of the cores while latency and cold start were measured, so these figures and their ratios "
+            "are void. Verify again on a quiet machine.",
         )
     return Footprints(tuple(map(_footprint, models, times, starts)), notes)
 
