@@ -113,6 +113,7 @@ def prove(
             notes=(*compared.notes, *weights.notes),
             seconds=run.seconds,
             bundle=str(bundle.path),
+            provable_margin=compared.provable_margin,
             lineage={
                 "limbeck": __version__,
                 "recipe": recipe.fingerprint(),
