@@ -115,6 +115,7 @@ def main(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str,
         bag = limbeck.distill(recipe, out=folder / "bag", progress=progress)
         teacher = str(folder / "bag" / "teacher")
         encoded = {**recipe, "student": {"family": "encoder", "layers": 2}, "signals": str(folder / "bag" / "signals")}
+        encoded["verify"] = {"control": False}  # it is held against its teacher
         encoder = limbeck.distill(encoded, teacher=teacher, out=folder / "encoder", progress=watch)
         read = limbeck.Recipe.read(recipe, values={"out": str(folder / "bag")})
         with open_run(read, watch) as run:

@@ -29,11 +29,14 @@ class TextClassification:
             >>> TextClassification().answers(np.array([[0.0, 0.0, 1.0]]), ["a", "b", "c"], threshold=0.9)[0].abstain
             True
         """
-        scaled_BC = np.asarray(logits_BC, np.float64) / temperature
-        shifted_BC = np.exp(scaled_BC - scaled_BC.max(axis=1, keepdims=True))
-        probabilities_BC = shifted_BC / shifted_BC.sum(axis=1, keepdims=True)
-        found = []
-        for best, row in zip(probabilities_BC.argmax(axis=1), probabilities_BC, strict=True):
-            probability = float(row[best])
-            found.append(Prediction(labels[int(best)], probability, probability < threshold))
-        return found
+        # Of each row one probability is asked: 1 / sum(exp(z - highest)). A bag's network takes no longer than a softmax in full, so
+        # one row goes its own way: half of the time that numpy needs for a batch of one.
+        if len(logits_BC) == 1:
+            row_C = logits_BC[0]
+            bests = [int(row_C.argmax())]
+            probabilities = [1.0 / float(np.add.reduce(np.exp((row_C - row_C[bests[0]]) * (1.0 / temperature))))]
+        else:
+            below_BC = (logits_BC - logits_BC.max(axis=1, keepdims=True)) * (1.0 / temperature)
+            bests = logits_BC.argmax(axis=1).tolist()
+            probabilities = (1.0 / np.add.reduce(np.exp(below_BC), axis=1)).tolist()
+        return [Prediction(labels[best], p, p < threshold) for best, p in zip(bests, probabilities, strict=True)]
