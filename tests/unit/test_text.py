@@ -176,11 +176,18 @@ PATTERNS = [
 def test_the_patterns_of_well_known_tokenizers_are_read(pattern: str) -> None:
     text, _ = Text.tiny()
     spec = json.loads(json.dumps(text.spec()))
-    spec["tokenizer"]["pre_tokenizer"] = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    spec["tokenizer"]["pre_tokenizer"] = {
+        "type": "Split",
+        "pattern": {"Regex": pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
     assert Text.from_spec(spec).encode(["hello 123"])[0].size
 
 
-@pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|aa)*b", r"((ab?)){2,}c", r"(?:(?:x*)y)*z", r"(a)\1", r"(?<n>a)\k<n>", r"(\p{L}+\s?)*$"])
+@pytest.mark.parametrize(
+    "pattern", [r"(a+)+$", r"(a|aa)*b", r"((ab?)){2,}c", r"(?:(?:x*)y)*z", r"(a)\1", r"(?<n>a)\k<n>", r"(\p{L}+\s?)*$"]
+)
 def test_patterns_that_may_never_end_are_refused(pattern: str) -> None:
     text, _ = Text.tiny()
     spec = json.loads(json.dumps(text.spec()))

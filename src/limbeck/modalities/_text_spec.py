@@ -73,7 +73,9 @@ def _patterns(part: Any) -> Iterator[str]:
 
 def _check_pattern(pattern: str, part: str) -> None:
     if len(pattern) > _MOST_PATTERN:
-        raise DataError(f"a pattern of the tokenizer's {part} has {len(pattern):,} characters; at most {_MOST_PATTERN:,} are read")
+        raise DataError(
+            f"a pattern of the tokenizer's {part} has {len(pattern):,} characters; at most {_MOST_PATTERN:,} are read"
+        )
     bare = _ONE_SIGN.sub("x", pattern)
     if _REFERS.search(pattern) or any(_branches(body) for body in _repeated_groups(bare)):
         raise DataError(
