@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from hostile_cases import Content, Made, add, case, good, plain, resealed
+from limbeck.onnx_file.operators import OPERATORS
 
 Change = Callable[[Any], object]
 
@@ -250,3 +252,66 @@ def model_with_other_weights(folder: Path) -> Made:
 @case("model.onnx")
 def model_of_wrong_types(folder: Path) -> Made:
     return _onnx(lambda m: _first(m, _node("And", ["mask", "mask"])))(folder)
+
+
+# --- models that are well-formed, and of which nobody knows what they do -----------------------------------------
+
+
+def restructured(dice: random.Random) -> tuple[str, bytes]:
+    """The good model after one to three changes that an attacker makes with the onnx package: operators, inputs, numbers, shapes."""
+    model, made = _model(), []
+    for _ in range(dice.choice((1, 1, 2, 3))):
+        nodes, tensors = model.graph.node, model.graph.initializer
+        node, tensor = dice.choice(nodes), dice.choice(tensors)
+        kind = dice.choice(("operator", "input", "attribute", "new_node", "shape", "dtype", "numbers", "declared"))
+        made.append(kind)
+        names = [*(t.name for t in tensors), *(n.output[0] for n in nodes), "ids", "mask"]
+        match kind:
+            case "operator":
+                node.op_type = dice.choice(sorted(OPERATORS))
+            case "input" if node.input:
+                node.input[dice.randrange(len(node.input))] = dice.choice(names)
+            case "attribute" if node.attribute:
+                attribute = dice.choice(node.attribute)
+                number = dice.choice((-(2**63), -(2**31), -2, -1, 0, 1, 2, 3, 7, 2**31, 2**63 - 1))
+                if attribute.type == 2:
+                    attribute.i = number
+                elif attribute.type == 7:
+                    attribute.ints[:] = [number] * dice.randrange(4)
+            case "new_node":
+                op = dice.choice(sorted(OPERATORS))
+                fewest, most, _, declared = OPERATORS[op]
+                inputs = [dice.choice(names) for _ in range(dice.randint(fewest, min(most, fewest + 2)))]
+                attributes = {
+                    name: _ANY[letter[0]](dice)
+                    for name, letter in (a.split(":") for a in declared.split())
+                    if "!" in letter or dice.random() < 0.3
+                }
+                nodes.insert(
+                    dice.randrange(len(nodes) + 1), helper.make_node(op, inputs, [f"new{dice.random()}"], **attributes)
+                )
+            case "shape":
+                size = int(np.prod(tensor.dims)) if len(tensor.dims) else 1
+                tensor.dims[:] = dice.choice(([size], [1, size], [size, 1], [1] * 8 + [size], [size, 0][:1]))
+            case "dtype":
+                tensor.data_type = dice.choice((1, 2, 3, 6, 7, 9, 10, 11, 12, 13, 16))
+            case "numbers":
+                length = len(tensor.raw_data)
+                tensor.raw_data = dice.choice((bytes(length), b"\xff" * length, dice.randbytes(length)))
+            case "declared":
+                value = dice.choice((*model.graph.input, *model.graph.output))
+                value.type.tensor_type.elem_type = dice.choice((1, 3, 7, 9))
+    data = model.SerializeToString()
+    return ("+".join(made), data) if data != good()["model.onnx"] else restructured(dice)
+
+
+_NUMBERS = (-(2**31), -3, -1, 0, 1, 2, 3, 65_536)
+_ANY: dict[str, Callable[[random.Random], Any]] = {
+    "i": lambda dice: dice.choice(_NUMBERS),
+    "f": lambda dice: dice.choice((-1.0, 0.0, 1e-30, 1.0, 1e30, float("inf"))),
+    "s": lambda dice: dice.choice(("", "linear", "constant", "edge", "SAME_UPPER", "none", "add", "x" * 1_000)),
+    "t": lambda dice: numpy_helper.from_array(np.array([dice.choice(_NUMBERS)], dice.choice((np.float32, np.int64, np.int8)))),
+    "I": lambda dice: [dice.choice(_NUMBERS) for _ in range(dice.randint(1, 4))],
+    "F": lambda dice: [dice.choice((0.0, 1.0, 1e30)) for _ in range(dice.randint(1, 3))],
+    "S": lambda dice: ["x"],
+}
