@@ -103,9 +103,8 @@ def test_a_backbone_of_berts_kind_is_written_operator_by_operator(kind: str, tok
     says_the_same(bundle, teacher)
 
 
-@pytest.mark.parametrize("kind", ["mpnet", "deberta-v2"])
-def test_a_teacher_with_a_head_of_its_own_goes_through_the_exporter(kind: str, tokenizer, run, capfd, caplog) -> None:
-    teacher = of_kind(tokenizer, kind, own_head=True)
+def test_a_teacher_with_a_head_of_its_own_goes_through_the_exporter(tokenizer, run, capfd, caplog) -> None:
+    teacher = of_kind(tokenizer, "deberta-v2", own_head=True)
     teacher.precision = "bfloat16"
     attention = teacher.module.backbone.config._attn_implementation
     bundle = teacher_bundle(run, teacher)
@@ -121,7 +120,7 @@ def test_a_teacher_with_a_head_of_its_own_goes_through_the_exporter(kind: str, t
 
 
 def test_several_seeds_become_one_file(tokenizer, run) -> None:
-    teacher = Averaged([of_kind(tokenizer, "distilbert", own_head=False, seed=seed) for seed in range(2)])
+    teacher = Averaged([of_kind(tokenizer, "mpnet", own_head=True, seed=seed) for seed in range(2)])
     bundle = teacher_bundle(run, teacher)
     assert isinstance(bundle, Bundle), bundle
     says_the_same(bundle, teacher)
