@@ -86,7 +86,9 @@ def main(bundle: Path, work: Path, starts: int) -> tuple[dict[str, float], dict[
     """Figures, and those that do not count, with the reason."""
     python = str(environment(work))
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run([python, "-c", LOADED, str(bundle), *ABSENT], check=True, capture_output=True, text=True, env=clean)
+    done = subprocess.run([python, "-c", LOADED, str(bundle), *ABSENT], check=False, capture_output=True, text=True, env=clean)
+    if done.returncode:
+        raise SystemExit(f"the base install does not answer with {bundle}:\n{done.stderr}")
     found = json.loads(done.stdout)
     assert not found["there"], f"the base install holds {found['there']}"
     loaded = {name.split(".")[0] for name in found["modules"]}

@@ -310,7 +310,7 @@ _ANY: dict[str, Callable[[random.Random], Any]] = {
     "i": lambda dice: dice.choice(_NUMBERS),
     "f": lambda dice: dice.choice((-1.0, 0.0, 1e-30, 1.0, 1e30, float("inf"))),
     "s": lambda dice: dice.choice(("", "linear", "constant", "edge", "SAME_UPPER", "none", "add", "x" * 1_000)),
-    "t": lambda dice: numpy_helper.from_array(np.array([dice.choice(_NUMBERS)], dice.choice((np.float32, np.int64, np.int8)))),
+    "t": lambda dice: numpy_helper.from_array(np.array([dice.choice(_NUMBERS)], dice.choice((np.float32, np.int64, np.int32)))),
     "I": lambda dice: [dice.choice(_NUMBERS) for _ in range(dice.randint(1, 4))],
     "F": lambda dice: [dice.choice((0.0, 1.0, 1e30)) for _ in range(dice.randint(1, 3))],
     "S": lambda dice: ["x"],

@@ -80,9 +80,13 @@ add(
 )
 add("tokenizer_of_no_type", "tokenizer cannot be read", _tokenizer(model={"type": "Oracle", "vocab": {}}))
 add("tokenizer_without_model", "tokenizer holds no model", _tokenizer(model=None))
-add("unknown_token_missing", "modality.json|model.onnx", _tokenizer(model={"type": "Unigram", "vocab": [], "unk_id": 7}))
+add(
+    "unknown_token_missing",
+    "modality.json|model.onnx|golden.json",
+    _tokenizer(model={"type": "Unigram", "vocab": [], "unk_id": 7}),
+)
 add(
     "precompiled_junk",
-    "modality.json|model.onnx",
+    "modality.json|model.onnx|golden.json",
     _tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAAAAAA"}),
 )

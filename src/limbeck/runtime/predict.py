@@ -48,8 +48,10 @@ class Predictor:
             )
         golden = Golden.of(bundle.json(GOLDEN), len(self.labels), manifest.precision, where)
         self._modality = _whole(where, SPEC, lambda: modality.from_spec(bundle.json(SPEC)))
-        self._run: Runner = _whole(where, manifest.model, lambda: target.load(bundle.content[manifest.model], threads))
-        golden.check(lambda payloads: _whole(where, manifest.model, lambda: self._answered(payloads)), where)
+        run: Runner = _whole(where, manifest.model, lambda: target.load(bundle.content[manifest.model], threads))
+        # A stranger's model may fail at another batch than that of the golden examples.
+        self._run: Runner = lambda inputs: _whole(where, manifest.model, lambda: run(inputs))
+        golden.check(lambda payloads: _whole(where, GOLDEN, lambda: self._answered(payloads)), where)
 
     def predict(self, payloads: Sequence[Any]) -> list[Prediction]:
         """One `Prediction` (label, probability, abstain) for each payload, in order.
@@ -59,6 +61,7 @@ class Predictor:
 
         Raises:
             TypeError: a single text is given instead of a list, or something that is not a text.
+            BundleError: the model fails on these texts, which one that limbeck wrote does not.
 
         Example:
             >>> limbeck.load("runs/shop/bundle").predict(["where is my parcel?"])  # doctest: +SKIP
@@ -110,6 +113,8 @@ def _whole(where: str, name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except (MissingExtraError, KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BundleError:
         raise
     except LimbeckError as error:
         raise BundleError(f"{where}: '{name}' does not make a model: {error}") from error
