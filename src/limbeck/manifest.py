@@ -214,7 +214,7 @@ def _file_problems(files: Any) -> list[str]:
 
 def _calibration_problems(calibration: Any) -> list[str]:
     names = {f.name for f in fields(Calibration)}
-    if not isinstance(calibration, dict) or set(calibration) != names:
+    if not isinstance(calibration, dict) or set(calibration) | {"threshold_found"} != names:
         return [f"calibration must hold {', '.join(sorted(names))} and nothing else"]
 
     def number(name: str) -> float:
@@ -233,6 +233,6 @@ def _calibration_problems(calibration: Any) -> list[str]:
         found.append(f"calibration.rows is {calibration['rows']!r:.40}")
     if calibration["against"] not in ("labels", "teacher"):
         found.append(f"calibration.against is {calibration['against']!r:.40}; known: labels, teacher")
-    if type(calibration["threshold_found"]) is not bool:
+    if type(calibration.get("threshold_found", True)) is not bool:
         found.append(f"calibration.threshold_found is {calibration['threshold_found']!r:.40}; true or false is expected")
     return found

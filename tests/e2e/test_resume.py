@@ -108,7 +108,7 @@ def test_several_seeds_are_averaged_and_each_is_taken_again(backbone, rows_file,
     recipe = {**RECIPE, "teacher": {"fine_tune": {"epochs": 2, "seeds": 2}}}
     report = limbeck.distill(recipe, data=rows_file, teacher=backbone, out=tmp_path / "out")
     folders = sorted(p.name for p in (tmp_path / "out").glob("teacher*"))
-    assert folders == ["teacher-0", "teacher-1"]
+    assert folders == ["teacher-0", "teacher-1", "teacher-onnx"]
     one = limbeck.distill(RECIPE, data=rows_file, teacher=backbone, out=tmp_path / "one")
     assert report.teacher.footprint.parameters == 2 * one.teacher.footprint.parameters
     (tmp_path / "out" / "evidence" / "report.json").unlink()

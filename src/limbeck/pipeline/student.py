@@ -123,7 +123,7 @@ def distilled(
         pass
     student, modality = untrained
     checkpoint = fit_student(run, teacher, student, modality, store, views, splits, made_from)
-    bundle = write_bundle(run, student, modality, teacher, store, splits)
+    bundle = write_bundle(run, student, modality, teacher, splits, store)
     record.parent.mkdir(exist_ok=True)
     write_json(record, {"identity": identity, "bundle": bundle.sha256, "student": student.describe()})
     checkpoint.remove()
@@ -174,7 +174,9 @@ def student_logits(module: nn.Module, modality: Any, encoded: Sequence[NDArray[A
     return torch.cat(parts)[torch.from_numpy(np.argsort(order))]
 
 
-def write_bundle(run: Run, student: Any, modality: Any, teacher: Any, store: SignalStore, splits: Splits) -> Bundle:
+def write_bundle(
+    run: Run, student: Any, modality: Any, teacher: Any, splits: Splits, store: SignalStore | None = None
+) -> Bundle:
     """Write the student's file, hold each form of it against the one before, calibrate the last one, and seal the bundle."""
     with run.stage("bundle"):
         target = catalog.find("targets", "onnx")()
@@ -217,13 +219,13 @@ def write_bundle(run: Run, student: Any, modality: Any, teacher: Any, store: Sig
 
 
 def _calibrated(
-    run: Run, teacher: Any, store: SignalStore, splits: Splits, answer: Callable[[Sequence[Any]], NDArray[np.float32]]
+    run: Run, teacher: Any, store: SignalStore | None, splits: Splits, answer: Callable[[Sequence[Any]], NDArray[np.float32]]
 ) -> Calibration:
     """Temperature and threshold of the written file on validation rows: against their labels where enough of them have one."""
     labelled = [r for r in splits.valid if r.label is not None]
     by_labels = len(labelled) >= _LEAST_TO_CALIBRATE
     rows = labelled if by_labels else splits.valid
-    if len(rows) < _LEAST_TO_CALIBRATE:
+    if store is None or len(rows) < _LEAST_TO_CALIBRATE:
         return Calibration()
     index = {label: i for i, label in enumerate(teacher.labels)}
     payloads = [r.payload for r in rows]
