@@ -24,13 +24,15 @@ class Budget:
     latency_p50_us: float | None = None
     memory_bytes: int | None = None
 
-    def misses(self, measured: Mapping[str, float]) -> list[str]:
-        """One sentence for each limit that `measured` (by the same names) exceeds."""
+    def misses(self, measured: Mapping[str, float | None]) -> list[str]:
+        """One sentence for each limit that `measured` (by the same names) exceeds; what was not measured (None) is not shown to keep it."""
         found = []
         for limit in fields(self):
             allowed = getattr(self, limit.name)
-            if allowed is not None and measured[limit.name] > allowed:
-                found.append(f"{limit.name} is {measured[limit.name]:,.0f}, the budget allows {allowed:,.0f}")
+            value = measured[limit.name]
+            if allowed is not None and (value is None or value > allowed):
+                is_ = "was not measured" if value is None else f"is {value:,.0f}"
+                found.append(f"{limit.name} {is_}, the budget allows {allowed:,.0f}")
         return found
 
 

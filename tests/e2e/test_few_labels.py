@@ -72,6 +72,7 @@ def test_few_labels_are_judged_out_of_fold_and_parts_are_taken_again(tiny_teache
     monkeypatch.setattr("limbeck.pipeline.cross_fit.fit_student", never)
     again = limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
     assert again.comparisons == report.comparisons
+    assert {f.name for p in parts for f in p.iterdir()} == {"answers.npz", "complete.json"}
     damaged = parts[0] / "answers.npz"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     (tmp_path / "run" / "evidence" / "report.json").unlink()
@@ -97,16 +98,23 @@ def test_a_backbone_is_fine_tuned_anew_without_each_part(backbone, tmp_path) -> 
         recipe, data=data, teacher=backbone, out=tmp_path / "run", progress=lambda stage, *a: notes.append((stage, a[-1]))
     )
     assert report.basis is Basis.CROSS_FITTING
+    assert not any("the teacher came with its classes" in note for note in report.notes)
     fine_tuned = {note.split(":")[0] for stage, note in notes if stage == "cross-fit" and "fine-tuned on" in note}
     assert fine_tuned == {f"part {n} of 3" for n in (1, 2, 3)}
 
 
 def test_logs_without_labels_and_a_judged_file(tiny_teacher, logs, tmp_path) -> None:
-    judged = written(tmp_path / "judged.jsonl", [(f"{text} now", label) for text, label in ROWS])
+    rows = [(f"{text} now", label) for text, label in ROWS]
+    judged = written(tmp_path / "judged.jsonl", [*rows, rows[0]])
     recipe = {**TINY, "verify": {**ALL, "margin": 0.9}, "data": {"train": str(logs), "label": None}}
     report = limbeck.distill(recipe, test=judged, teacher=tiny_teacher[1], out=tmp_path / "run")
     assert report.basis is Basis.LABELS
-    assert report.rows == len(ROWS)
+    assert report.rows == len(rows) + 1
+    assert any(note.startswith("1 of 16 rows repeat the text of another") for note in report.notes)
+    assert any("the teacher came with its classes" in note for note in report.notes)
+    assert report.calibration.rows == 0  # so nothing was scaled
+    assert report.teacher.quality.ece_scaled is report.student.quality.ece_scaled is None
+    assert "from a random start" not in report.control.what
     assert report.student.quality is not None
     assert "hard labels" in report.control.what
 

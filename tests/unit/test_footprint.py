@@ -148,6 +148,6 @@ def test_a_door_that_says_something_else_is_an_error(tiny_bundle: Bundle) -> Non
 
 
 def test_a_command_that_fails_is_an_error(tiny_bundle: Bundle, tmp_path) -> None:
-    gone = Bundle(tmp_path / "gone", tiny_bundle.manifest)
+    gone = Bundle(tmp_path / "gone", tiny_bundle.manifest, tiny_bundle.content)
     with pytest.raises(ParityError, match="limbeck predict ends with 2 where Python answers"):
         same_through_cli(gone, TEXTS, Predictor(tiny_bundle))

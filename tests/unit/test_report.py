@@ -12,6 +12,7 @@ from rich.console import Console
 
 from limbeck.evidence import (
     Basis,
+    Budget,
     Calibration,
     ClassResult,
     Comparison,
@@ -165,7 +166,21 @@ def test_verdicts_in_words() -> None:
     )
     assert "on at most 95.7% of all" in flowing(replace(BLIND, verdict=Verdict.LOST))
     assert "Accuracy is not measurable: label about 917 rows to measure it to within 2 points." in flowing(BLIND)
-    assert "each answered by students that were trained without it" in flowing(replace(WHOLE, basis=Basis.CROSS_FITTING))
+    assert "each answered by students that were trained without it." in flowing(replace(WHOLE, basis=Basis.CROSS_FITTING))
+
+
+def test_a_note_ends_in_one_full_stop() -> None:
+    assert "one.." not in flowing(replace(WHOLE, notes=("one.", "two")))
+    assert flowing(replace(WHOLE, notes=("one.", "two"))).endswith("One. · Two.")
+
+
+def test_a_budget_is_not_met_by_what_was_not_measured() -> None:
+    nothing = {"bytes": 3.0, "latency_p50_us": None, "memory_bytes": None}
+    assert Budget(bytes=4).misses(nothing) == []
+    assert Budget(bytes=2, memory_bytes=7).misses(nothing) == [
+        "bytes is 3, the budget allows 2",
+        "memory_bytes was not measured, the budget allows 7",
+    ]
 
 
 def test_all_figures_are_there() -> None:

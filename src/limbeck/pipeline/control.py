@@ -1,7 +1,7 @@
 """The control: the same student without the teacher. Knows labels and the pre-trained start; never sees what a teacher is unsure of.
 
 What a teacher is worth is what the student loses without it. So the control has the same architecture, the same pre-trained start
-(before any fine-tuning), as many steps, and views of the labelled rows whose label is known to hold. Where the training rows have no
+(before any fine-tuning; a teacher that came with a head lends none, since it has learned the labels), as many steps, and views of the labelled rows whose label is known to hold. Where the training rows have no
 labels, there is no student without a teacher: the control then learns the teacher's hard labels, and says what the soft ones are worth.
 """
 
@@ -40,6 +40,7 @@ def control_logits(
         steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
         control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels)
         what = f"the same {run.recipe.student.family} on the labels alone, without the teacher"
+        what += ", from a random start" if control.origin == "random" else ""
     else:
         control, modality = _fit_hard_labels(run, teacher, store, views, splits, plan)
         what = f"the same {run.recipe.student.family} on the teacher's hard labels"

@@ -16,7 +16,9 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ from limbeck.pipeline.student import fit_student, make_views, new_student, stude
 from limbeck.pipeline.teacher import LOGITS, ask_teacher, fine_tuned
 from limbeck.run import RESOLVED, Run, write_json
 from limbeck.types import Record, digest
+
+Told = tuple[int, set[str], Mapping[str, NDArray[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,8 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
     section = run.recipe.verify
     backbone = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
     rows = tuple(r for r in (*splits.train, *splits.valid) if r.label is not None)
-    place = {r.key: i for i, r in enumerate(rows)}
     parts = [(repeat, part) for repeat in range(section.repeats) for part in enumerate(folds(splits, section.folds, repeat))]
-    answers: dict[str, list[NDArray[Any]]] = {}
+    told: list[Told] = []
     what = ""
     with run.stage("cross-fitting"):
         for done, (repeat, (fold, division)) in enumerate(parts):
@@ -67,15 +70,29 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
             run.progress("cross-fit", done, len(parts), note)
             part = _part_of(run, f"{repeat}-{fold}", done, len(parts), shared=backbone.has_head)
             found, what = _part(part, teacher if backbone.has_head else backbone, division)
-            where = [place[r.key] for r in division.test]
-            for name, value in found.items():
-                if name not in answers:
-                    empty = np.zeros((len(rows), *value.shape[1:]), value.dtype)
-                    answers[name] = [empty.copy() for _ in range(section.repeats)]
-                answers[name][repeat][where] = value
+            told.append((repeat, {r.key for r in division.test}, found))
         run.progress("cross-fit", len(parts), len(parts), note)
-    stacked = {name: np.stack(value) for name, value in answers.items()}
+    stacked = together(rows, section.repeats, told)
     return OutOfFold(rows, stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"), what)
+
+
+def together(rows: Sequence[Record], repeats: int, told: Sequence[Told]) -> dict[str, NDArray[Any]]:
+    """The answers of all parts by name, each (R, N, ...) in the order of the rows.
+
+    A model that could not be made for each part (a linear one where a part leaves one class) is left out: it has no answer to some rows.
+
+    Args:
+        rows: the labelled rows; copies of a text share a key, and a part.
+        repeats: R.
+        told: of each part its repeat, the keys of its rows, and everybody's answers to these, in the order of `rows`.
+    """
+    names = [name for name in told[0][2] if all(name in found for _, _, found in told)]
+    stacked = {n: np.zeros((repeats, len(rows), *told[0][2][n].shape[1:]), told[0][2][n].dtype) for n in names}
+    for repeat, keys, found in told:
+        where = [i for i, r in enumerate(rows) if r.key in keys]
+        for name in names:
+            stacked[name][repeat, where] = found[name]
+    return stacked
 
 
 def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run:
@@ -112,7 +129,9 @@ def _part(run: Run, teacher: Any, division: Splits) -> tuple[dict[str, NDArray[A
         before = json.loads(record.read_text(encoding="utf-8"))
         if before["identity"] == identity and before["answers"] == sha256_of(answers):
             with np.load(answers, allow_pickle=False) as saved:
-                return {name: saved[name] for name in saved.files}, before["control"]
+                found = {name: saved[name] for name in saved.files}
+            _clear(run.folder, (answers, record))  # what a kill behind the record left
+            return found, before["control"]
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
         pass
     with run:
@@ -121,10 +140,15 @@ def _part(run: Run, teacher: Any, division: Splits) -> tuple[dict[str, NDArray[A
     np.savez(buffer, **found)  # type: ignore[arg-type]
     write_whole(answers, [buffer.getvalue()])
     write_json(record, {"identity": identity, "answers": sha256_of(answers), "control": what})
-    for left in run.folder.iterdir():  # a teacher of 90 MB for each part is not to be kept
-        if left not in (answers, record):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    _clear(run.folder, (answers, record))
     return found, what
+
+
+def _clear(folder: Path, kept: Sequence[Path]) -> None:
+    """Remove all but these: a teacher of 90 MB for each part is not to be kept."""
+    for left in folder.iterdir():
+        if left not in kept:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _answered(run: Run, teacher: Any, splits: Splits) -> tuple[dict[str, NDArray[Any]], str]:

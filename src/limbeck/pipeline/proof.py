@@ -17,11 +17,11 @@ from limbeck._version import __version__
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
-from limbeck.evidence import Basis, Measured, Report
+from limbeck.evidence import Basis, Calibration, Measured, Report
 from limbeck.pipeline import baseline
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
-from limbeck.pipeline.shipped import teacher_bundle, weighed
+from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import Run, write_json
 from limbeck.runtime.predict import Predictor
@@ -104,13 +104,13 @@ def prove(
                 budget.misses(
                     {
                         "bytes": float(cost.bytes),
-                        "latency_p50_us": cost.latency.p50_us if cost.latency else 0.0,
-                        "memory_bytes": float(cost.peak_memory_bytes or 0),
+                        "latency_p50_us": cost.latency.p50_us if cost.latency else None,
+                        "memory_bytes": cost.peak_memory_bytes,
                     }
                 )
             ),
             calibration=bundle.manifest.calibration,
-            notes=(*compared.notes, *weights.notes),
+            notes=(*compared.notes, *_remarks(run, teacher, judged, splits.basis), *weights.notes),
             seconds=run.seconds,
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
@@ -139,8 +139,8 @@ def _held_out(
     section = run.recipe.verify
     payloads = [r.payload for r in splits.test]
     answers = {
-        "teacher": Answers(np.asarray(teacher.answer(payloads, LOGITS).logits_BC), temperature=1.0),
-        "student": Answers(predictor.logits(payloads), temperature=predictor.calibration.temperature),
+        "teacher": Answers(np.asarray(teacher.answer(payloads, LOGITS).logits_BC)),
+        "student": Answers(predictor.logits(payloads), temperature=_fitted(predictor.calibration)),
     }
     what = _what(run)
     if section.control:
@@ -163,7 +163,7 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
     found = cross_fit(run, teacher, splits)
     answers = {
         "teacher": Answers(found.teacher_RNC),
-        "student": Answers(found.student_RNC, temperature=bundle.manifest.calibration.temperature),
+        "student": Answers(found.student_RNC, temperature=_fitted(bundle.manifest.calibration)),
     }
     what = _what(run)
     if found.control_RNC is not None:
@@ -171,6 +171,26 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
     if found.baseline_RN is not None:
         answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), baseline.WHAT
     return Judged(found.rows, answers, what)
+
+
+def _fitted(calibration: Calibration) -> float | None:
+    """The temperature; None where none was fitted, so that nothing is called scaled which is not."""
+    return calibration.temperature if calibration.rows else None
+
+
+def _remarks(run: Run, teacher: Any, judged: Judged, basis: Basis) -> tuple[str, ...]:
+    """What limbeck cannot know of these rows, or a reader would not guess."""
+    found = []
+    if repeated := len(judged.rows) - len({r.key for r in judged.rows}):
+        found.append(
+            f"{repeated:,} of {len(judged.rows):,} rows repeat the text of another, case and spaces aside; bounds count each as a row of "
+            "its own, and are too narrow where copies are no matter of chance"
+        )
+    if basis is not Basis.AGREEMENT and as_it_came(run, teacher):
+        found.append(
+            "the teacher came with its classes: whether it was trained on these rows, nobody here knows; if so, it looks better than it is"
+        )
+    return tuple(found)
 
 
 def _what(run: Run) -> dict[str, str]:

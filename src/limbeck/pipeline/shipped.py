@@ -26,10 +26,10 @@ from limbeck.graph import Graph
 from limbeck.modalities._pruning import special_ids
 from limbeck.pipeline.student import GOLDEN, full_modality
 from limbeck.pipeline.teacher import LOGITS
-from limbeck.run import Run, write_json
+from limbeck.run import RESOLVED, Run, write_json
 from limbeck.targets._torch_export import write_module
 from limbeck.teachers._for_export import logits_module
-from limbeck.types import digest
+from limbeck.types import Fingerprint, digest
 from limbeck.verify.exported import check_exported
 from limbeck.verify.footprint import PROCESSES, Footprints, Model, footprints
 
@@ -52,7 +52,7 @@ def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
         ParityError: the file does not say what the teacher says.
         MissingExtraError: onnx or onnxscript is not installed.
     """
-    identity = digest({"teacher": _without_precision(teacher), "environment": run.environment})
+    identity = digest({"teacher": _without_precision(teacher.fingerprint()), "environment": run.environment})
     if (before := _proven(run.folder, identity)) is not None:
         return before
     with run.stage("teacher_file"):
@@ -177,9 +177,15 @@ def _export(module: nn.Module, modality: Any, path: Path) -> None:
     write_module(module, torch.from_numpy(example["ids"]), torch.from_numpy(example["mask"]), path, modality.max_tokens)
 
 
-def _without_precision(teacher: Any) -> dict[str, str]:
+def as_it_came(run: Run, teacher: Any) -> bool:
+    """Whether the teacher is the one that was loaded: it had a head, and learned nothing in this run."""
+    loaded = json.loads((run.folder / RESOLVED).read_text(encoding="utf-8"))["teacher"]
+    return _without_precision(loaded) == _without_precision(teacher.fingerprint())
+
+
+def _without_precision(fingerprint: Fingerprint) -> dict[str, str]:
     """What a float32 file depends on: not in which type the teacher answers."""
-    return {k: v for k, v in teacher.fingerprint().items() if k != "precision"}
+    return {k: v for k, v in fingerprint.items() if k != "precision"}
 
 
 def _proven(folder: Path, identity: str) -> Bundle | str | None:

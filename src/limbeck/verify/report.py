@@ -67,10 +67,10 @@ def _verdict(report: Report) -> Text:
 def _basis(report: Report) -> list[Text]:
     """What the verdict is about, and what the rows can and cannot show."""
     lines = {
-        Basis.LABELS: f"Judged by the written file on {w.rows(report.rows)} that no training saw: {report.held_out}.",
+        Basis.LABELS: f"Judged by the written file on {w.rows(report.rows)} that no training of this run saw: {report.held_out}.",
         Basis.CROSS_FITTING: (
-            f"Labels are few, so all {w.rows(report.rows)} judge, each answered by students that were trained without it "
-            f"({report.held_out}). The written file learned from all of them; it is not judged by itself."
+            f"Labels are few, so all {w.rows(report.rows)} judge, each answered by students that were trained without it. "
+            "The written file learned from all of them; it is not judged by itself."
         ),
         Basis.AGREEMENT: (
             f"Judged by the written file on {w.rows(report.rows)} without labels: {report.held_out}. Accuracy is not measurable"
@@ -214,7 +214,7 @@ def _remarks(report: Report, there: dict[str, Measured]) -> Iterable[str]:
     if any(p.difference is not None for p in report.comparisons):
         together = "; those of classes hold for all classes at once" if any(k.difference for k in report.classes) else ""
         yield f"Bounds are one-sided at 95%{together}. McNemar's p decides nothing."
-    yield from (f"{note}." for note in report.notes)
+    yield from (f"{note.removesuffix('.')}." for note in report.notes)
 
 
 class _Rows(Table):
