@@ -99,7 +99,7 @@ def test_the_teacher_understands_the_customers(demo) -> None:
 def test_the_student_keeps_most_of_it_in_a_small_file(demo) -> None:
     assert demo.student.quality.accuracy.estimate >= 0.92 * demo.teacher.quality.accuracy.estimate
     assert demo.student.footprint.bytes <= 3_000_000
-    assert demo.student.latency.p50_us < demo.teacher.latency.p50_us / 10
+    assert demo.student.footprint.latency.p50_us < demo.teacher.footprint.latency.p50_us / 10
 
 
 def test_the_conversation_of_the_demo(demo) -> None:
