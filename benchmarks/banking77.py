@@ -11,7 +11,8 @@ held out and scored; with it the test file. A student answers in a process of it
 
 The linear model is a linear SVM on TF-IDF of words and pairs of words; `best_linear` is the best of words, characters and both, and of
 its C, by the validation rows. The control has the student's architecture and its number of steps, and starts from all-MiniLM-L6-v2
-as it was never fine-tuned; it learns labels alone, from views that keep them, with the rate and length that are best on the validation rows.
+as it was never fine-tuned; it learns labels alone, from views that keep them, with the rate and length that are best on the validation rows, and then, as the
+teacher does, once more with these rows.
 """
 
 from __future__ import annotations
@@ -123,13 +124,14 @@ def main(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str,
             load_teacher(run, splits)
             plan = read.training_plan()
             steps = _last_step(folder / "bag", "student")
-            trials = {}
-            for rate in CONTROL_RATES:
-                for share in CONTROL_SHARES:
-                    name = f"control-{rate:g}-{share:g}"
-                    trials[name] = fit_control(run, splits, replace(plan, learning_rate=rate), round(share * steps), name)
-    best = max(trials, key=lambda name: trials[name][2]["accuracy"])
-    control, modality, _ = trials[best]
+            settings = {
+                f"control-{rate:g}-{share:g}": (replace(plan, learning_rate=rate), round(share * steps))
+                for rate in CONTROL_RATES
+                for share in CONTROL_SHARES
+            }
+            trials = {name: fit_control(run, splits, *how, name)[2] for name, how in settings.items()}
+            best = max(trials, key=lambda name: trials[name]["accuracy"])
+            control, modality, _ = fit_control(run, splits, *settings[best], "control-best", last=trials[best]["epochs"])
     rows = splits.test
     true_N = np.array([str(r.label) for r in rows])
     labels = np.array(splits.labels)
@@ -162,7 +164,7 @@ def main(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str,
         **_said(bag),
         **{f"encoder_{name}": value for name, value in _said(encoder).items()},
         "control_chosen": best,
-        "control_trials": {name: trial[2]["accuracy"] for name, trial in trials.items()},
+        "control_trials": {name: trial["accuracy"] for name, trial in trials.items()},
         "best_linear_chosen": f"{chosen[0]}, C {chosen[1]:g}",
     }
     return figures, {"student": bag.bundle, "encoder": encoder.bundle}, progress.void()

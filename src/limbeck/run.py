@@ -8,6 +8,7 @@ OUT/
   bundle/                  the files needed to answer
   teacher-onnx/            the teacher as a bundle too, in float32: what the student's bytes, speed and memory are held against
   evidence/report.json     the proof
+  complete.json            the report's sha256, and its bundle's: written last
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from limbeck.evidence import Report
 from limbeck.recipe import Recipe
 from limbeck.types import Fingerprint, Json, Progress, silent
 
-RESOLVED, LOCK, CURVES = "resolved.json", ".lock", "curves.jsonl"
+RESOLVED, LOCK, CURVES, COMPLETE, REPORT = "resolved.json", ".lock", "curves.jsonl", "complete.json", "report.json"
 
 
 @dataclass(slots=True)
@@ -160,15 +161,23 @@ def settle(run: Run, teacher: Fingerprint) -> None:
 
 
 def finished(run: Run) -> Report | None:
-    """The report of a run that was completed before, if its bundle is still the one that the report speaks of."""
+    """The report of a run that was completed before, if neither it nor the bundle that it speaks of has changed."""
     try:
-        content = json.loads((run.folder / "evidence" / "report.json").read_text(encoding="utf-8"))
+        content = json.loads((run.folder / "evidence" / REPORT).read_text(encoding="utf-8"))
         report = replace(Report.from_json(content), bundle=str(run.folder / "bundle"))
         bundle = Bundle.open(run.folder / "bundle")
-        proven = report.lineage["bundle"] == bundle.sha256
+        proven = report.lineage["bundle"] == bundle.sha256 and is_proven(run.folder, bundle.sha256)
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: the last stages make it again
         return None
     return report if proven else None
+
+
+def complete(run: Run, bundle: Bundle) -> None:
+    """Write down that the run is done: the report is that of this bundle."""
+    write_json(
+        run.folder / COMPLETE,
+        {"identity": bundle.sha256, "files": {f"evidence/{REPORT}": sha256_of(run.folder / "evidence" / REPORT)}},
+    )
 
 
 def _settled(folder: Path) -> Json | None:
@@ -199,7 +208,7 @@ def _compare(folder: Path, before: Json, now: Json) -> None:
 def is_proven(folder: Path, identity: str) -> bool:
     """Whether a folder was completed for this identity and its files are still what they were."""
     try:
-        proof = json.loads((folder / "complete.json").read_text(encoding="utf-8"))
+        proof = json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
         return proof["identity"] == identity and all(sha256_of(folder / n) == s for n, s in proof["files"].items())
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -33,12 +33,19 @@ def control_logits(
 ) -> tuple[NDArray[np.float32], str]:
     """What the control says of the test rows, logits (N, C), and what it is in words.
 
-    It is trained by the student's own plan: as many trials as the student had, which is one.
+    It is trained by the student's own plan: as many trials as the student had, which is one. Like the teacher it is chosen on the
+    labelled validation rows, and trained again with them.
     """
     plan = run.recipe.training_plan()
     if any(r.label is not None for r in splits.train):
         steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
-        control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels)
+        last = None
+        if any(r.label is not None for r in splits.valid):
+            chosen = run.decided(
+                "control.epochs", lambda: fit_control(run, splits, plan, steps, "control-choice", teacher.labels)[2]
+            )
+            last = int(chosen["epochs"])
+        control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels, last=last)
         what = f"the same {run.recipe.student.family} on the labels alone, without the teacher"
         what += ", from a random start" if control.origin == "random" else ""
     else:
@@ -48,7 +55,13 @@ def control_logits(
 
 
 def fit_control(
-    run: Run, splits: Splits, plan: TrainingPlan, steps: int, name: str = "control", labels: Sequence[str] | None = None
+    run: Run,
+    splits: Splits,
+    plan: TrainingPlan,
+    steps: int,
+    name: str = "control",
+    labels: Sequence[str] | None = None,
+    last: int | None = None,
 ) -> tuple[Any, Any, Json]:
     """Train the recipe's student on labels alone.
 
@@ -59,14 +72,17 @@ def fit_control(
         steps: how many steps the student had.
         name: of its files in the run.
         labels: the classes in their order; None: those of the data.
+        last: after so many epochs it ends, and the validation rows train too; None: they choose the epoch.
 
     Returns:
-        The control, its modality, and what it reached on the validation rows.
+        The control, its modality, and what it reached on the validation rows after how many "epochs".
     """
     recipe = run.recipe
     backbone = recipe.entry("teachers").load(recipe.settings("teachers"), run.device)
     started = not backbone.has_head  # a teacher that came with a head has learned the labels already
     labelled, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
+    if last is not None:
+        labelled, valid = [*labelled, *valid], []
     views = full_modality(run, backbone).views(labelled, recipe.view_plan().keeping_labels(), recipe.seed)
     payloads = [v.payload for v in views]
     labels = labels or splits.labels
@@ -81,10 +97,11 @@ def fit_control(
         "control": dict(backbone.fingerprint()),
         "plan": str(plan),
         "rows": [(r.key, r.label) for r in (*labelled, *valid)],
+        "last": last,
     }
     note = f"the same {recipe.student.family} without a teacher, {len(labelled):,} labelled rows"
-    training = _fit(run, student, modality, payloads, classes_N, judge, plan, name, identity, note)
-    return student, modality, dict(training.best)
+    training = _fit(run, student, modality, payloads, classes_N, judge, plan, name, identity, note, last)
+    return student, modality, {**training.best, "epochs": training.best_epoch}
 
 
 def _fit_hard_labels(
@@ -118,6 +135,7 @@ def _fit(
     name: str,
     identity: Json,
     note: str,
+    epochs: int | None = None,
 ) -> Training:
     """Train a student on hard labels; it stands ready to answer in the end."""
     objective = catalog.find("objectives", "hard_labels")()
@@ -131,6 +149,7 @@ def _fit(
         judge=judge,
         seed=run.recipe.seed,
         device=run.device,
+        epochs=epochs,
     )
     with run.stage("control"):
         identity = {"recipe": run.recipe.identity(), "data": run.data, **identity}

@@ -34,7 +34,7 @@ from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.student import fit_student, make_views, new_student, student_logits
 from limbeck.pipeline.teacher import LOGITS, ask_teacher, fine_tuned
 from limbeck.run import RESOLVED, Run, write_json
-from limbeck.types import Record, digest
+from limbeck.types import Json, Record, digest
 
 Told = tuple[int, set[str], Mapping[str, NDArray[Any]]]
 
@@ -42,13 +42,14 @@ Told = tuple[int, set[str], Mapping[str, NDArray[Any]]]
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
     """What models that had not seen a row say of it: logits (R, N, C), the baseline's class indices (R, N), each None where it was
-    not asked for."""
+    not asked for. `part_RN` numbers the part that a row was in."""
 
     rows: tuple[Record, ...]
     teacher_RNC: NDArray[np.float32]
     student_RNC: NDArray[np.float32]
     control_RNC: NDArray[np.float32] | None
     baseline_RN: NDArray[np.int64] | None
+    part_RN: NDArray[np.int64]
     control: str = ""
 
 
@@ -70,10 +71,12 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
             run.progress("cross-fit", done, len(parts), note)
             part = _part_of(run, f"{repeat}-{fold}", done, len(parts), shared=backbone.has_head)
             found, what = _part(part, teacher if backbone.has_head else backbone, division)
-            told.append((repeat, {r.key for r in division.test}, found))
+            part_N = np.full(len(division.test), fold, np.int64)
+            told.append((repeat, {r.key for r in division.test}, {**found, "part": part_N}))
         run.progress("cross-fit", len(parts), len(parts), note)
     stacked = together(rows, section.repeats, told)
-    return OutOfFold(rows, stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"), what)
+    models = (stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"))
+    return OutOfFold(rows, *models, stacked["part"], what)
 
 
 def together(rows: Sequence[Record], repeats: int, told: Sequence[Told]) -> dict[str, NDArray[Any]]:
@@ -123,8 +126,9 @@ def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run
 def _part(run: Run, teacher: Any, division: Splits) -> tuple[dict[str, NDArray[Any]], str]:
     """The answers to one part, from its folder if they are proven to lie there."""
     answers, record = run.folder / "answers.npz", run.folder / "complete.json"
-    made_from = {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
-    identity = digest({**made_from, "environment": run.environment, "rows": [r.key for r in division.test]})
+    made_from: Json = {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
+    made_from["rows"] = [r.key for r in division.test]
+    identity = digest({**made_from, "environment": run.environment})
     try:
         before = json.loads(record.read_text(encoding="utf-8"))
         if before["identity"] == identity and before["answers"] == sha256_of(answers):
@@ -135,7 +139,7 @@ def _part(run: Run, teacher: Any, division: Splits) -> tuple[dict[str, NDArray[A
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
         pass
     with run:
-        found, what = _answered(run, teacher, division)
+        found, what = _answered(run, teacher, division, made_from)
     buffer = io.BytesIO()
     np.savez(buffer, **found)  # type: ignore[arg-type]
     write_whole(answers, [buffer.getvalue()])
@@ -151,7 +155,7 @@ def _clear(folder: Path, kept: Sequence[Path]) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def _answered(run: Run, teacher: Any, splits: Splits) -> tuple[dict[str, NDArray[Any]], str]:
+def _answered(run: Run, teacher: Any, splits: Splits, made_from: Json) -> tuple[dict[str, NDArray[Any]], str]:
     recipe = run.recipe
     if not teacher.has_head:
         if len({r.label for r in splits.train if r.label is not None}) < 2:
@@ -163,7 +167,7 @@ def _answered(run: Run, teacher: Any, splits: Splits) -> tuple[dict[str, NDArray
     views = make_views(run, teacher, splits)
     student, modality = new_student(run, teacher, [v.payload for v in views], teacher.labels)
     store = ask_teacher(run, teacher, views, splits)
-    fit_student(run, teacher, student, modality, store, views, splits, {"cross-fit": run.folder.name}).remove()
+    fit_student(run, teacher, student, modality, store, views, splits, made_from).remove()
     payloads = [r.payload for r in splits.test]
     if hasattr(teacher, "precision"):
         teacher.precision = "float32"  # it is judged at its best

@@ -23,10 +23,11 @@ from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.teacher import LOGITS
-from limbeck.run import Run, write_json
+from limbeck.run import REPORT, Run, complete, write_json
 from limbeck.runtime.predict import Predictor
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View
+from limbeck.verify.calibrate import temperatures
 from limbeck.verify.compare import Answers, compare
 from limbeck.verify.doors import same_through_cli
 from limbeck.verify.footprint import Model
@@ -71,6 +72,7 @@ def prove(
             least_agreement=section.least_agreement,
             basis=splits.basis,
             class_drop=section.gates.class_drop,
+            text_N=np.unique([r.key for r in judged.rows], return_inverse=True)[1],
         )
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
@@ -127,7 +129,8 @@ def prove(
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     _write_answers(run, judged)
-    write_json(evidence / "report.json", report.to_json())
+    write_json(evidence / REPORT, report.to_json())
+    complete(run, bundle)
     run.progress("verify", 1, 1, f"{report.rows:,} held-out rows")
     return report
 
@@ -161,9 +164,15 @@ def _held_out(
 def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judged:
     """Answers of models that were made as the shipped ones were, to rows that they have not seen."""
     found = cross_fit(run, teacher, splits)
+    index = {label: i for i, label in enumerate(teacher.labels)}
+    true_N = np.array([index[str(r.label)] for r in found.rows])
+    calibration = bundle.manifest.calibration
+    # A temperature that was fitted on some of the judged rows is fitted anew for each part, on the others.
+    seen = calibration.rows > 0 and calibration.against == "labels"
+    temperature = temperatures(found.student_RNC, true_N, found.part_RN) if seen else _fitted(calibration)
     answers = {
         "teacher": Answers(found.teacher_RNC),
-        "student": Answers(found.student_RNC, temperature=_fitted(bundle.manifest.calibration)),
+        "student": Answers(found.student_RNC, temperature=temperature),
     }
     what = _what(run)
     if found.control_RNC is not None:
@@ -183,9 +192,11 @@ def _remarks(run: Run, teacher: Any, judged: Judged, basis: Basis) -> tuple[str,
     found = []
     if repeated := len(judged.rows) - len({r.key for r in judged.rows}):
         found.append(
-            f"{repeated:,} of {len(judged.rows):,} rows repeat the text of another, case and spaces aside; bounds count each as a row of "
-            "its own, and are too narrow where copies are no matter of chance"
+            f"{repeated:,} of {len(judged.rows):,} rows repeat the text of another, case and spaces aside; they count as rows, and bounds "
+            "are those of the independent rows that all together are worth"
         )
+    if run.recipe.verify.baseline and "baseline" not in judged.answers:
+        found.append("there is no linear baseline: the rows that it could learn from hold one label only, or no word")
     if basis is not Basis.AGREEMENT and as_it_came(run, teacher):
         found.append(
             "the teacher came with its classes: whether it was trained on these rows, nobody here knows; if so, it looks better than it is"

@@ -35,16 +35,19 @@ class Resampled:
         predicted_MRN: answers of M models in R repeats.
         confidence: of each bound.
         seed: of the resamples.
+        worth: independent rows per row (`statistics.independent_share`): bounds lie further away by the root of its inverse.
 
     Source: Efron (1987), Better bootstrap confidence intervals, Journal of the American Statistical Association 82.
     """
 
-    def __init__(self, true_N: Indices, predicted_MRN: Indices, confidence: float = 0.95, seed: int = 0) -> None:
+    def __init__(
+        self, true_N: Indices, predicted_MRN: Indices, confidence: float = 0.95, seed: int = 0, worth: float = 1.0
+    ) -> None:
         models, repeats, rows = predicted_MRN.shape
         kinds_KX, self.counts_K = np.unique(
             np.concatenate([true_N[None], predicted_MRN.reshape(models * repeats, rows)]).T, axis=0, return_counts=True
         )
-        self.rows, self.confidence = rows, confidence
+        self.rows, self.confidence, self._worth = rows, confidence, worth
         one_CC = np.eye(int(kinds_KX.max()) + 1, dtype=np.float32)
         true_KC = one_CC[kinds_KX[:, 0]]
         dice = np.random.default_rng(seed)
@@ -80,26 +83,36 @@ class Resampled:
         elif np.ptp(drawn_S) < 1e-9:
             low, high = fallback.low, fallback.high
         else:
-            low, high = bca(estimate, drawn_S, away_K, self.counts_K, self.confidence)
+            low, high = _apart(estimate, *bca(estimate, drawn_S, away_K, self.counts_K, self.confidence), self._worth)
+            low, high = max(low, ends[0]), min(high, ends[1])
         return Interval(estimate, min(low, estimate), max(high, estimate), self.confidence)
 
 
-def mean_interval(values_N: Floats, confidence: float = 0.95, seed: int = 0) -> Interval | None:
-    """BCa interval for a mean over rows (beyond 50,000 rows the normal one, which is then the same); None below 10 rows."""
+def mean_interval(values_N: Floats, confidence: float = 0.95, seed: int = 0, worth: float = 1.0) -> Interval | None:
+    """BCa interval for a mean over rows (beyond 50,000 rows the normal one, which is then the same); None below 10 rows.
+
+    worth: as for `Resampled`.
+    """
     rows = len(values_N)
     if rows < LEAST_ROWS:
         return None
     estimate = float(values_N.mean())
     if rows > MANY_ROWS:
-        reach = NormalDist().inv_cdf(confidence) * float(values_N.std(ddof=1)) / rows**0.5
+        reach = NormalDist().inv_cdf(confidence) * float(values_N.std(ddof=1)) / (worth * rows) ** 0.5
         return Interval(estimate, estimate - reach, estimate + reach, confidence)
     dice = np.random.default_rng(seed)
     drawn_S = np.concatenate([values_N[dice.integers(0, rows, (20, rows))].mean(axis=1) for _ in range(RESAMPLES // 20)])
     if np.ptp(drawn_S) < 1e-15:
         return Interval(estimate, estimate, estimate, confidence)
     away_N = (values_N.sum() - values_N) / (rows - 1)
-    low, high = bca(estimate, drawn_S, away_N, np.ones(rows), confidence)
+    low, high = _apart(estimate, *bca(estimate, drawn_S, away_N, np.ones(rows), confidence), worth)
+    low, high = max(low, float(values_N.min())), min(high, float(values_N.max()))
     return Interval(estimate, min(low, estimate), max(high, estimate), confidence)
+
+
+def _apart(estimate: float, low: float, high: float, worth: float) -> tuple[float, float]:
+    """Bounds as far from the estimate as so many fewer independent rows put them."""
+    return estimate - (estimate - low) / worth**0.5, estimate + (high - estimate) / worth**0.5
 
 
 def bca(estimate: float, drawn_S: Floats, away_K: Floats, counts_K: Any, confidence: float) -> tuple[float, float]:

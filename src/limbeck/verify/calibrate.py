@@ -54,6 +54,25 @@ def fit_temperature(logits_NC: NDArray[Any], target_NC: NDArray[Any]) -> float:
     return float((low * high) ** -0.5)
 
 
+def temperatures(logits_RNC: NDArray[Any], true_N: NDArray[np.integer[Any]], part_RN: NDArray[np.integer[Any]]) -> NDArray[Any]:
+    """For each row in each repeat (R, N) the temperature that fits the labels of all rows outside the row's part.
+
+    So no row is among those that chose its temperature.
+
+    Args:
+        logits_RNC: the student's, out of fold.
+        true_N: classes.
+        part_RN: the part that a row was in; where all rows lie in one part, its temperature is 1.
+    """
+    target_NC = np.eye(logits_RNC.shape[-1])[true_N]
+    found_RN = np.ones(part_RN.shape)
+    for logits_NC, part_N, found_N in zip(logits_RNC, part_RN, found_RN, strict=True):
+        for part in np.unique(part_N):
+            if (others := part_N != part).any():
+                found_N[~others] = fit_temperature(logits_NC[others], target_NC[others])
+    return found_RN
+
+
 def least_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], asked: float) -> float | None:
     """The least confidence at which the rows that are answered are good often enough.
 

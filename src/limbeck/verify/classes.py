@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from limbeck.evidence import ClassResult, Interval
 from limbeck.verify.sample_size import rows_to_clear
-from limbeck.verify.statistics import HALF_ROW, paired_bounds, paired_score
+from limbeck.verify.statistics import HALF_ROW, independent_share, paired_bounds, paired_score
 
 Floats = NDArray[np.float64]
 LEAST_ROWS = 10
@@ -35,6 +35,7 @@ def class_results(
     teacher_RN: NDArray[np.bool_],
     student_RN: NDArray[np.bool_],
     limit: float = DROP,
+    text_N: NDArray[np.integer[Any]] | None = None,
 ) -> tuple[ClassResult, ...]:
     """Each class that occurs, the one that lost the largest share first.
 
@@ -43,6 +44,7 @@ def class_results(
         class_N: each row's class.
         teacher_RN, student_RN: whether they are right, in R repeats.
         limit: the drop that bounds are made for, in (0, 1).
+        text_N: a number for each row, the same for copies of a text: bounds are those of the independent rows that they are worth.
     """
     present = np.unique(class_N)
     rows = np.array([(class_N == c).sum() for c in present], dtype=np.float64)
@@ -53,7 +55,8 @@ def class_results(
 
     gained, lost = per_class(student_RN & ~teacher_RN), per_class(teacher_RN & ~student_RN)
     enough = np.flatnonzero(rows >= LEAST_ROWS)
-    low, high = adjusted_bounds(gained[enough], lost[enough], rows[enough], limit)
+    worth_K = np.array([1.0 if text_N is None else independent_share(text_N[class_N == c]) for c in present[enough]])
+    low, high = adjusted_bounds(worth_K * gained[enough], worth_K * lost[enough], worth_K * rows[enough], limit)
     bounds = {int(k): (float(low[i]), float(high[i])) for i, k in enumerate(enough)}
     teacher, student = per_class(teacher_RN) / rows, per_class(student_RN) / rows
     found = []

@@ -7,6 +7,7 @@ compared (none, of different shapes, not finite) are refused.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +23,7 @@ from limbeck.verify.bootstrap import Resampled, mean_interval
 from limbeck.verify.classes import DROP, class_results
 from limbeck.verify.notes import notes
 from limbeck.verify.sample_size import provable_margin, rows_to_show, rows_to_show_agreement
-from limbeck.verify.statistics import mcnemar, paired_difference, paired_ratio, proportion, verdict
+from limbeck.verify.statistics import independent_share, mcnemar, paired_difference, paired_ratio, proportion, verdict
 
 Indices = NDArray[np.integer[Any]]
 
@@ -32,12 +33,13 @@ class Answers:
     """What one model said of N rows.
 
     logits: (N, C), or (R, N, C) where R repeats answered every row out of fold. predicted: (N,) or (R, N) classes, for a model
-    without probabilities. temperature: what its logits are divided by for `ece_scaled`; None leaves that out.
+    without probabilities. temperature: what its logits are divided by for `ece_scaled`, one number or one for each (R, N); None leaves
+    that out.
     """
 
     logits: NDArray[Any] | None = None
     predicted: Indices | None = None
-    temperature: float | None = None
+    temperature: float | NDArray[Any] | None = None
 
     @cached_property
     def classes(self) -> Indices:
@@ -76,12 +78,14 @@ def compare(
     least_agreement: float = 0.9,
     basis: Basis | None = None,
     class_drop: float | None = None,
+    text_N: Indices | None = None,
 ) -> Compared:
     """Quality of each model, each pair that a report speaks of, the classes, and whether the student kept its teacher's quality.
 
     On LABELS and CROSS_FITTING the verdict is on accuracy and `margin`; on AGREEMENT it is on how often the student answers as the
     teacher does, and `least_agreement`. In cross-fitting a row counts once however many repeats answered it: counts are means over
-    repeats and intervals are those of N rows, which does not count the repeats as further rows (so it is a little too wide); that the students of
+    repeats and intervals are those of N rows, which does not count the repeats as further rows (so it is a little too wide). Copies of a
+    text count as rows and bound as the independent rows that they are worth (`independent_share`). That the students of
     different folds learned from overlapping rows is not accounted for (Bengio and Grandvalet 2004 show that it cannot be, from one
     data set).
 
@@ -93,6 +97,7 @@ def compare(
         margin, least_agreement: what is asked; see `Report`.
         basis: by default what `true_N` and the answers suggest.
         class_drop: the drop that the classes' bounds are made for (the gate's, or a tenth).
+        text_N: a number for each row, the same for copies of a text; None: no row is a copy.
 
     Raises:
         DataError: no rows, answers of different shapes, classes that do not exist, logits that are not finite.
@@ -105,37 +110,46 @@ def compare(
             f"a verdict on {basis} needs {'rows without labels' if true_N is not None else 'labelled rows'}; got the opposite. "
             "This is a fault of limbeck."
         )
+    text_N = np.arange(rows) if text_N is None else text_N
+    worth = independent_share(text_N)
     predicted = {name: np.broadcast_to(a.classes, (repeats, rows)) for name, a in answers.items()}
     quality: dict[str, Quality] = {}
     resampled = None
     if true_N is not None:
-        resampled = Resampled(true_N, np.stack(list(predicted.values())))
+        resampled = Resampled(true_N, np.stack(list(predicted.values())), worth=worth)
         for model, name in enumerate(answers):
-            quality[name] = _quality(answers[name], predicted[name], true_N, resampled, model)
+            quality[name] = _quality(answers[name], predicted[name], true_N, resampled, model, worth)
     pairs = [("student", second) for second in answers if second != "student"]
     pairs += [(first, "teacher") for first in answers if first not in ("student", "teacher")]
-    comparisons = tuple(_pair(pair, answers, predicted, true_N, resampled) for pair in pairs)
+    comparisons = tuple(_pair(pair, answers, predicted, true_N, resampled, worth) for pair in pairs)
     judged = next(c for c in comparisons if (c.first, c.second) == ("student", "teacher"))
     truth_RN = predicted["teacher"] if true_N is None else np.broadcast_to(true_N, (repeats, rows))
     classes = class_results(
-        labels, truth_RN[0], predicted["teacher"] == truth_RN, predicted["student"] == truth_RN, class_drop or DROP
+        labels, truth_RN[0], predicted["teacher"] == truth_RN, predicted["student"] == truth_RN, class_drop or DROP, text_N
     )
     to_label, provable = None, None
     if judged.difference is None:
         result = verdict(judged.agreement, least_agreement)
-        show = rows_to_show_agreement(rows - judged.flips, rows, least_agreement)
-        to_label = rows_to_show(judged.flips / 2, judged.flips / 2, rows, margin)
+        show = rows_to_show_agreement(worth * (rows - judged.flips), worth * rows, least_agreement)
+        to_label = _as_many(rows_to_show(worth * judged.flips / 2, worth * judged.flips / 2, worth * rows, margin), worth)
     else:
         gained, lost = judged.gained or 0.0, judged.lost or 0.0
-        result, show = verdict(judged.difference, -margin), rows_to_show(gained, lost, rows, margin)
-        provable = provable_margin((gained + lost) / rows, rows)
+        result, show = verdict(judged.difference, -margin), rows_to_show(worth * gained, worth * lost, worth * rows, margin)
+        provable = provable_margin((gained + lost) / rows, max(1, round(worth * rows)))
     said = notes(labels, predicted, true_N, quality)
-    return Compared(rows, quality, comparisons, classes, result, show, to_label, provable, said)
+    return Compared(rows, quality, comparisons, classes, result, _as_many(show, worth), to_label, provable, said)
 
 
-def _quality(answers: Answers, predicted_RN: Indices, true_N: Indices, resampled: Resampled, model: int) -> Quality:
+def _as_many(independent: int | None, worth: float) -> int | None:
+    """So many rows of the kind that was seen, with as many copies among them."""
+    return None if independent is None else math.ceil(independent / worth)
+
+
+def _quality(
+    answers: Answers, predicted_RN: Indices, true_N: Indices, resampled: Resampled, model: int, worth: float
+) -> Quality:
     right_RN = predicted_RN == true_N
-    accuracy = proportion(float(right_RN.mean(axis=0).sum()), len(true_N))
+    accuracy = proportion(worth * float(right_RN.mean(axis=0).sum()), worth * len(true_N))
     ece = scaled = None
     if answers.stacked is not None:
         ece = _ece(answers.stacked, true_N, 1.0)
@@ -143,10 +157,11 @@ def _quality(answers: Answers, predicted_RN: Indices, true_N: Indices, resampled
     return Quality(accuracy, resampled.macro_f1(model, accuracy), ece, scaled)
 
 
-def _ece(logits_RNC: NDArray[Any], true_N: Indices, temperature: float) -> float:
+def _ece(logits_RNC: NDArray[Any], true_N: Indices, temperature: float | NDArray[Any]) -> float:
+    temperature_RN = np.broadcast_to(np.asarray(temperature), logits_RNC.shape[:2])
     each = [
-        expected_calibration_error(confidence(logits_NC, temperature), logits_NC.argmax(axis=1) == true_N)
-        for logits_NC in logits_RNC
+        expected_calibration_error(confidence(logits_NC / temperature_N[:, None]), logits_NC.argmax(axis=1) == true_N)
+        for logits_NC, temperature_N in zip(logits_RNC, temperature_RN, strict=True)
     ]
     return float(np.mean(each))
 
@@ -157,6 +172,7 @@ def _pair(
     predicted: Mapping[str, Indices],
     true_N: Indices | None,
     resampled: Resampled | None,
+    worth: float,
 ) -> Comparison:
     first_RN, second_RN = predicted[pair[0]], predicted[pair[1]]
     rows = first_RN.shape[1]
@@ -165,32 +181,33 @@ def _pair(
         return float(flag_RN.mean(axis=0).sum())
 
     same = count(first_RN == second_RN)
-    found = Comparison(*pair, rows, proportion(same, rows), rows - same, kl=_kl(answers[pair[0]], answers[pair[1]]))
+    divergence = _kl(answers[pair[0]], answers[pair[1]], worth)
+    found = Comparison(*pair, rows, proportion(worth * same, worth * rows), rows - same, kl=divergence)
     if true_N is None or resampled is None:
         return found
     first, second = first_RN == true_N, second_RN == true_N
     both, gained, lost = count(first & second), count(first & ~second), count(second & ~first)
-    difference = paired_difference(gained, lost, rows)
+    difference = paired_difference(worth * gained, worth * lost, worth * rows)
     at = list(answers)
     return replace(
         found,
         difference=difference,
-        retention=paired_ratio(both, gained, lost, rows),
+        retention=paired_ratio(worth * both, worth * gained, worth * lost, worth * rows),
         macro_f1_difference=resampled.macro_f1_difference(at.index(pair[0]), at.index(pair[1]), difference),
         gained=gained,
         lost=lost,
-        mcnemar_p=mcnemar(gained, lost),
+        mcnemar_p=mcnemar(worth * gained, worth * lost),
     )
 
 
-def _kl(first: Answers, second: Answers) -> Interval | None:
+def _kl(first: Answers, second: Answers, worth: float) -> Interval | None:
     """KL(second || first) with its interval; None where one has no probabilities, or rows are too few for an interval."""
     firsts, seconds = first.stacked, second.stacked
     if firsts is None or seconds is None:
         return None
     repeats = max(len(firsts), len(seconds))
     each_RN = np.stack([kl(seconds[r % len(seconds)], firsts[r % len(firsts)]) for r in range(repeats)])
-    return mean_interval(each_RN.mean(axis=0))
+    return mean_interval(each_RN.mean(axis=0), worth=worth)
 
 
 def _checked(answers: Mapping[str, Answers], true_N: Indices | None, labels: Sequence[str]) -> tuple[int, int]:

@@ -28,6 +28,21 @@ _FAR = 1e12
 """A score that no bound reaches: the counts are impossible under the supposed truth."""
 
 
+def independent_share(group_N: NDArray[np.integer[Any]]) -> float:
+    """How many independent rows one row is worth where rows of a group always get the same answer, in (0, 1].
+
+    Kish's effective number of rows is N^2 / sum of the groups' squared sizes; this is that number over N. Counts and rows that are
+    multiplied by it give the bounds of so many independent rows, at the same estimate.
+
+    Args:
+        group_N: a number for each row; copies of a text share one.
+
+    Source: Kish (1965), Survey Sampling, sections 5.4 and 11.7.
+    """
+    sizes = np.unique(group_N, return_counts=True)[1].astype(np.float64)
+    return float(sizes.sum() / (sizes**2).sum())
+
+
 def proportion(successes: float, rows: float, confidence: float = 0.95, correction: float = HALF_ROW) -> Interval:
     """Wilson's score interval for one share of rows.
 
