@@ -1,9 +1,13 @@
 """The control never sees what the teacher says: it starts from the backbone as it was, and learns labels alone."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
+import limbeck
+import limbeck.pipeline.control as control_module
 from limbeck.modalities._text_views import TextViews
 from limbeck.pipeline.control import fit_control
 from limbeck.pipeline.data import read_data
@@ -57,6 +61,27 @@ def test_the_control_learns_from_labels_alone_and_is_the_same_twice(backbone, ro
     losses = [torch.nn.functional.cross_entropy(logits, torch.from_numpy(truth)) for logits in (begun, trained)]
     assert losses[1] < 0.8 * losses[0]
     assert not list(run.folder.glob(".*checkpoint"))
+
+
+def test_it_is_trained_again_with_the_rows_that_chose(tiny_teacher, rows_file, tmp_path, monkeypatch) -> None:
+    learned = []
+    before = control_module.fit_control
+
+    def fit(run, splits, *args, **more):
+        learned.append((more.get("last"), more.get("last") and len(splits.valid)))
+        return before(run, splits, *args, **more)
+
+    monkeypatch.setattr(control_module, "fit_control", fit)
+    recipe = {**TINY, "data": {**TINY["data"], "valid_share": 0.4}, "verify": {**TINY["verify"], "control": True}}
+    out = tmp_path / "out"
+    report = limbeck.distill(recipe, data=rows_file, teacher=tiny_teacher[1], out=out)
+    chosen = json.loads((out / "resolved.json").read_text())["measured"]["control.epochs"]
+    assert [last for last, _ in learned] == [None, chosen["epochs"]]
+    assert learned[1][1] > 0
+    assert report.control.quality is not None
+    curves = [json.loads(line) for line in (out / "curves.jsonl").read_text().splitlines()]
+    rows = {line["stage"] for line in curves}
+    assert {"control", "student"} <= rows
 
 
 def test_a_teacher_that_came_with_a_head_lends_no_start(tiny_teacher, rows_file, tmp_path, monkeypatch) -> None:

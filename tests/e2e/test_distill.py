@@ -73,6 +73,10 @@ def test_a_finished_run_is_opened_by_proof(tiny_run, tmp_path) -> None:
     (moved / "bundle" / "model.onnx").write_bytes(b"damaged")
     (moved / "evidence" / "report.json").write_text("{")
     assert limbeck.distill(TINY, data=data, teacher=teacher, out=moved).student.quality == report.student.quality
+    content = json.loads((moved / "evidence" / "report.json").read_text())
+    better = {**content, "student": {**content["student"], "what": "edited by hand"}}
+    (moved / "evidence" / "report.json").write_text(json.dumps(better))
+    assert limbeck.distill(TINY, data=data, teacher=teacher, out=moved).student.what == report.student.what
     (moved / "resolved.json").write_text("{}")
     with pytest.raises(RunFolderError, match=r"resolved\.json is damaged"):
         limbeck.distill(TINY, data=data, teacher=teacher, out=moved)

@@ -7,7 +7,7 @@ import pytest
 
 from limbeck.errors import DataError
 from limbeck.metrics.probabilities import confidence, expected_calibration_error, kl
-from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence
+from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence, temperatures
 
 
 def logits(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -113,3 +113,16 @@ def test_calibration_that_cannot_be() -> None:
         calibrate(student, student[:3], true)
     with pytest.raises(DataError, match="finite"):
         calibrate(student * np.nan, student, true)
+
+
+def test_no_row_chooses_its_own_temperature() -> None:
+    said, true = logits(400, 4, 0)
+    part = np.arange(400) % 4
+    found = temperatures(said[None], true, part[None])
+    for fold in range(4):
+        others = part != fold
+        assert found[0, part == fold] == pytest.approx(fit_temperature(said[others], np.eye(4)[true[others]]))
+    wrong = true.copy()
+    wrong[part == 0] = (wrong[part == 0] + 1) % 4
+    assert (temperatures(said[None], wrong, part[None])[0, part == 0] == found[0, part == 0]).all()
+    assert (temperatures(said[None], true, np.zeros((1, 400), int)) == 1).all()

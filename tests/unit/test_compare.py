@@ -238,6 +238,41 @@ def test_small_classes_get_no_bounds_and_cost_nothing() -> None:
     assert big.difference.low == pytest.approx(max(-0.1, paired_difference(0, 0, 200).low))
 
 
+def test_copies_of_a_text_prove_no_more_than_one_of_them() -> None:
+    true, answers, labels = world(600)
+    once = compare(answers, true, labels, margin=0.02)
+    copied = {
+        name: Answers(
+            None if a.logits is None else np.tile(a.logits, (3, 1)), None if a.predicted is None else np.tile(a.predicted, 3)
+        )
+        for name, a in answers.items()
+    }
+    thrice = compare(copied, np.tile(true, 3), labels, margin=0.02, text_N=np.tile(np.arange(600), 3))
+    for a, b in zip(once.comparisons, thrice.comparisons, strict=True):
+        assert asdict(b.difference) == pytest.approx(asdict(a.difference))
+        assert asdict(b.retention) == pytest.approx(asdict(a.retention))
+        assert asdict(b.agreement) == pytest.approx(asdict(a.agreement))
+        assert (b.rows, b.flips, b.mcnemar_p) == (3 * a.rows, 3 * a.flips, pytest.approx(a.mcnemar_p))
+        for x, y in ((a.macro_f1_difference, b.macro_f1_difference), (a.kl, b.kl)):
+            if x is not None and y is not None:  # bootstraps
+                assert y.high - y.low == pytest.approx(x.high - x.low, rel=0.15)
+    for a, b in zip(once.classes, thrice.classes, strict=True):
+        assert asdict(b.difference) == pytest.approx(asdict(a.difference))
+    assert thrice.verdict is once.verdict
+    assert thrice.provable_margin == once.provable_margin
+    assert thrice.rows_to_show == 3 * (once.rows_to_show or 0)
+    naive = compare(copied, np.tile(true, 3), labels, margin=0.02).comparisons[0].difference
+    assert naive.low > thrice.comparisons[0].difference.low
+
+
+def test_a_temperature_for_each_row() -> None:
+    true, answers, labels = world(300)
+    student = answers["student"]
+    alike = {**answers, "student": Answers(student.logits, temperature=np.full((1, 300), 0.9))}
+    scaled = [compare(a, true, labels, margin=0.02).quality["student"].ece_scaled for a in (answers, alike)]
+    assert scaled[0] == pytest.approx(scaled[1])
+
+
 def gate(found: object, **limits: float) -> object:
     """The one gate of some limits."""
     (only,) = judge(GatesSection(**limits), Measured("s", found.quality.get("student")), found.comparisons[0], found.classes)
