@@ -201,6 +201,16 @@ def test_the_file_and_the_student_are_weighed_alike(bert, run, tiny_bundle) -> N
         assert None not in (footprint.bytes_compressed, footprint.latency, footprint.cold_start_seconds)
 
 
+def test_a_teacher_of_large_logits_makes_a_bundle_that_loads(bert, run) -> None:
+    with torch.no_grad():
+        bert.module.head.weight.mul_(300 / bert.module.head.weight.abs().max())
+    written = teacher_bundle(run, bert)
+    assert isinstance(written, Bundle)
+    found_BC = load(written.path).logits(TEXTS)
+    assert np.abs(found_BC).max() > 11  # so that the tolerance would lie above what a bundle may ask for
+    np.testing.assert_allclose(found_BC, bert.answer(TEXTS, LOGITS).logits_BC, rtol=1e-4)
+
+
 def test_a_tokenizer_that_a_bundle_cannot_follow_is_a_reason(bert, run, monkeypatch) -> None:
     encode = bert.encode
     monkeypatch.setattr(bert, "encode", lambda texts: [ids[:-1] for ids in encode(texts)])

@@ -27,6 +27,7 @@ from limbeck.modalities._pruning import special_ids
 from limbeck.pipeline.student import GOLDEN, full_modality
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import RESOLVED, Run, write_json
+from limbeck.runtime.golden import MOST_TOLERANCE
 from limbeck.targets._torch_export import write_module
 from limbeck.teachers._for_export import logits_module
 from limbeck.types import Fingerprint, digest
@@ -130,6 +131,7 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
     difference = float(np.abs(golden_BC - teacher.answer(list(GOLDEN), LOGITS).logits_BC).max())
     if not difference <= _OTHERWISE * size:  # the file is what torch is, so it is the company
         raise TeacherError(f"it answers otherwise by {difference:.2g} in a logit when shorter texts are filled up with id 0")
+    tolerance = min(10 * target.tolerance * size, MOST_TOLERANCE["float32"])
     return seal(
         run.folder / FOLDER,
         task=run.recipe.task.replace("_", "-"),
@@ -137,7 +139,7 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
         target="onnx",
         labels=list(teacher.labels),
         spec=modality.spec(),
-        golden={"payloads": list(GOLDEN), "logits": golden_BC.tolist(), "tolerance": 10 * target.tolerance * size},
+        golden={"payloads": list(GOLDEN), "logits": golden_BC.tolist(), "tolerance": tolerance},
         model=path,
     )
 
