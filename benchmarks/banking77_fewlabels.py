@@ -2,7 +2,8 @@
 
 The training file is divided by the hash of the text: one half, with labels, makes the teacher, and is then put away; the other half are
 the logs, which the teacher has never seen. The labelled rows are drawn from the logs by another hash. What limbeck then says of teacher
-and student is held against the truth that it was not shown: a further tenth of the training file, or with --final the test file.
+and student is held against the truth that it was not shown: a further tenth of the training file, or with --final the test file. Half the
+views and one repeat of cross-fitting, since each repeat trains ten models.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from limbeck.run import open_run
 from limbeck.types import Record
 
 LABELLED = (0, 100, 300)
+CHEAP = {"views": {"per_record": 4}, "verify": {"repeats": 1}}
+"""Half the defaults: what is asked is the kind of verdict and whether it is true, and each repeat costs five students and five controls."""
 
 
 def few_labels(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
@@ -49,7 +52,7 @@ def few_labels(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dic
         file = _written(folder / f"logs-{number}.jsonl", logs, ranked[:number])
         with Watch() as watch:
             report = limbeck.distill(
-                {"signals": str(folder / "signals"), "seed": 0},
+                {"signals": str(folder / "signals"), "seed": 0, **CHEAP},
                 data=file,
                 teacher=teacher,
                 out=folder / f"run-{number}",

@@ -14,7 +14,8 @@ from limbeck.data.split import Splits
 from limbeck.errors import ParityError
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.pipeline.data import read_data
-from limbeck.pipeline.int8 import Rows, calibration_and_judging, int8_form, spread
+from limbeck.pipeline.int8 import calibration_and_judging, int8_form
+from limbeck.pipeline.int8_bench import Rows, spread
 from limbeck.pipeline.student import new_student, write_bundle
 from limbeck.pipeline.teacher import load_teacher
 from limbeck.run import open_run
@@ -56,8 +57,11 @@ def clear(graph: Graph) -> list[np.ndarray]:
     return [TEXTS[place] for place in np.flatnonzero(first - second > 0.1 * logits.std())]
 
 
-def chosen(graph: Graph, tmp_path: Path, **more):
-    said: dict = {}
+FAST = {"float32": 10.0, "int8": 19.0}
+
+
+def chosen(graph: Graph, tmp_path: Path, times: dict = FAST, **more):
+    said: dict = {"int8.latency": times}  # networks as small as these take no time that a clock could tell apart
 
     def decided(name, measure):
         return said.setdefault(name, measure())
@@ -112,6 +116,24 @@ def test_how_much_divergence_is_allowed_follows_from_the_students_own(tmp_path: 
     assert chosen(network(1.0), tmp_path, own_kl=0.001).record["limits"]["kl"] == 0.002
 
 
+def test_a_file_that_is_clearly_slower_is_not_taken(tmp_path: Path) -> None:
+    graph = network(1.0)
+    form = chosen(graph, tmp_path, {"float32": 10.0, "int8": 20.1})
+    assert form.graph is graph
+    assert form.record["chosen"] is None
+    assert form.record["why"].startswith("it is slower here")
+    assert form.record["p50_us"] == {"float32": 10.0, "int8": 20.1}
+    measured: dict = {}
+
+    def decided(name, measure):
+        measured[name] = measure()
+        return measured[name] if name == "int8" else FAST
+
+    int8_form(graph, Onnx(), Rows(clear(graph)[:40], clear(graph)[40:120], collate), tmp_path, decided)
+    assert set(measured["int8.latency"]) == {"float32", "int8"}
+    assert min(measured["int8.latency"].values()) > 0
+
+
 def test_a_bag_has_nothing_but_pooled_products(tmp_path: Path) -> None:
     student, _ = Bag.tiny()
     texts = [ids % 11 for ids in TEXTS]
@@ -130,15 +152,14 @@ def test_without_rows_nothing_is_chosen(tmp_path: Path) -> None:
 def test_what_was_measured_once_is_obeyed(tmp_path: Path) -> None:
     graph = network(1.0)
     rows = Rows(clear(graph)[:40], clear(graph)[40:120], collate)
-    signed, unsigned = (
-        int8_form(
-            graph, Onnx(), rows, tmp_path, lambda name, measure, kind=kind: {"activations": kind, "judged": ["uint8", "int8"]}
-        )
-        for kind in ("int8", "uint8")
-    )
+
+    def said(kind, *judged):
+        return lambda name, measure: {"activations": kind, "judged": judged} if name == "int8" else FAST
+
+    signed, unsigned = (int8_form(graph, Onnx(), rows, tmp_path, said(kind, "uint8", "int8")) for kind in ("int8", "uint8"))
     assert signed.record["chosen"].startswith("S8S8")
     assert unsigned.record["chosen"].startswith("U8S8")
-    again = int8_form(graph, Onnx(), rows, tmp_path, lambda name, measure: {"activations": "int8", "judged": ["int8"]})
+    again = int8_form(graph, Onnx(), rows, tmp_path, said("int8", "int8"))
     for form in (signed, again):
         Onnx().write(form.graph, tmp_path / f"{form is again}.onnx")
     assert (tmp_path / "True.onnx").read_bytes() == (tmp_path / "False.onnx").read_bytes()

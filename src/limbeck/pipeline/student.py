@@ -22,7 +22,8 @@ from limbeck.engine.loop import Judge, Term, Training
 from limbeck.evidence import Calibration
 from limbeck.losses.divergence import forward_kl
 from limbeck.metrics.classification import agreement
-from limbeck.pipeline.int8 import in_int8, spread
+from limbeck.pipeline.int8 import in_int8
+from limbeck.pipeline.int8_bench import spread
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.training import trained
 from limbeck.run import Run, write_json

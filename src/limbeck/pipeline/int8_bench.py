@@ -1,0 +1,149 @@
+"""Candidates for an int8 file, written and measured. Knows graphs, a target and encoded rows; chooses nothing.
+
+Letters: N rows, T places, I inputs of a product, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck.graph import Graph, GraphBuilder, GraphInput
+from limbeck.quantize import Activations, Clipping, Range, Scheme, products, quantized, ranges, tapped
+from limbeck.targets.numpy import evaluate
+from limbeck.types import Json, Runner
+from limbeck.verify.footprint import interleaved_latency
+from limbeck.verify.parity import Collate, Ids, Nearness, nearness
+
+_TOKENS = 8192
+_KINDS: tuple[Activations, ...] = get_args(Activations)
+_TIMED, _FASTER, _SPAN = 60, 1.5, dict.fromkeys(get_args(Clipping), Range(-4.0, 4.0))  # of the measurement of the machine
+_BATCH, _ELSEWHERE = 32, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Encoded training rows, (T,) each: `calibration` gives ranges, `judging` none of them; `collate` pads a batch."""
+
+    calibration: Sequence[Ids]
+    judging: Sequence[Ids]
+    collate: Collate
+
+
+def spread(rows: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of the rows, evenly spread."""
+    many = min(most, len(rows))
+    return [rows[place * len(rows) // many] for place in range(many)]
+
+
+class Bench:
+    """Candidates are written, loaded and answer here; the same rows each time."""
+
+    def __init__(self, target: Any, rows: Rows, folder: Path) -> None:
+        self.target, self.rows, self.file = target, rows, folder / f"candidate-{target.filename}"
+
+    def load(self, graph: Graph) -> Runner:
+        """What the written graph answers; the file is gone then."""
+        self.target.write(graph, self.file)
+        try:
+            found: Runner = self.target.load(self.file)
+        finally:
+            self.file.unlink(missing_ok=True)
+        return found
+
+    def observe(self, graph: Graph) -> tuple[dict[str, Mapping[Clipping, Range]], set[str]]:
+        """The ranges of each product's x, by its name; and the weights whose x has one row for each text.
+
+        Texts of equal length go together, so that no padding is observed; a product whose texts all have one token counts as pooled.
+        """
+        groups: dict[int, list[Ids]] = {}
+        some = [ids for ids in self.rows.calibration if len(ids)]
+        for ids in spread(some, max(1, len(some) * _TOKENS // max(_TOKENS, sum(map(len, some))))):
+            groups.setdefault(len(ids), []).append(ids)
+        batches = [g[i : i + _BATCH] for _, g in sorted(groups.items()) for i in range(0, len(g), _BATCH)]
+        found: dict[str, Mapping[Clipping, Range]] = {}
+        pooled, pooled_x = set[str](), set[str]()
+        for part in products(graph):
+            if part.x not in found:
+                run = self.load(tapped(graph, part))
+                rows_NI = np.concatenate([run(self.rows.collate(batch)) for batch in batches])
+                found[part.x] = ranges(rows_NI)
+                if len(rows_NI) == sum(map(len, batches)):
+                    pooled_x.add(part.x)
+            if part.x in pooled_x:
+                pooled.add(part.weight)
+        return found, pooled
+
+    def judged(self, graph: Graph, float_NC: NDArray[np.float32]) -> Nearness:
+        """A candidate against the float32 file, on all judging rows."""
+        return nearness(float_NC, *alone_and_batched(self.load(graph), self.rows))
+
+    def elsewhere(self, graph: Graph) -> float:
+        """How far a logit moves where somebody else computes the float32 parts: numpy against the target, on a few judging rows.
+
+        A last digit decides now and then whether a value is rounded up or down, so another processor's int8 answers differ by more than
+        its float32 answers do.
+        """
+        run, some = self.load(graph), [self.rows.collate([ids]) for ids in self.rows.judging[:_ELSEWHERE]]
+        return max(float(np.abs(run(arrays) - evaluate(graph, arrays)).max()) for arrays in some)
+
+    def latency(self, graph: Graph, candidate: Graph) -> Json:
+        """p50 in microseconds of the float32 file and of a candidate, in turns, at batch 1."""
+        queries = [self.rows.collate([ids]) for ids in self.rows.judging[:_TIMED]]
+        times = interleaved_latency([self.load(graph), self.load(candidate)], queries)
+        return dict(zip(("float32", "int8"), (round(t.p50_us, 1) for t in times), strict=True))
+
+    def activations(self) -> Json:
+        """Which kind is faster on this machine, by products of a fixed size in turns at batch 1; int8 only where it is clearly so.
+
+        A student's own times were noisy enough to give two runs of a tiny recipe different bytes. The other kind is judged too, for
+        the record, unless it is slower than float32: where a runtime does not know it, it is many times slower.
+        """
+        graph, x = _layers()
+        rounded = {
+            a: quantized(graph, Scheme(activations=a), dict.fromkeys((p.x for p in products(graph)), _SPAN)) for a in _KINDS
+        }
+        runs = [self.load(graph), *(self.load(candidate) for candidate in rounded.values())]
+        times = dict(zip(("float32", *_KINDS), interleaved_latency(runs, [{"x": x}] * _TIMED), strict=True))
+        chosen = "int8" if times["uint8"].p50_us > _FASTER * times["int8"].p50_us else "uint8"
+        return {
+            "activations": chosen,
+            "judged": [a for a in _KINDS if a == chosen or times[a].p50_us <= times["float32"].p50_us],
+            "p50_us": {name: round(latency.p50_us, 1) for name, latency in times.items()},
+        }
+
+
+def _layers() -> tuple[Graph, NDArray[np.float32]]:
+    """The products of a transformer's layer, three of them of one x, and a text of 13 tokens for it, (1, 13, I).
+
+    With three axes and with biases, as students have them: of others ONNX Runtime makes something else (docs/diary.md).
+    """
+    dice, width = np.random.default_rng(0), 384
+    g = GraphBuilder(GraphInput("x", "float32", ("B", "T", width)))
+
+    def linear(x: str, name: str, outer: int, inner: int) -> str:
+        return g.linear(name, x, dice.normal(0.0, inner**-0.5, (outer, inner)).astype(np.float32), np.zeros(outer, np.float32))
+
+    first, second, third = (linear("x", name, width, width) for name in ("query", "key", "value"))
+    inner = g("Relu", linear(g("Add", g("Add", first, second), third), "up", 4 * width, width))
+    mean = g("ReduceMean", linear(inner, "down", width, 4 * width), axes=[1], keepdims=0)
+    return g.build(mean), dice.normal(size=(1, 13, width)).astype(np.float32)
+
+
+def sorted_logits(run: Runner, encoded: Sequence[Ids], collate: Collate) -> NDArray[np.float32]:
+    """Logits (N, C), in order; texts of like length share a batch."""
+    order = np.argsort([len(ids) for ids in encoded], kind="stable")
+    parts = [run(collate([encoded[i] for i in order[at : at + _BATCH]])) for at in range(0, len(order), _BATCH)]
+    return np.asarray(np.concatenate(parts)[np.argsort(order)])
+
+
+def alone_and_batched(run: Runner, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits (N, C) of the judging rows, each alone, and in batches as they come, where one pads the other."""
+    alone_NC = np.concatenate([run(rows.collate([ids])) for ids in rows.judging])
+    starts = range(0, len(rows.judging), _BATCH)
+    return alone_NC, np.concatenate([run(rows.collate(rows.judging[at : at + _BATCH])) for at in starts])
