@@ -51,8 +51,8 @@ def as_written(rows_xD: Tensor, precision: RowPrecision) -> Tensor:
 def as_read(rows_xD: Tensor, precision: RowPrecision, training: bool) -> Tensor:
     """Rows as a network reads them: answering, as the written file holds them.
 
-    In training rows of 8 bits are left as they are, since what they lose is lost in noise. Rows of 4 bits are rounded, and the gradient
-    goes through to the row as if they were not, so that the rest of the network learns to live with what the file will hold.
+    In training rows of 8 bits are left as they are: what they lose cannot be seen. Rows of 4 bits are rounded, and the gradient goes
+    through to the row as if they were not, so that the network learns with what the file will hold (docs/diary.md has the figures).
 
     Source: Bengio et al. (2013), Estimating or Propagating Gradients Through Stochastic Neurons, section 4, for the gradient.
     """
