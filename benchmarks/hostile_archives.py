@@ -67,6 +67,11 @@ add(
     "model.npz.*dtype 'object'",
     _npz(_layout(lambda g: [n["attributes"].update(to="object") for n in g["nodes"] if n["op"] == "Cast"])),
 )
+add(
+    "npz_shift_elsewhere",
+    "model.npz.*'direction' is 'UP'; LEFT or RIGHT",
+    _npz(_layout(lambda g: g["nodes"][0].update(op="BitShift", attributes={"direction": "UP"}))),
+)
 add("npz_no_layout", "model.npz", _npz(lambda e: {"0.npy": e["0.npy"]}))
 
 # --- zip files -----------------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from limbeck.errors import listing, nearest
 OPERATORS: dict[str, tuple[int, frozenset[str]]] = {
     # name: (number of inputs, attributes, all of them required)
     "Add": (2, frozenset()),
+    "BitShift": (2, frozenset({"direction"})),  # "RIGHT" or "LEFT"; both inputs unsigned and of one type
+    "BitwiseAnd": (2, frozenset()),
     "Cast": (1, frozenset({"to"})),
     "Concat": (2, frozenset({"axis"})),
     "DequantizeLinear": (3, frozenset({"axis"})),  # (x - zero) * scale; scale and zero () for all, or (N,) along the axis
@@ -149,6 +151,10 @@ class GraphBuilder:
     def whole(self, *values: int) -> str:
         """An int64 constant of whole numbers (N,), as shapes and indices are; the same numbers are written once."""
         return self._once(f"whole {values!r}", np.array(values, np.int64))
+
+    def byte(self, value: int) -> str:
+        """A uint8 constant of one element; the same number is written once."""
+        return self._once(f"byte {value}", np.array([value], np.uint8))
 
     def part(self, x: str, axis: int, start: int, stop: int | None = None) -> str:
         """x from `start` to `stop` along an axis; a negative number counts from the end, None is the end."""

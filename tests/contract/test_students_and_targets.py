@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -15,9 +16,18 @@ from limbeck.targets.numpy import evaluate
 from limbeck.types import Student, Target, TrainingPlan
 
 
-@pytest.fixture(params=names("students"))
+def forms() -> list[tuple[str, str | None]]:
+    """Each student in each precision of its tables; None where it has no such setting."""
+    hints = {name: get_type_hints(find("students", name).Settings) for name in names("students")}
+    return [(name, kind) for name in hints for kind in get_args(hints[name].get("precision")) or (None,)]
+
+
+@pytest.fixture(params=forms(), ids=lambda form: " ".join(filter(None, form)))
 def student(request: pytest.FixtureRequest):
-    network, inputs = find("students", request.param).tiny()
+    name, precision = request.param
+    network, inputs = find("students", name).tiny()
+    if precision is not None:
+        network.settings = dataclasses.replace(network.settings, precision=precision)
     return network.eval(), inputs
 
 

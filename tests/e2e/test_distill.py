@@ -49,6 +49,19 @@ def test_the_same_recipe_gives_the_same_bytes(tiny_run, tmp_path) -> None:
         assert (tmp_path / "again" / "bundle" / name).read_bytes() == (folder / "bundle" / name).read_bytes()
 
 
+@pytest.mark.parametrize("student", [{"family": "bag", "ngrams": 2, "buckets": 64}, {"family": "conv_text"}])
+def test_int4_halves_the_table_in_the_bundle_and_answers_as_the_judged_student(student, tiny_run, tmp_path) -> None:
+    _, _, data, teacher = tiny_run
+    sizes = {}
+    for precision in ("int8", "int4"):
+        recipe = {**TINY, "student": {**student, "precision": precision}}
+        report = limbeck.distill(recipe, data=data, teacher=teacher, out=tmp_path / precision)
+        sizes[precision] = (tmp_path / precision / "bundle" / "model.onnx").stat().st_size
+        answers = [p.label for p in limbeck.load(report.bundle).predict([text for text, _ in ROWS])]
+        assert answers == [limbeck.load(report.bundle).predict([text])[0].label for text, _ in ROWS]
+    assert sizes["int4"] < sizes["int8"]
+
+
 def test_a_folder_with_another_run_is_refused_by_the_field_that_differs(tiny_run) -> None:
     _, folder, data, teacher = tiny_run
     with pytest.raises(RunFolderError, match="recipe.seed: 0 there, 7 now"):

@@ -12,9 +12,12 @@ X = GraphInput("x", "float32", ("B", 3))
 LAST = 2**63 - 1
 FLOATS = np.random.default_rng(1).normal(size=(3, 3)).astype(np.float32)
 WHOLE = np.array([[-7, 3, 2**40 + 5], [0, 8, -1], [9, 2**31, 4]], np.int64)
+BYTES = np.array([[0, 255, 171], [16, 15, 128], [1, 240, 90]], np.uint8)
 HALVES = np.array([[0.25, 0.75, -0.25], [1e9, -1e9, 1.25]], np.float32)  # between two whole numbers, and far beyond all
 # Each case: attributes, then the inputs behind the first, which is x unless it is given too.
 CASES: dict[str, list[tuple]] = {
+    "BitShift": [({"direction": way}, np.array([4, 0, 7], np.uint8), BYTES) for way in ("RIGHT", "LEFT")],
+    "BitwiseAnd": [({}, np.array(15, np.uint8), BYTES), ({}, np.array([[2**31], [-1], [0]], np.int64), WHOLE)],
     "Cast": [({"to": "float32"},), ({"to": "int64"},)],
     "Concat": [({"axis": 1}, FLOATS)],
     "DequantizeLinear": [

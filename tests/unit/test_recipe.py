@@ -71,7 +71,8 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
         ('student.width="64"', "student.width: Input should be a valid integer; got '64'"),
         ("student.dropout=true", "student.dropout: Input should be a valid number; got True"),
         ("student.dropout=5", "student.dropout: Input should be less than 1; got 5"),
-        ("student.precision=int4", "student.precision: Input should be 'int8' or 'float32'; got 'int4'"),
+        ("student.precision=int2", "student.precision: Input should be 'int8', 'int4' or 'float32'; got 'int2'"),
+        ("student.family=conv_text\nstudent.network=int4", "student.network: Input should be 'int8' or 'float32'; got 'int4'"),
         ("teacher.max_tokens=-1", "teacher.max_tokens: Input should be greater"),
         ("objectives.soft_targets.temperature=0", "temperature: Input should be greater than 0"),
         ("views.splice_share=0.95", "views: splice_share, span_share and typo_share add up to more than 1"),
@@ -81,7 +82,7 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
 )
 def test_settings_of_entries_are_as_strict_as_the_rest(override: str, message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        Recipe.read({"data": {"train": "x"}}, [override])
+        Recipe.read({"data": {"train": "x"}}, override.splitlines())
     assert message in str(caught.value)
     assert "1 problem\n" in str(caught.value)
 

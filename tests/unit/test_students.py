@@ -1,14 +1,20 @@
 """What the students bag and conv_text compute, against arithmetic that is not theirs. The encoder has a file of its own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from limbeck.students._rows import as_written, principal
+from limbeck.graph import GraphBuilder, GraphInput
+from limbeck.students._rounding import as_read, as_written, int4, packed
+from limbeck.students._rows import emit_rows, principal
 from limbeck.students.bag import Bag
 from limbeck.students.conv_text import Convolution, ConvText
+from limbeck.students.encoder import Encoder
 from limbeck.targets.numpy import evaluate
+from limbeck.targets.onnx import Onnx
 from limbeck.types import Start
 
 V = 11
@@ -42,6 +48,76 @@ def test_int8_rows_are_within_half_a_step() -> None:
     step = rows.abs().amax(1, keepdim=True) / 127
     assert ((as_written(rows, "int8") - rows).abs() <= step * 0.5001).all()
     assert as_written(rows, "float32") is rows
+
+
+def test_int4_rows_keep_their_largest_number_and_the_rest_within_half_a_step() -> None:
+    rows = torch.randn(50, 40, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 50)[:, None]
+    rows[0] = 0.0
+    whole, scale = int4(rows)
+    assert sorted(whole.unique().tolist()) == list(range(-8, 8))
+    torch.testing.assert_close(scale[1:].abs(), rows[1:].abs().amax(1, keepdim=True) / 8)
+    largest = rows.abs().argmax(1, keepdim=True)
+    assert (whole.gather(1, largest)[1:] == -8).all()
+    written = as_written(rows, "int4")
+    torch.testing.assert_close(written.gather(1, largest), rows.gather(1, largest))
+    beyond = rows / scale > 7.5  # as large as the largest, with the other sign: a step is lost, but no more
+    assert beyond.any()
+    assert ((written - rows).abs() <= scale.abs() * torch.where(beyond, 1.0, 0.5) * 1.0001).all()
+    assert not written[0].any()
+
+
+def test_of_two_equal_numbers_int4_takes_the_lower_in_every_place() -> None:
+    for row in ([1.0, -1.0, 0.3], [-1.0, 0.3, 1.0]):
+        assert int4(torch.tensor([row]))[1].item() == int4(torch.tensor([[row] * 9] * 9))[1][4, 4].item() == 0.125
+
+
+def test_int4_rows_by_hand() -> None:
+    rows = torch.tensor([[8.0, -7.9, 0.4, -0.6, 6.4, 1.1], [-0.8, 0.0, 0.04, -0.06, 0.71, 0.79]])
+    whole, scale = int4(rows)
+    assert whole.tolist() == [[-8, 7, 0, 1, -6, -1], [-8, 0, 0, -1, 7, 7]]
+    torch.testing.assert_close(scale, torch.tensor([[-1.0], [0.1]]))
+    assert packed(whole).tolist() == [[0 + 9 * 16, 15 + 2 * 16, 8 + 7 * 16], [0 + 7 * 16, 8 + 15 * 16, 8 + 15 * 16]]
+    assert packed(whole[:, :3]).tolist() == [[0 + 8 * 16, 15], [0 + 8 * 16, 8]]  # an odd width: the last high bits are free
+    assert packed(whole).dtype == np.uint8
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 32, 33])
+@pytest.mark.parametrize("precision", ["int8", "int4", "float32"])
+def test_rows_of_a_file_are_the_rows_that_a_network_reads(precision: str, width: int, tmp_path) -> None:
+    dice = torch.Generator().manual_seed(width)
+    table, weight = torch.randn(9, width, generator=dice), torch.rand(9, 1, generator=dice)
+    g = GraphBuilder(GraphInput("rows", "int64", ("B", "T")), GraphInput("times", "float32", ("B", "T", 1)))
+    read = emit_rows(g, "t", table, "rows", precision, weight_R1=weight, times_BT1="times")
+    graph = g.build(g("ReduceSum", read, axes=[1], keepdims=0))
+    rows, times = torch.randint(0, 9, (2, 4), generator=dice), torch.rand(2, 4, 1, generator=dice)
+    expected = (as_written(table, precision) * weight)[rows] * times
+    path = tmp_path / Onnx.filename
+    Onnx().write(graph, path)
+    inputs = {"rows": rows.numpy(), "times": times.numpy()}
+    for found in (evaluate(graph, inputs), Onnx().load(path)(inputs)):
+        np.testing.assert_allclose(found, expected.sum(1).numpy(), atol=1e-6)
+    assert graph.constants["t"].nbytes == 9 * {"int8": width, "int4": (width + 1) // 2, "float32": 4 * width}[precision]
+
+
+def test_only_rows_of_four_bits_are_rounded_in_training_and_the_gradient_goes_through() -> None:
+    rows = torch.randn(5, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    for precision in ("int8", "float32"):
+        assert as_read(rows, precision, training=True) is rows
+    read = as_read(rows, "int4", training=True)
+    torch.testing.assert_close(read, as_written(rows, "int4"))
+    (read * torch.arange(40.0).view(5, 8)).sum().backward()
+    assert torch.equal(rows.grad, torch.arange(40.0).view(5, 8))
+    assert torch.equal(as_read(rows, "int4", training=False), as_written(rows, "int4"))
+
+
+@pytest.mark.parametrize("family", [Bag, ConvText, Encoder])
+def test_int4_halves_the_table_once_more(family: type) -> None:
+    network, _ = family.tiny()
+    sizes = {}
+    for precision in ("float32", "int8", "int4"):
+        network.settings = dataclasses.replace(network.settings, precision=precision)
+        sizes[precision] = network.graph().constants["embedding"].nbytes
+    assert sizes["float32"] == 4 * sizes["int8"] == 8 * sizes["int4"]
 
 
 def test_the_rows_of_runs_by_whole_numbers_of_python() -> None:

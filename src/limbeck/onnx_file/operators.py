@@ -22,6 +22,8 @@ OPERATORS: dict[str, tuple[int, int, int, str]] = {
     "ArgMin": (1, 1, 1, "axis:i keepdims:i select_last_index:i"),
     "AveragePool": (1, 1, 1, "auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I! pads:I strides:I"),
     "BatchNormalization": (5, 5, 3, "epsilon:f momentum:f training_mode:i"),
+    "BitShift": (2, 2, 1, "direction:s!"),
+    "BitwiseAnd": (2, 2, 1, ""),
     "Cast": (1, 1, 1, "saturate:i to:i!"),
     "Ceil": (1, 1, 1, ""),
     "Clip": (1, 3, 1, ""),

@@ -70,8 +70,8 @@ _AS_FIRST = frozenset(
 )  # fmt: skip
 _BROADCAST = frozenset(
     {
-        "Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or",
-        "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
+        "Add", "And", "BitShift", "BitwiseAnd", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Mean", "Min",
+        "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
     }
 )  # fmt: skip
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {

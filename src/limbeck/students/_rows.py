@@ -1,12 +1,11 @@
 """Tables of embedding rows, in torch and in a graph. Knows rows, pieces and precision; knows nothing of what reads the rows.
 
-Letters: B examples, T positions, V pieces, R rows of a table, D width of a row, S width of the teacher's.
+Letters: B examples, T positions, V pieces, R rows of a table, D width of a row, H bytes of a row of four bits, S width of the teacher's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from limbeck.graph import GraphBuilder
+from limbeck.students._rounding import ZERO, RowPrecision, int4, int8, packed
 from limbeck.types import Start
 
-Precision = Literal["int8", "float32"]
 EPSILON = 1e-6
 """Added to the sum of a text's weights, so that a text without tokens has a mean of zero."""
 _START = 2.0
@@ -29,44 +28,45 @@ def row_of_piece(pieces: int, used_V: NDArray[np.bool_] | None) -> Tensor:
     return torch.from_numpy(np.where(used_V, np.cumsum(used_V), 0).astype(np.int32))
 
 
-def int8(rows_xD: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (…, D) as whole numbers in [-127, 127], still float, and the scale of each row (…, 1); rows = whole numbers * scale."""
-    scale_x1 = rows_xD.abs().amax(-1, keepdim=True).clamp_min(1e-12) / 127.0
-    return (rows_xD / scale_x1).round(), scale_x1
-
-
-def as_written(rows_xD: Tensor, precision: Precision) -> Tensor:
-    """Rows as the written file holds them."""
-    if precision == "float32":
-        return rows_xD
-    whole_xD, scale_x1 = int8(rows_xD)
-    return whole_xD * scale_x1
-
-
 def emit_rows(
     g: GraphBuilder,
     name: str,
     table_RD: Tensor,
     rows_BT: str,
-    precision: Precision,
+    precision: RowPrecision,
     *,
     weight_R1: Tensor | None = None,
     times_BT1: str | None = None,
 ) -> str:
     """The rows of a table that `rows_BT` names, (B, T, D), each times its weight and times `times_BT1`.
 
-    int8 rows are gathered first and scaled after, and weights are multiplied into the scales, so no operator touches the table.
+    Whole numbers are gathered first and scaled after, and weights are multiplied into the scales, so no operator touches the table.
     """
     table_RD = table_RD.detach().cpu()
     if precision == "float32":
         table_RD = table_RD if weight_R1 is None else table_RD * weight_R1
         gathered_BTD = g("Gather", g.constant(name, table_RD.numpy()), rows_BT, axis=0)
         return gathered_BTD if times_BT1 is None else g("Mul", gathered_BTD, times_BT1)
-    whole_RD, scale_R1 = int8(table_RD)
+    whole_RD, scale_R1 = int8(table_RD) if precision == "int8" else int4(table_RD)
     scale_R1 = scale_R1 if weight_R1 is None else scale_R1 * weight_R1
     scales_BT1 = g("Gather", g.constant(f"{name}.scale", scale_R1.numpy()), rows_BT, axis=0)
-    gathered_BTD = g("Gather", g.constant(name, whole_RD.to(torch.int8).numpy()), rows_BT, axis=0)
-    return g("Mul", g("Cast", gathered_BTD, to="float32"), scales_BT1 if times_BT1 is None else g("Mul", scales_BT1, times_BT1))
+    if precision == "int8":
+        gathered_BTD = g("Gather", g.constant(name, whole_RD.to(torch.int8).numpy()), rows_BT, axis=0)
+        steps_BTD = g("Cast", gathered_BTD, to="float32")
+    else:
+        both_BTH = g("Gather", g.constant(name, packed(whole_RD)), rows_BT, axis=0)
+        steps_BTD = _emit_unpacked(g, both_BTH, table_RD.shape[1])
+    return g("Mul", steps_BTD, scales_BT1 if times_BT1 is None else g("Mul", scales_BT1, times_BT1))
+
+
+def _emit_unpacked(g: GraphBuilder, both_BTH: str, width: int) -> str:
+    """The numbers of four bits that `packed` put two to a byte, (B, T, D)."""
+    low_BTH = g("BitwiseAnd", both_BTH, g.byte(15))
+    high_BTH = g("BitShift", both_BTH, g.byte(4), direction="RIGHT")
+    whole_BTD = g("Concat", low_BTH, high_BTH, axis=2)
+    if width % 2:
+        whole_BTD = g.part(whole_BTD, 2, 0, width)
+    return g("Sub", g("Cast", whole_BTD, to="float32"), g.number(float(ZERO)))
 
 
 @dataclass(frozen=True, slots=True)

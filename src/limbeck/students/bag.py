@@ -18,10 +18,9 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, Share
+from limbeck.students._rounding import RowPrecision, as_read
 from limbeck.students._rows import (
     EPSILON,
-    Precision,
-    as_written,
     emit_mean,
     emit_rows,
     row_of_piece,
@@ -74,8 +73,8 @@ class Bag(nn.Module):
 
         `width` of an embedding, `hidden` width of the classifier, `dropout` on the mean and the hidden units, `token_dropout` of
         whole tokens. `ngrams`: the longest run of tokens that has a row, of which there are `buckets`; 1 is none. `precision` of
-        the embeddings: "int8" writes each row as whole numbers and one scale, a quarter of the bytes; the classifier stays float32, since
-        int8 makes it three times slower (docs/diary.md).
+        the embeddings: "int8" writes each row as whole numbers and one scale, a quarter of the bytes, "int4" as numbers of four bits, an
+        eighth, which training then reckons with; the classifier stays float32, since int8 makes it three times slower (docs/diary.md).
         """
 
         width: Count = 128
@@ -84,7 +83,7 @@ class Bag(nn.Module):
         token_dropout: Share = 0.0
         ngrams: Literal[1, 2, 3] = 1
         buckets: Count = 8192
-        precision: Precision = "int8"
+        precision: RowPrecision = "int8"
 
     special_tokens: ClassVar[bool] = False
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=5e-3)
@@ -149,9 +148,7 @@ class Bag(nn.Module):
         return Outputs(self.output(F.dropout(hidden_BH, self.settings.dropout, self.training)), mean_BD, embedding_BTD)
 
     def _rows(self, table: nn.Embedding, rows_BT: Tensor) -> Tensor:
-        """Rows of a table; answering, as the written file holds them."""
-        rows_BTD: Tensor = table(rows_BT)
-        return rows_BTD if self.training else as_written(rows_BTD, self.settings.precision)
+        return as_read(table(rows_BT), self.settings.precision, self.training)
 
     def shapes(self) -> Shapes:
         """Classes and width of the mean."""

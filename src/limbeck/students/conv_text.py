@@ -18,10 +18,9 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, Share
+from limbeck.students._rounding import Precision, RowPrecision, as_read
 from limbeck.students._rows import (
     EPSILON,
-    Precision,
-    as_written,
     emit_mean,
     emit_rows,
     row_of_piece,
@@ -112,8 +111,9 @@ class ConvText(nn.Module):
 
         `width` of an embedding and of all convolutions, `kernel`: how many tokens one convolution sees, `depth`: how many there are,
         `norm` in front of each, `hidden` width of the classifier, `dropout` on hidden units. `precision` of the embeddings: "int8"
-        writes each row as whole numbers and one scale. `network`: "int8" writes the pointwise convolutions as whole numbers too, by
-        the scheme that is nearest to the float32 file on training rows; all else is float32.
+        writes each row as whole numbers and one scale, "int4" as numbers of four bits, which training then reckons with. `network`:
+        "int8" writes the pointwise convolutions as whole numbers too, by the scheme that is nearest to the float32 file on training
+        rows; all else is float32.
         """
 
         width: Count = 128
@@ -122,7 +122,7 @@ class ConvText(nn.Module):
         norm: Literal["layer", "none"] = "layer"
         hidden: Count = 256
         dropout: Share = 0.1
-        precision: Precision = "int8"
+        precision: RowPrecision = "int8"
         network: Precision = "int8"
 
     special_tokens: ClassVar[bool] = False
@@ -178,9 +178,7 @@ class ConvText(nn.Module):
         """Logits (B, C), the weighted mean (B, D) and each place (B, T, D); ids int64 and mask float32 are (B, T)."""
         rows_BT = self.row_of_piece[ids]
         mask_BT1 = mask.unsqueeze(-1)
-        x_BTD = self.embedding(rows_BT)
-        if not self.training:  # answers as the written file does
-            x_BTD = as_written(x_BTD, self.settings.precision)
+        x_BTD = as_read(self.embedding(rows_BT), self.settings.precision, self.training)
         for convolution in self.convolutions:
             x_BTD = convolution(x_BTD, mask_BT1)
         weight_BT1 = F.softplus(self.token_weight(rows_BT)) * mask_BT1 * (rows_BT > 0).unsqueeze(-1)

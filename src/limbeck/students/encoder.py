@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from limbeck.errors import RecipeError
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, CountOrZero, Share
-from limbeck.students._rows import Precision, as_written, emit_rows, kept, principal, row_of_piece, tiny_batch
+from limbeck.students._rounding import Precision, RowPrecision, as_read
+from limbeck.students._rows import emit_rows, kept, principal, row_of_piece, tiny_batch
 from limbeck.students._transformer import Layer, array, emit_norm
 from limbeck.types import EncoderWeights, Json, Outputs, Shapes, Start, TrainingPlan
 
@@ -59,15 +60,16 @@ class Encoder(nn.Module):
 
         `layers`: how many of the teacher's, evenly spaced with the last among them, or their numbers from 1. `embedding_width` of a
         row of the table, 0: the whole width. `dropout` behind the embeddings and each half of a layer. `precision` of the table:
-        "int8" writes each row as whole numbers and one scale. `network`: "int8" writes the matrix products of the layers and the table
-        of positions as whole numbers too, by the scheme that is nearest to the float32 file on training rows, and leaves a part
-        float32 that does not bear it; attention's own products, norms and the head stay float32.
+        "int8" writes each row as whole numbers and one scale, "int4" as numbers of four bits, which training then reckons with.
+        `network`: "int8" writes the matrix products of the layers and the table of positions as whole numbers too, by the scheme that
+        is nearest to the float32 file on training rows, and leaves a part float32 that does not bear it; attention's own products,
+        norms and the head stay float32.
         """
 
         layers: Count | Chosen = 2
         embedding_width: CountOrZero = 128
         dropout: Share = 0.1
-        precision: Precision = "int8"
+        precision: RowPrecision = "int8"
         network: Precision = "int8"
 
     special_tokens: ClassVar[bool] = True
@@ -179,9 +181,7 @@ class Encoder(nn.Module):
                 f"student.family encoder has {len(self.positions)} positions, but a text of {ids.shape[1]} tokens came. "
                 f"Run again with --set teacher.max_tokens={len(self.positions)}"
             )
-        x_BTS = self.embedding(self.row_of_piece[ids])
-        if not self.training:  # answers as the written file does
-            x_BTS = as_written(x_BTS, self.settings.precision)
+        x_BTS = as_read(self.embedding(self.row_of_piece[ids]), self.settings.precision, self.training)
         if self.projection is not None:
             x_BTS = self.projection(x_BTS)
         x_BTS = F.dropout(self.norm(x_BTS + self.positions[: ids.shape[1]]), self.settings.dropout, self.training)

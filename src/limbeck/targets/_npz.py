@@ -112,6 +112,9 @@ def _attributes(found: Any) -> Mapping[str, Any]:
         numbers = value if isinstance(value, list) else [value]
         if name == "to":
             _dtype(value)
+        elif name == "direction":
+            if value not in ("LEFT", "RIGHT"):
+                raise ValueError(f"the attribute 'direction' is {value!r:.60}; LEFT or RIGHT is expected")
         elif len(numbers) > _MOST_AXES or any(type(v) not in (int, float) or abs(v) > 2**31 for v in numbers):
             raise ValueError(f"the attribute '{name:.60}' is {value!r:.60}; numbers are expected")
     return found

@@ -117,6 +117,8 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": np.add,
+    "BitShift": lambda x, by, direction: (np.right_shift if direction == "RIGHT" else np.left_shift)(x, by),
+    "BitwiseAnd": np.bitwise_and,
     "Cast": lambda x, to: x.astype(to),
     "Concat": lambda a, b, axis: np.concatenate([a, b], axis=axis),
     "DequantizeLinear": _dequantize,
