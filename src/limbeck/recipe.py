@@ -17,14 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from limbeck import catalog, settings, yaml
 from limbeck.errors import LimbeckError, RecipeError, nearest
 from limbeck.sections import (
+    SEARCH,
     DataSection,
     ObjectiveSection,
+    SearchSection,
     Section,
     StudentSection,
     TeacherSection,
     TrainingSection,
     VerifySection,
     ViewsSection,
+    family_of,
 )
 from limbeck.settings import Count, Positive
 from limbeck.types import Json, TrainingPlan, digest
@@ -49,6 +52,7 @@ class Recipe(Section):
     teacher: TeacherSection = TeacherSection()
     views: ViewsSection = ViewsSection()
     student: StudentSection = StudentSection()
+    search: SearchSection = SearchSection()
     objectives: dict[str, ObjectiveSection] = Field(default_factory=dict)
     training: TrainingSection = TrainingSection()
     verify: VerifySection = VerifySection()
@@ -60,13 +64,28 @@ class Recipe(Section):
     checkpoint_seconds: Positive = 20.0
     out: str | None = None
 
+    @property
+    def searches(self) -> bool:
+        """Whether the search chooses the student."""
+        return self.student.family == SEARCH
+
+    def naming(self, student: Mapping[str, Any]) -> Self:
+        """This recipe with a student that is named: its family and settings in place of the search."""
+        kept = self.student.model_dump(mode="json", include={"budget", "keep"})
+        return self.read(self, values={"student": {**kept, **student}})
+
     def complete(self) -> Json:
-        """The recipe as JSON with every setting of every entry, those that were left to their defaults among them."""
+        """The recipe as JSON with every setting of every entry, those that were left to their defaults among them.
+
+        What a student that is still to be found recommends for its training is left out.
+        """
         plain = self.model_dump(mode="json", exclude={"teacher", "student", "views", "objectives"})
         for name, folder, section in (("teacher", "teachers", self.teacher), ("student", "students", self.student)):
             own = section.model_dump(mode="json", include=set(type(section).model_fields))
-            plain[name] = {**own, **settings.complete(self.entry(folder).Settings, section.settings)}
-        plain["training"] = dataclasses.asdict(self.training_plan())
+            searched = name == "student" and self.searches
+            plain[name] = own if searched else {**own, **settings.complete(self.entry(folder).Settings, section.settings)}
+        if not self.searches:
+            plain["training"] = dataclasses.asdict(self.training_plan())
         plain["views"] = settings.complete(self.entry("modalities").view_plan, self.views.settings)
         plain["objectives"] = {
             name: {"weight": section.weight, **settings.complete(catalog.find("objectives", name), section.settings)}
@@ -81,6 +100,7 @@ class Recipe(Section):
             del identity[key]
         for key in ("train", "test", "unlabelled"):
             del identity["data"][key]
+        del identity["search"]["profile"]
         return identity
 
     def fingerprint(self) -> str:
@@ -203,13 +223,39 @@ def _entry_problems(content: Json) -> list[str]:
         ("student", "students", "family", StudentSection),
     ):
         section = content.get(path, {})
-        if isinstance(section, Mapping) and (entry := found(path, folder, section.get(key, own.model_fields[key].default))):
+        if not isinstance(section, Mapping):
+            continue
+        name = family_of(section) if folder == "students" else section.get(key, own.model_fields[key].default)
+        if name == SEARCH and folder == "students":
+            problems += _search_problems(content, section)
+        elif entry := found(path, folder, name):
             check(path, entry.Settings, section, own)
+    families = search.get("families") if isinstance(search := content.get("search"), Mapping) else None
+    for name in families if isinstance(families, list) else ():
+        found("search.families", "students", name)
     objectives = content.get("objectives", {})
     if isinstance(objectives, Mapping):
         for name, section in objectives.items():
             if objective := found(f"objectives.{name}", "objectives", name):
                 check(f"objectives.{name}", objective, section, ObjectiveSection)
+    return problems
+
+
+def _search_problems(content: Json, student: Mapping[str, Any]) -> list[str]:
+    """What a recipe says that a search cannot do with."""
+    known = StudentSection.model_fields
+    problems = [
+        f"student.{key}: the search chooses the student's settings; name a student.family to choose them.{nearest(key, known)}"
+        for key in student
+        if key not in known
+    ]
+    if "min_count" in student and student["min_count"] != known["min_count"].default:
+        problems.append("student.min_count: the search chooses it among search.min_counts; set those, or name a student.family")
+    data = content.get("data")
+    if isinstance(data, Mapping) and data.get("valid_share") == 0:
+        problems.append(
+            "data.valid_share: is 0, but the search of a student judges on validation rows. Set it to 0.1, or name a student.family"
+        )
     return problems
 
 

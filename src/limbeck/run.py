@@ -103,6 +103,7 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
     """
     folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
     files = {"train": recipe.data.train, "test": recipe.data.test, "unlabelled": recipe.data.unlabelled}
+    files["profile"] = recipe.search.profile
     sums = {use: fingerprint(name) for use, name in files.items() if name is not None}
     threads = recipe.threads or available_cores()
     environment = _environment(threads)

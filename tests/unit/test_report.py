@@ -175,11 +175,11 @@ def test_a_note_ends_in_one_full_stop() -> None:
 
 
 def test_a_budget_is_not_met_by_what_was_not_measured() -> None:
-    nothing = {"bytes": 3.0, "latency_p50_us": None, "memory_bytes": None}
+    nothing = {"bytes": 3.0, "latency_p50": None, "memory": None}
     assert Budget(bytes=4).misses(nothing) == []
-    assert Budget(bytes=2, memory_bytes=7).misses(nothing) == [
+    assert Budget(bytes=2, memory=7).misses(nothing) == [
         "bytes is 3, the budget allows 2",
-        "memory_bytes was not measured, the budget allows 7",
+        "memory was not measured, the budget allows 7",
     ]
 
 

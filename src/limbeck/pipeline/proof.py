@@ -79,7 +79,7 @@ def prove(
         same_through_cli(bundle, payloads[:64], predictor)
         queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
         budget = recipe.student.budget.budget()
-        starts = section.cold_starts or (1 if budget.memory_bytes else 0)
+        starts = section.cold_starts or (1 if budget.memory else 0)
         form = f"onnx {bundle.manifest.precision}"
         weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, processes=starts)
         costs = dict(zip(("teacher", "student"), weights.of, strict=True))
@@ -106,8 +106,8 @@ def prove(
                 budget.misses(
                     {
                         "bytes": float(cost.bytes),
-                        "latency_p50_us": cost.latency.p50_us if cost.latency else None,
-                        "memory_bytes": cost.peak_memory_bytes,
+                        "latency_p50": cost.latency.p50_us if cost.latency else None,
+                        "memory": cost.peak_memory_bytes,
                     }
                 )
             ),
