@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from limbeck import catalog, settings, yaml
-from limbeck.errors import LimbeckError, RecipeError, nearest
+from limbeck.errors import RecipeError
+from limbeck.problems import entry_problems, sentence
 from limbeck.sections import (
     SEARCH,
     DataSection,
@@ -27,10 +28,19 @@ from limbeck.sections import (
     TrainingSection,
     VerifySection,
     ViewsSection,
-    family_of,
 )
 from limbeck.settings import Count, Positive
 from limbeck.types import Json, TrainingPlan, digest
+
+SHORT = {
+    "data": "data.train",
+    "test": "data.test",
+    "teacher": "teacher.model",
+    "out": "out",
+    "budget": "student.budget",
+    "profile": "search.profile",
+}
+"""What the commands call some keys."""
 
 
 class Recipe(Section):
@@ -108,6 +118,13 @@ class Recipe(Section):
         return digest(self.identity())
 
     @classmethod
+    def asked(
+        cls, source: str | Path | Mapping[str, Any] | Recipe | None, overrides: Sequence[str] = (), **short: str | Path | None
+    ) -> Self:
+        """`read` with the short forms that the commands have: data, test, teacher, out, budget, profile; None says nothing."""
+        return cls.read(source or {}, overrides, {SHORT[key]: str(value) for key, value in short.items() if value is not None})
+
+    @classmethod
     def read(
         cls,
         source: str | Path | Mapping[str, Any] | Recipe,
@@ -145,8 +162,8 @@ class Recipe(Section):
         try:
             recipe = cls.model_validate(content)
         except ValidationError as error:
-            problems += [_sentence(cls, details) for details in error.errors()]
-        problems += _entry_problems(content)
+            problems += [sentence(cls, details) for details in error.errors()]
+        problems += entry_problems(content, cls.model_fields["task"].default)
         if problems or recipe is None:
             lines = "\n".join(f"  - {p}" for p in dict.fromkeys(problems))
             noun = "problem" if len(set(problems)) == 1 else "problems"
@@ -186,104 +203,6 @@ class Recipe(Section):
     def _objectives(self) -> dict[str, ObjectiveSection]:
         defaults = self.entry("tasks").objectives.items()
         return self.objectives or {name: ObjectiveSection(weight=weight) for name, weight in defaults}
-
-
-def _entry_problems(content: Json) -> list[str]:
-    """What is wrong with names of entries and with their settings."""
-    problems: list[str] = []
-
-    def found(path: str, folder: str, name: object) -> Any:
-        if isinstance(name, str):  # else pydantic has said so
-            try:
-                return catalog.find(folder, name)
-            except LimbeckError as error:
-                problems.append(f"{path}: {error}")
-        return None
-
-    def check(path: str, declared: type, values: object, own: type[BaseModel]) -> None:
-        if not isinstance(values, Mapping):
-            return
-        mine = {key: value for key, value in values.items() if key not in own.model_fields}
-        known = [*(f.name for f in dataclasses.fields(declared)), *own.model_fields]
-        try:
-            settings.made(declared, mine)
-        except ValidationError as error:
-            for details in error.errors():
-                unknown = details["type"] == "extra_forbidden"
-                reason = f"unknown key.{nearest(str(details['loc'][-1]), known)}" if unknown else _reason(details)
-                problems.append(f"{_dotted([path, *details['loc']])}: {reason}")
-        except ValueError as error:  # what a dataclass itself refuses
-            problems.append(f"{path}: {error}")
-
-    default = Recipe.model_fields["task"].default
-    task = found("task", "tasks", content.get("task", default)) or catalog.find("tasks", default)
-    check("views", catalog.find("modalities", task.modality).view_plan, content.get("views", {}), ViewsSection)
-    for path, folder, key, own in (
-        ("teacher", "teachers", "kind", TeacherSection),
-        ("student", "students", "family", StudentSection),
-    ):
-        section = content.get(path, {})
-        if not isinstance(section, Mapping):
-            continue
-        name = family_of(section) if folder == "students" else section.get(key, own.model_fields[key].default)
-        if name == SEARCH and folder == "students":
-            problems += _search_problems(content, section)
-        elif entry := found(path, folder, name):
-            check(path, entry.Settings, section, own)
-    families = search.get("families") if isinstance(search := content.get("search"), Mapping) else None
-    for name in families if isinstance(families, list) else ():
-        found("search.families", "students", name)
-    objectives = content.get("objectives", {})
-    if isinstance(objectives, Mapping):
-        for name, section in objectives.items():
-            if objective := found(f"objectives.{name}", "objectives", name):
-                check(f"objectives.{name}", objective, section, ObjectiveSection)
-    return problems
-
-
-def _search_problems(content: Json, student: Mapping[str, Any]) -> list[str]:
-    """What a recipe says that a search cannot do with."""
-    known = StudentSection.model_fields
-    problems = [
-        f"student.{key}: the search chooses the student's settings; name a student.family to choose them.{nearest(key, known)}"
-        for key in student
-        if key not in known
-    ]
-    if "min_count" in student and student["min_count"] != known["min_count"].default:
-        problems.append("student.min_count: the search chooses it among search.min_counts; set those, or name a student.family")
-    data = content.get("data")
-    if isinstance(data, Mapping) and data.get("valid_share") == 0:
-        problems.append(
-            "data.valid_share: is 0, but the search of a student judges on validation rows. Set it to 0.1, or name a student.family"
-        )
-    return problems
-
-
-def _sentence(root: type[BaseModel], details: Any) -> str:
-    path = _dotted(details["loc"])
-    if details["type"] == "extra_forbidden":
-        return f"{path}: unknown key.{nearest(str(details['loc'][-1]), _known_keys(root, details['loc'][:-1]))}"
-    return f"{path}: {_reason(details)}" if path else _reason(details)
-
-
-def _reason(details: Any) -> str:
-    if details["type"] == "missing":
-        return "is missing"
-    reason = str(details["msg"]).removeprefix("Value error, ")
-    value = details["input"]
-    return f"{reason}; got {value!r}" if isinstance(value, str | int | float | bool | None) else reason
-
-
-def _known_keys(root: type[BaseModel], path: Sequence[Any]) -> list[str]:
-    model: Any = root
-    for part in path:
-        found = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        model = found.annotation if found else None
-    return list(model.model_fields) if hasattr(model, "model_fields") else []
-
-
-def _dotted(path: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in path)
 
 
 def _assign(content: Json, path: list[str], value: Any, where: str, problems: list[str]) -> None:

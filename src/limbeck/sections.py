@@ -108,7 +108,7 @@ class BudgetSection(Section):
 class StudentSection(Open):
     """The family of the student (students/) and its settings; where a budget is given and no family, the search chooses both.
 
-    keep: the least share of the teacher's quality that the search looks for. min_count: pieces in fewer of the training views than this
+    keep: the least share of the teacher's accuracy that the search looks for (without labels `verify.least_agreement`). min_count: pieces in fewer of the training views than this
     share one row of the student's table, which says nothing.
     """
 

@@ -15,6 +15,8 @@ try:
     from limbeck.pipeline.data import read_data
     from limbeck.pipeline.field import field_of
     from limbeck.pipeline.proof import prove
+    from limbeck.pipeline.searching import ladder as ladder
+    from limbeck.pipeline.searching import search as search
     from limbeck.pipeline.searching import searched
     from limbeck.pipeline.student import distilled, make_views, new_student
     from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
@@ -54,10 +56,8 @@ def distill(
         >>> report = limbeck.distill(data="train.jsonl.gz", out="runs/bank")  # doctest: +SKIP
         >>> limbeck.load(report.bundle).predict(["I lost my card"])  # doctest: +SKIP
     """
-    short = {"data.train": data, "data.test": test, "teacher.model": teacher, "out": out}
-    short |= {"student.budget": budget, "search.profile": profile}
-    given = {key: str(value) for key, value in short.items() if value is not None}
-    with open_run(Recipe.read({} if recipe is None else recipe, overrides, given), progress) as run:
+    asked = Recipe.asked(recipe, overrides, data=data, test=test, teacher=teacher, out=out, budget=budget, profile=profile)
+    with open_run(asked, progress) as run:
         prepared = read_data(run)
         splits = prepared.splits
         the_teacher = load_teacher(run, splits)

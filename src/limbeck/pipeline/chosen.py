@@ -73,13 +73,13 @@ def chosen(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], sp
         ready.replace(_checkpoint(run, "student"))
     for left in run.folder.glob(".search-*.checkpoint"):
         left.unlink()
-    run.progress("search", 1, 1, f"{winner.name} ({winner.size}): {told(found)}")
+    run.progress("search", 1, 1, f"{len(found['scores'])} of {len(fit)} candidates raced; {winner.name} is chosen")
     return students.run(winner)
 
 
 def told(found: Json) -> str:
     """What a search found, in words."""
-    reached = f"{found['quality']:.4f} {found['by']} on {found['rows']:,} validation rows, the teacher {found['teacher']:.4f}"
+    reached = f"the search chose {found['chosen']}: {found['quality']:.4f} {found['by']} on {found['rows']:,} validation rows, the teacher {found['teacher']:.4f}"
     if found["quality"] >= found["enough"]:
         return reached
     short = found["enough"] - found["quality"]

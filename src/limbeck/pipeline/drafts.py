@@ -92,6 +92,7 @@ class Drafts:
 
     def draft(self, candidate: Candidate) -> Draft | None:
         """One candidate, untrained; nothing is written yet. None: it takes more layers than the teacher has."""
+        self._students.vocabulary(candidate)  # what is wrong with the recipe is said here
         try:
             student, modality = self._students.new(candidate)
         except RecipeError:

@@ -19,6 +19,7 @@ from limbeck.data.split import Splits
 from limbeck.disk import write_whole
 from limbeck.evidence import Basis, Calibration, Measured, Report
 from limbeck.pipeline import baseline
+from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
@@ -117,6 +118,7 @@ def prove(
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
             lineage={
+                **({"search": raced} if (raced := run.measured("search")) else {}),
                 "limbeck": __version__,
                 "recipe": recipe.fingerprint(),
                 "bundle": bundle.sha256,
@@ -195,6 +197,8 @@ def _remarks(run: Run, teacher: Any, judged: Judged, basis: Basis) -> tuple[str,
             f"{repeated:,} of {len(judged.rows):,} rows repeat the text of another, case and spaces aside; they count as rows, and bounds "
             "are those of the independent rows that all together are worth"
         )
+    if raced := run.measured("search"):
+        found.append(told(raced))
     if run.recipe.verify.baseline and "baseline" not in judged.answers:
         found.append("there is no linear baseline: the rows that it could learn from hold one label only, or no word")
     if basis is not Basis.AGREEMENT and as_it_came(run, teacher):

@@ -20,6 +20,7 @@ def draw(found: Front, path: Path) -> None:
         MissingExtraError: matplotlib is not installed.
     """
     try:
+        import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -30,7 +31,8 @@ def draw(found: Front, path: Path) -> None:
     for axes, axis in zip(panels, _LABELS, strict=True):
         _panel(axes, found, axis)
     panels[0].set_ylabel(f"{found.by} on {w.rows(found.rows)} of validation", color=_INK)
-    figure.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
+    with matplotlib.rc_context({"svg.hashsalt": "limbeck"}):  # else each drawing has names of its own in it
+        figure.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _panel(axes: Any, found: Front, axis: Axis) -> None:
