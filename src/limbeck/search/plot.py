@@ -37,6 +37,7 @@ def draw(found: Front, path: Path) -> None:
 
 def _panel(axes: Any, found: Front, axis: Axis) -> None:
     axes.set_xscale("log")
+    axes.margins(x=0.08)
     axes.set_xlabel(_LABELS[axis], color=_INK)
     axes.tick_params(colors=_INK, which="both")
     axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
@@ -53,13 +54,13 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
     for point in trained:
         if point.name == found.chosen:
             axes.plot(getattr(point, axis), point.quality, "o", ms=11, mec=_CHOSEN, mfc="none", mew=2)
-            axes.annotate(f"chosen: {point.name}", (getattr(point, axis), point.quality), (0, -16), textcoords="offset points",
-                          color=_CHOSEN, fontsize=8, ha="center")  # fmt: skip
+            axes.annotate(f"chosen: {point.name}", (getattr(point, axis), point.quality), (10, 4), textcoords="offset points",
+                          color=_CHOSEN, fontsize=8)  # fmt: skip
     limit = found.budget.get(axis)
     if limit is not None:
         axes.axvline(limit, color=_INK, lw=1, ls=":")
-        axes.annotate("budget", (limit, 0.02), (-4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-                      color=_INK, fontsize=8, ha="right")  # fmt: skip
+        axes.annotate("budget", (limit, 0.02), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
+                      color=_INK, fontsize=8)  # fmt: skip
     axes.axhline(found.enough, color=_CHOSEN, lw=1, ls="--", alpha=0.8)
     axes.annotate("enough", (1.0, found.enough), (-2, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
                   color=_CHOSEN, fontsize=8, ha="right")  # fmt: skip
@@ -67,9 +68,10 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
         cost = getattr(reference, axis)
         if cost is None:
             axes.axhline(reference.quality, color=_INK, lw=1, ls="-.", alpha=0.6)
-            axes.annotate(reference.what, (0.0, reference.quality), (3, 3), xycoords=("axes fraction", "data"),
-                          textcoords="offset points", color=_INK, fontsize=8)  # fmt: skip
+            axes.annotate(reference.what, (1.0, reference.quality), (-2, 3), xycoords=("axes fraction", "data"),
+                          textcoords="offset points", color=_INK, fontsize=8, ha="right")  # fmt: skip
         else:
             axes.plot(cost, reference.quality, "D", ms=6, color=_INK)
-            axes.annotate(reference.what, (cost, reference.quality), (0, -14), textcoords="offset points",
-                          color=_INK, fontsize=8, ha="center")  # fmt: skip
+            axes.annotate(reference.what, (cost, reference.quality), (9, -3) if reference.what == "control" else (-9, -3),
+                          textcoords="offset points", color=_INK, fontsize=8, va="baseline",
+                          ha="left" if reference.what == "control" else "right")  # fmt: skip
