@@ -16,7 +16,7 @@ from limbeck.search.cache import cached
 from limbeck.search.candidates import Candidate
 from limbeck.search.fit import Weighed, fitting, weighed
 from limbeck.search.measure import QUERIES, Cost, cost
-from limbeck.types import Json, digest
+from limbeck.types import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,19 @@ def field_of(run: Run, teacher: Any, splits: Splits) -> Field:
             "Raise data.valid_share, add labelled rows, or name a student.family."
         )
     drafts, machine = Drafts(run, teacher, splits), ""
+    budget, costs = run.recipe.student.budget.budget(), dict[str, Cost]()
     if run.recipe.search.profile is not None:
         given = profile.read(Path(run.recipe.search.profile), drafts.made_from())
-        machine = given.words
-        found = {name: Cost(**c) for name, c in run.decided("search.costs", lambda: _plain(given.costs)).items()}
-        everything = weighed(drafts.candidates, run.recipe.student.budget.budget(), lambda c: found.get(c.name))
+        machine, costs = given.words, given.costs
+    if (settled := run.measured("search.costs")) is not None:
+        costs = {name: Cost(**c) for name, c in settled.items()}
+    if machine or costs:
+        everything = weighed(drafts.candidates, budget, lambda c: costs.get(c.name))
     else:
         with run.stage("candidates"):
             everything = _measured(run, drafts)
-    budget = run.recipe.student.budget.budget()
-    fit = fitting(everything, budget)
+    fit = fitting(everything, budget)  # what nothing fits is not settled: a busy machine may be quiet the next time
+    run.decided("search.costs", lambda: {w.candidate.name: w.cost.to_json() for w in everything})
     note = f"{len(everything)} measured{f' on {machine}' if machine else ''}, {len(fit)} within the budget"
     void = any(w.cost.void for w in everything)
     run.progress("candidates", 1, 1, note + ("; others were busy meanwhile, so times are void" if void else ""))
@@ -64,16 +67,13 @@ def field_of(run: Run, teacher: Any, splits: Splits) -> Field:
 
 
 def _measured(run: Run, drafts: Drafts) -> list[Weighed]:
-    """Each candidate's cost: as it was settled in this run, else from this machine's cache, else measured now."""
-    budget = run.recipe.student.budget.budget()
-    settled, found = run.measured("search.costs"), dict[str, Cost]()
-    if settled is not None:
-        return weighed(drafts.candidates, budget, lambda c: Cost(**settled[c.name]) if c.name in settled else None)
-    queries = drafts.queries(QUERIES)
+    """Each candidate with its cost, from this machine's cache, else measured now."""
+    budget, queries = run.recipe.student.budget.budget(), drafts.queries(QUERIES)
     asked = digest(queries)
+    places = {c.name: place for place, c in enumerate(drafts.candidates)}
 
     def measure(candidate: Candidate) -> Cost | None:
-        run.progress("candidates", len(found), len(drafts.candidates), candidate.name)
+        run.progress("candidates", places[candidate.name], len(places), candidate.name)
         if (draft := drafts.draft(candidate)) is None:
             return None
         with tempfile.TemporaryDirectory(dir=run.folder, prefix=".draft-") as folder:
@@ -81,13 +81,6 @@ def _measured(run: Run, drafts: Drafts) -> list[Weighed]:
             size = cached({**what, "of": "bytes"}, lambda: Cost(draft.write(written).bytes))
             if budget.bytes is None or size.bytes <= budget.bytes:  # else it need not be timed
                 size = cached({**what, "queries": asked}, lambda: cost(draft.write(written), queries))
-        found[candidate.name] = size
         return size
 
-    everything = weighed(drafts.candidates, budget, measure)
-    run.decided("search.costs", lambda: _plain(found))
-    return everything
-
-
-def _plain(costs: dict[str, Cost]) -> Json:
-    return {name: c.to_json() for name, c in costs.items()}
+    return weighed(drafts.candidates, budget, measure)

@@ -62,10 +62,11 @@ def fitting(found: Sequence[Weighed], budget: Budget) -> list[Weighed]:
         raise BudgetError("the search has no candidate that was measured. Name other families in search.families.")
     nearest = min(found, key=lambda w: _excess(w.cost, budget))
     reserve = ", ".join(f"{share:.0%} of {name}" for name, share in RESERVE.items() if getattr(budget, name) is not None)
+    void = " Others were busy on this machine meanwhile, so its times are void." if nearest.cost.void else ""
     raise BudgetError(
         f"none of {len(found)} candidates fits the budget, so none is trained. The nearest, {nearest.candidate.name} "
         f"({nearest.candidate.size}), misses it: {'; '.join(nearest.misses)} (with {reserve} kept in reserve for what training "
-        "and chance move). Allow more, or widen the search (search.families, search.min_counts)."
+        f"and chance move).{void} Allow more, or widen the search (search.families, search.min_counts)."
     )
 
 
