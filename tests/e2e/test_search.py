@@ -16,6 +16,7 @@ from limbeck.errors import BudgetError, DataError, RecipeError, RunFolderError
 from limbeck.evidence import Report
 from limbeck.pipeline import chosen, field, ladder, search
 from limbeck.recipe import Recipe
+from limbeck.search import ladder as ladders
 from limbeck.search import measure
 from samples import TINY
 
@@ -201,7 +202,13 @@ def test_measured_elsewhere_without_torch_and_chosen_here(run, tmp_path) -> None
     _, folder, _, data, teacher = run
     recipe = Recipe.asked(SEARCH, data=data, teacher=teacher)
     many = ladder(recipe, tmp_path / "candidates.zip")
-    assert 0 < many < len(front_of(folder)["points"]), "what is too large does not travel"
+    sizes = {p["name"]: p["bytes"] for p in front_of(folder)["points"]}
+    travelling = ladders.read(tmp_path / "candidates.zip").candidates
+    assert len(travelling) == many
+    assert {name for name, size in sizes.items() if size > 1_000_000}.isdisjoint(travelling), (
+        "what is too large does not travel"
+    )
+    assert {name for name, size in sizes.items() if size <= 1_000_000} <= set(travelling)
     travels = (tmp_path / "candidates.zip").read_bytes()
     texts = [json.loads(row)["text"] for row in data.read_text().splitlines()]
     assert not [text for text in texts if text.count(" ") > 1 and text.encode() in travels], "no training text travels"
