@@ -1,4 +1,4 @@
-"""The zip form of a bundle: one file to copy. Knows one way to write a zip and reads no other; knows nothing of manifests.
+"""The zip form of a bundle, or of a ladder: one file to copy. Knows one way to write a zip and reads no other; knows no manifest.
 
 Entries are stored, not compressed, in one order, with one date, and nothing else lies in the file. So there is exactly one archive
 for the content of a bundle: what differs from it by a byte is refused, and none of the zip format's odd corners (entries that
@@ -68,8 +68,20 @@ def packed(content: Mapping[str, bytes]) -> Iterator[bytes]:
     yield listed + _END.pack(b"PK\5\6", 0, 0, len(order), len(order), len(listed), offset, 0)
 
 
-def unpacked(data: bytes, where: str) -> dict[str, bytes]:
+def unpacked(
+    data: bytes,
+    where: str,
+    most_files: int = MOST_FILES,
+    made: str = "a bundle that limbeck packed",
+    by: str = "limbeck pack BUNDLE --out FILE.zip",
+) -> dict[str, bytes]:
     """The files of an archive that `packed` could have written, by name.
+
+    Args:
+        data: the archive.
+        where: its name, for messages.
+        most_files: more are refused.
+        made, by: what it should be, and the command that makes it.
 
     Raises:
         BundleError: it could not; the message names what is odd.
@@ -77,13 +89,11 @@ def unpacked(data: bytes, where: str) -> dict[str, bytes]:
     view, content, offset = memoryview(data), dict[str, bytes](), 0
 
     def refuse(reason: str) -> BundleError:
-        return BundleError(
-            f"{where} is not a bundle that limbeck packed: {reason}. Make it with: limbeck pack BUNDLE --out FILE.zip"
-        )
+        return BundleError(f"{where} is not {made}: {reason}. Make it with: {by}")
 
     while data[offset : offset + 4] == b"PK\3\4":
-        if len(content) == MOST_FILES:
-            raise refuse(f"it holds more than {MOST_FILES} files")
+        if len(content) == most_files:
+            raise refuse(f"it holds more than {most_files} files")
         if len(data) - offset < _LOCAL.size:
             raise refuse(f"it ends within the header of an entry, at byte {offset:,}")
         _, _, flags, method, _, _, _, size, full, length, extra = _LOCAL.unpack_from(data, offset)

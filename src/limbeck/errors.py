@@ -26,6 +26,10 @@ class RecipeError(LimbeckError, ValueError):
     """A recipe has problems; the message lists all of them."""
 
 
+class BudgetError(LimbeckError, ValueError):
+    """No student that can be chosen fits the budget, or what it was measured with does not belong to it."""
+
+
 class TeacherError(LimbeckError, ValueError):
     """The teacher cannot be loaded, or cannot give what is asked of it."""
 

@@ -17,12 +17,12 @@ REPORT_SCHEMA = 2
 class Budget:
     """Upper limits, measured on the written file on the machine at hand; None is no limit.
 
-    bytes: size of `bundle/`. latency_p50_us: microseconds per answer at batch 1. memory_bytes: peak of the process.
+    bytes: size of `bundle/`. latency_p50: microseconds per answer at batch 1. memory: peak bytes of the process.
     """
 
     bytes: int | None = None
-    latency_p50_us: float | None = None
-    memory_bytes: int | None = None
+    latency_p50: float | None = None
+    memory: int | None = None
 
     def misses(self, measured: Mapping[str, float | None]) -> list[str]:
         """One sentence for each limit that `measured` (by the same names) exceeds; what was not measured (None) is not shown to keep it."""

@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from limbeck import catalog, settings, yaml
-from limbeck.errors import LimbeckError, RecipeError, nearest
+from limbeck.errors import RecipeError
+from limbeck.problems import entry_problems, sentence
 from limbeck.sections import (
+    SEARCH,
     DataSection,
     ObjectiveSection,
+    SearchSection,
     Section,
     StudentSection,
     TeacherSection,
@@ -28,6 +31,16 @@ from limbeck.sections import (
 )
 from limbeck.settings import Count, Positive
 from limbeck.types import Json, TrainingPlan, digest
+
+SHORT = {
+    "data": "data.train",
+    "test": "data.test",
+    "teacher": "teacher.model",
+    "out": "out",
+    "budget": "student.budget",
+    "profile": "search.profile",
+}
+"""What the commands call some keys."""
 
 
 class Recipe(Section):
@@ -49,6 +62,7 @@ class Recipe(Section):
     teacher: TeacherSection = TeacherSection()
     views: ViewsSection = ViewsSection()
     student: StudentSection = StudentSection()
+    search: SearchSection = SearchSection()
     objectives: dict[str, ObjectiveSection] = Field(default_factory=dict)
     training: TrainingSection = TrainingSection()
     verify: VerifySection = VerifySection()
@@ -60,13 +74,28 @@ class Recipe(Section):
     checkpoint_seconds: Positive = 20.0
     out: str | None = None
 
+    @property
+    def searches(self) -> bool:
+        """Whether the search chooses the student."""
+        return self.student.family == SEARCH
+
+    def naming(self, student: Mapping[str, Any]) -> Self:
+        """This recipe with a student that is named: its family and settings in place of the search."""
+        kept = self.student.model_dump(mode="json", include={"budget", "keep"})
+        return self.read(self, values={"student": {**kept, **student}})
+
     def complete(self) -> Json:
-        """The recipe as JSON with every setting of every entry, those that were left to their defaults among them."""
+        """The recipe as JSON with every setting of every entry, those that were left to their defaults among them.
+
+        What a student that is still to be found recommends for its training is left out.
+        """
         plain = self.model_dump(mode="json", exclude={"teacher", "student", "views", "objectives"})
         for name, folder, section in (("teacher", "teachers", self.teacher), ("student", "students", self.student)):
             own = section.model_dump(mode="json", include=set(type(section).model_fields))
-            plain[name] = {**own, **settings.complete(self.entry(folder).Settings, section.settings)}
-        plain["training"] = dataclasses.asdict(self.training_plan())
+            searched = name == "student" and self.searches
+            plain[name] = own if searched else {**own, **settings.complete(self.entry(folder).Settings, section.settings)}
+        if not self.searches:
+            plain["training"] = dataclasses.asdict(self.training_plan())
         plain["views"] = settings.complete(self.entry("modalities").view_plan, self.views.settings)
         plain["objectives"] = {
             name: {"weight": section.weight, **settings.complete(catalog.find("objectives", name), section.settings)}
@@ -81,11 +110,19 @@ class Recipe(Section):
             del identity[key]
         for key in ("train", "test", "unlabelled"):
             del identity["data"][key]
+        del identity["search"]["profile"]
         return identity
 
     def fingerprint(self) -> str:
         """The sha256 of the identity."""
         return digest(self.identity())
+
+    @classmethod
+    def asked(
+        cls, source: str | Path | Mapping[str, Any] | Recipe | None, overrides: Sequence[str] = (), **short: str | Path | None
+    ) -> Self:
+        """`read` with the short forms that the commands have: data, test, teacher, out, budget, profile; None says nothing."""
+        return cls.read(source or {}, overrides, {SHORT[key]: str(value) for key, value in short.items() if value is not None})
 
     @classmethod
     def read(
@@ -125,8 +162,8 @@ class Recipe(Section):
         try:
             recipe = cls.model_validate(content)
         except ValidationError as error:
-            problems += [_sentence(cls, details) for details in error.errors()]
-        problems += _entry_problems(content)
+            problems += [sentence(cls, details) for details in error.errors()]
+        problems += entry_problems(content, cls.model_fields["task"].default)
         if problems or recipe is None:
             lines = "\n".join(f"  - {p}" for p in dict.fromkeys(problems))
             noun = "problem" if len(set(problems)) == 1 else "problems"
@@ -166,78 +203,6 @@ class Recipe(Section):
     def _objectives(self) -> dict[str, ObjectiveSection]:
         defaults = self.entry("tasks").objectives.items()
         return self.objectives or {name: ObjectiveSection(weight=weight) for name, weight in defaults}
-
-
-def _entry_problems(content: Json) -> list[str]:
-    """What is wrong with names of entries and with their settings."""
-    problems: list[str] = []
-
-    def found(path: str, folder: str, name: object) -> Any:
-        if isinstance(name, str):  # else pydantic has said so
-            try:
-                return catalog.find(folder, name)
-            except LimbeckError as error:
-                problems.append(f"{path}: {error}")
-        return None
-
-    def check(path: str, declared: type, values: object, own: type[BaseModel]) -> None:
-        if not isinstance(values, Mapping):
-            return
-        mine = {key: value for key, value in values.items() if key not in own.model_fields}
-        known = [*(f.name for f in dataclasses.fields(declared)), *own.model_fields]
-        try:
-            settings.made(declared, mine)
-        except ValidationError as error:
-            for details in error.errors():
-                unknown = details["type"] == "extra_forbidden"
-                reason = f"unknown key.{nearest(str(details['loc'][-1]), known)}" if unknown else _reason(details)
-                problems.append(f"{_dotted([path, *details['loc']])}: {reason}")
-        except ValueError as error:  # what a dataclass itself refuses
-            problems.append(f"{path}: {error}")
-
-    default = Recipe.model_fields["task"].default
-    task = found("task", "tasks", content.get("task", default)) or catalog.find("tasks", default)
-    check("views", catalog.find("modalities", task.modality).view_plan, content.get("views", {}), ViewsSection)
-    for path, folder, key, own in (
-        ("teacher", "teachers", "kind", TeacherSection),
-        ("student", "students", "family", StudentSection),
-    ):
-        section = content.get(path, {})
-        if isinstance(section, Mapping) and (entry := found(path, folder, section.get(key, own.model_fields[key].default))):
-            check(path, entry.Settings, section, own)
-    objectives = content.get("objectives", {})
-    if isinstance(objectives, Mapping):
-        for name, section in objectives.items():
-            if objective := found(f"objectives.{name}", "objectives", name):
-                check(f"objectives.{name}", objective, section, ObjectiveSection)
-    return problems
-
-
-def _sentence(root: type[BaseModel], details: Any) -> str:
-    path = _dotted(details["loc"])
-    if details["type"] == "extra_forbidden":
-        return f"{path}: unknown key.{nearest(str(details['loc'][-1]), _known_keys(root, details['loc'][:-1]))}"
-    return f"{path}: {_reason(details)}" if path else _reason(details)
-
-
-def _reason(details: Any) -> str:
-    if details["type"] == "missing":
-        return "is missing"
-    reason = str(details["msg"]).removeprefix("Value error, ")
-    value = details["input"]
-    return f"{reason}; got {value!r}" if isinstance(value, str | int | float | bool | None) else reason
-
-
-def _known_keys(root: type[BaseModel], path: Sequence[Any]) -> list[str]:
-    model: Any = root
-    for part in path:
-        found = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        model = found.annotation if found else None
-    return list(model.model_fields) if hasattr(model, "model_fields") else []
-
-
-def _dotted(path: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in path)
 
 
 def _assign(content: Json, path: list[str], value: Any, where: str, problems: list[str]) -> None:

@@ -5,6 +5,7 @@ OUT/
   curves.jsonl             learning curves
   teacher/                 the fine-tuned teacher, with complete.json as its proof
   signals/                 what the teacher said
+  search/                  where a budget chose the student: front.json, front.svg, and the scores of the race
   bundle/                  the files needed to answer
   teacher-onnx/            the teacher as a bundle too, in float32: what the student's bytes, speed and memory are held against
   evidence/report.json     the proof
@@ -103,6 +104,7 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
     """
     folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
     files = {"train": recipe.data.train, "test": recipe.data.test, "unlabelled": recipe.data.unlabelled}
+    files["profile"] = recipe.search.profile
     sums = {use: fingerprint(name) for use, name in files.items() if name is not None}
     threads = recipe.threads or available_cores()
     environment = _environment(threads)
@@ -239,9 +241,9 @@ def _version(package: str) -> str:
 
 
 def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two JSON values differ, as (dotted path, before, now); of the first two levels only what `now` has is compared."""
+    """Where two JSON values differ, as (dotted path, before, now); where a recipe holds paths only what `now` has is compared."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in now if path in ("", "recipe", "recipe.data") else sorted({*before, *now}):
+        for key in now if path in ("", "recipe", "recipe.data", "recipe.search") else sorted({*before, *now}):
             yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
     elif before != now:
         yield path, before, now

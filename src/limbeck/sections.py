@@ -6,13 +6,20 @@ that they name.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from limbeck import units
 from limbeck.evidence import Budget
 from limbeck.settings import Count, CountOrZero, Positive, Probability, Share
 from limbeck.types import Json
+
+SEARCH = "search"
+"""In place of a family of students: the search chooses one."""
+Size = Annotated[int, BeforeValidator(units.size)]
+Microseconds = Annotated[float, BeforeValidator(units.microseconds)]
 
 
 class Section(BaseModel):
@@ -81,22 +88,62 @@ class ViewsSection(Open):
 
 
 class BudgetSection(Section):
-    """Upper limits for the written student; see `limbeck.evidence.Budget`."""
+    """Upper limits for the written student; see `limbeck.evidence.Budget`. With units or without: 2MB, 100us; in one line: "2MB,100us"."""
 
-    bytes: Count | None = None
-    latency_p50_us: Positive | None = None
-    memory_bytes: Count | None = None
+    bytes: Size | None = None
+    latency_p50: Microseconds | None = None
+    memory: Size | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_one_line(cls, content: Any) -> Any:
+        """`2MB,100us` as its limits."""
+        return units.limits(content) if isinstance(content, str) else content
 
     def budget(self) -> Budget:
         """The same limits as the noun."""
-        return Budget(self.bytes, self.latency_p50_us, self.memory_bytes)
+        return Budget(self.bytes, self.latency_p50, self.memory)
 
 
 class StudentSection(Open):
-    """The family of the student (students/) and its settings."""
+    """The family of the student (students/) and its settings; where a budget is given and no family, the search chooses both.
+
+    keep: the least share of the teacher's accuracy that the search looks for (without labels `verify.least_agreement`). min_count: pieces in fewer of the training views than this
+    share one row of the student's table, which says nothing.
+    """
 
     family: str = "bag"
     budget: BudgetSection = BudgetSection()
+    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.99
+    min_count: Count = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, content: Any) -> Any:
+        """With the family that it means."""
+        return {**content, "family": family_of(content)} if isinstance(content, dict) else content
+
+
+def family_of(student: Mapping[str, Any]) -> Any:
+    """The family that a section `student` names; where it names none: `search` if it sets a limit, else `bag`."""
+    if "family" in student:
+        return student["family"]
+    budget = student.get("budget")
+    limits = budget.values() if isinstance(budget, Mapping) else [budget]
+    return SEARCH if any(limit is not None for limit in limits) else StudentSection.model_fields["family"].default
+
+
+class SearchSection(Section):
+    """What the search chooses from.
+
+    families: of students (students/), with the sizes of their ladders; None: all. min_counts, precisions: each size is tried with
+    these. profile: what `limbeck measure` found on the machine that will run the student; None: it is measured here.
+    """
+
+    families: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+    min_counts: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] = (1, 4)
+    precisions: Annotated[tuple[Literal["int8", "float32"], ...], Field(strict=False, min_length=1)] = ("int8", "float32")
+    profile: str | None = None
 
 
 class ObjectiveSection(Open):

@@ -257,7 +257,8 @@ class Student(Protocol):
     """A small network of a family: an `nn.Module` whose forward returns `Outputs`.
 
     Made as `Family(settings, pieces, classes, start=Start | None, used_V=array | None, seed=int)`. `special_tokens` says whether
-    its input has the tokenizer's own special tokens around the text, as a transformer's has; `plan` how it is best trained.
+    its input has the tokenizer's own special tokens around the text, as a transformer's has; `plan` how it is best trained;
+    `ladder()` gives the settings that a search tries, from small to large.
     """
 
     special_tokens: bool

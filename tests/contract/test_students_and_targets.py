@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from limbeck import find, names
+from limbeck import find, names, settings
 from limbeck.graph import Graph
 from limbeck.quantize import Scheme, products, quantized, ranges, tapped
 from limbeck.targets.numpy import evaluate
@@ -76,6 +76,16 @@ def test_padding_says_nothing_whatever_lies_there(student, target, tmp_path) -> 
         bare = {k: v[row : row + 1, : max(1, length)] for k, v in inputs.items()}
         np.testing.assert_allclose(torch_logits(network, bare)[0], expected[row], atol=1e-5)
         np.testing.assert_allclose(written(bare)[0], expected[row], atol=target.tolerance)
+
+
+def test_a_ladder_rises(student) -> None:
+    family = type(student[0])
+    ladder = family.ladder()
+    assert len(ladder) >= 3
+    for step in ladder:
+        assert settings.made(family.Settings, dataclasses.asdict(step)) == step
+    sizes = [family(step, pieces=400, classes=3).graph().bytes for step in ladder]
+    assert sizes == sorted(set(sizes))
 
 
 def test_hidden_states_lie_at_the_tokens_and_have_the_width_that_is_told(student) -> None:

@@ -296,7 +296,7 @@ def test_unlabelled_rows_and_odd_texts_train_too(tiny_teacher, tmp_path) -> None
 
 
 def test_a_budget_that_is_missed_is_said(tiny_run, tmp_path) -> None:
-    recipe = {**TINY, "student": {"budget": {"bytes": 100, "memory_bytes": 10**12}}}
+    recipe = {**TINY, "student": {"family": "bag", "budget": {"bytes": 100, "memory": "1000GB"}}}
     report = limbeck.distill(recipe, data=tiny_run[2], teacher=tiny_run[3], out=tmp_path / "out")
     assert len(report.budget_misses) == 1
     assert "the budget allows 100" in report.budget_misses[0]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from limbeck.cli.screen import JsonFlag, Watch, show
+from limbeck.cli.screen import BudgetOption, JsonFlag, ProfileOption, Watch, show
 
 
 def distill(
@@ -17,6 +17,8 @@ def distill(
     ] = None,
     test: Annotated[str | None, typer.Option(help="Held-out rows; without it a fifth of the data is held out.")] = None,
     teacher: Annotated[str | None, typer.Option(help="A Hugging Face id or folder.", show_default="all-MiniLM-L6-v2")] = None,
+    budget: BudgetOption = None,
+    profile: ProfileOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME-OF-DATA")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any recipe key, as in --set student.width=64.")] = None,
     as_json: JsonFlag = False,
@@ -30,6 +32,16 @@ def distill(
     with Watch() as watch:
         from limbeck.pipeline import distill as run
 
-        report = run(recipe, data=data, test=test, teacher=teacher, out=out, overrides=set_ or (), progress=watch)
+        report = run(
+            recipe,
+            data=data,
+            test=test,
+            teacher=teacher,
+            out=out,
+            budget=budget,
+            profile=profile,
+            overrides=set_ or (),
+            progress=watch,
+        )
     show(report, as_json)
     raise typer.Exit(report.exit_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,16 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Limits such as 2MB,100us,memory=100MB; without student.family the search chooses what fits.", show_default=False
+    ),
+]
+ProfileOption = Annotated[
+    Path | None,
+    typer.Option(help="What limbeck measure found on the machine that will run the student.", show_default="measured here"),
+]
 
 
 class Watch:

@@ -13,7 +13,11 @@ from limbeck.types import Progress, silent
 
 try:
     from limbeck.pipeline.data import read_data
+    from limbeck.pipeline.field import field_of
     from limbeck.pipeline.proof import prove
+    from limbeck.pipeline.searching import ladder as ladder
+    from limbeck.pipeline.searching import search as search
+    from limbeck.pipeline.searching import searched
     from limbeck.pipeline.student import distilled, make_views, new_student
     from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
     from limbeck.run import finished, open_run
@@ -28,6 +32,8 @@ def distill(
     test: str | Path | None = None,
     teacher: str | Path | None = None,
     out: str | Path | None = None,
+    budget: str | None = None,
+    profile: str | Path | None = None,
     overrides: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Report:
@@ -36,6 +42,7 @@ def distill(
     Args:
         recipe: a YAML file, a mapping or a `Recipe`; None takes the defaults, then `data` is needed.
         data, test, teacher, out: short forms of data.train, data.test, teacher.model and out.
+        budget, profile: short forms of student.budget ("2MB,100us") and search.profile.
         overrides: further settings as "key=value" with dotted keys.
         progress: called as progress(stage, done, total, note).
 
@@ -49,17 +56,19 @@ def distill(
         >>> report = limbeck.distill(data="train.jsonl.gz", out="runs/bank")  # doctest: +SKIP
         >>> limbeck.load(report.bundle).predict(["I lost my card"])  # doctest: +SKIP
     """
-    short = {"data.train": data, "data.test": test, "teacher.model": teacher, "out": out}
-    given = {key: str(value) for key, value in short.items() if value is not None}
-    with open_run(Recipe.read({} if recipe is None else recipe, overrides, given), progress) as run:
+    asked = Recipe.asked(recipe, overrides, data=data, test=test, teacher=teacher, out=out, budget=budget, profile=profile)
+    with open_run(asked, progress) as run:
         prepared = read_data(run)
         splits = prepared.splits
         the_teacher = load_teacher(run, splits)
         prepared.write(run.folder)
         if done := finished(run):
             return done
+        field = field_of(run, the_teacher, splits) if run.recipe.searches else None
         the_teacher = fine_tuned(run, the_teacher, splits)
         views = make_views(run, the_teacher, splits)
+        if field is not None:
+            run = searched(run, the_teacher, ask_teacher(run, the_teacher, views, splits), views, splits, field).run
         untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
         store = ask_teacher(run, the_teacher, views, splits)
         bundle, student = distilled(run, the_teacher, untrained, store, views, splits)

@@ -41,10 +41,7 @@ def control_logits(
         steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
         last = None
         if any(r.label is not None for r in splits.valid):
-            chosen = run.decided(
-                "control.epochs", lambda: fit_control(run, splits, plan, steps, "control-choice", teacher.labels)[2]
-            )
-            last = int(chosen["epochs"])
+            last = int(control_choice(run, splits, plan, steps, teacher.labels)["epochs"])
         control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels, last=last)
         what = f"the same {run.recipe.student.family} on the labels alone, without the teacher"
         what += ", from a random start" if control.origin == "random" else ""
@@ -52,6 +49,11 @@ def control_logits(
         control, modality = _fit_hard_labels(run, teacher, store, views, splits, plan)
         what = f"the same {run.recipe.student.family} on the teacher's hard labels"
     return student_logits(control, modality, modality.encode([r.payload for r in splits.test])).numpy(), what
+
+
+def control_choice(run: Run, splits: Splits, plan: TrainingPlan, steps: int, labels: Sequence[str]) -> Json:
+    """What the control reaches on the labelled validation rows, which choose after how many "epochs"; trained once in a run."""
+    return run.decided("control.epochs", lambda: fit_control(run, splits, plan, steps, "control-choice", labels)[2])
 
 
 def fit_control(

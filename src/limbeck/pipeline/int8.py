@@ -144,6 +144,12 @@ def int8_form(
     return stays("no form is near enough to the float32 file")
 
 
+def first_form(graph: Graph, target: Any, rows: Rows, folder: Path) -> Graph:
+    """The int8 form by the first scheme, judged by nobody: as large and as fast as the chosen one will be, where nothing stays float32."""
+    seen, pooled = _Bench(target, rows, folder).observe(graph)
+    return quantized(graph, Scheme(), seen, pooled)
+
+
 def in_int8(run: Run, student: Any, graph: Graph, target: Any, model: Path, modality: Any, splits: Splits) -> Form:
     """Write a student's int8 form over its float32 file, which moves to evidence/, where its settings ask for int8.
 

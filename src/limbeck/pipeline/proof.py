@@ -19,6 +19,7 @@ from limbeck.data.split import Splits
 from limbeck.disk import write_whole
 from limbeck.evidence import Basis, Calibration, Measured, Report
 from limbeck.pipeline import baseline
+from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
@@ -79,7 +80,7 @@ def prove(
         same_through_cli(bundle, payloads[:64], predictor)
         queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
         budget = recipe.student.budget.budget()
-        starts = section.cold_starts or (1 if budget.memory_bytes else 0)
+        starts = section.cold_starts or (1 if budget.memory else 0)
         form = f"onnx {bundle.manifest.precision}"
         weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, processes=starts)
         costs = dict(zip(("teacher", "student"), weights.of, strict=True))
@@ -106,8 +107,8 @@ def prove(
                 budget.misses(
                     {
                         "bytes": float(cost.bytes),
-                        "latency_p50_us": cost.latency.p50_us if cost.latency else None,
-                        "memory_bytes": cost.peak_memory_bytes,
+                        "latency_p50": cost.latency.p50_us if cost.latency else None,
+                        "memory": cost.peak_memory_bytes,
                     }
                 )
             ),
@@ -117,6 +118,7 @@ def prove(
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
             lineage={
+                **({"search": raced} if (raced := run.measured("search")) else {}),
                 "limbeck": __version__,
                 "recipe": recipe.fingerprint(),
                 "bundle": bundle.sha256,
@@ -195,6 +197,8 @@ def _remarks(run: Run, teacher: Any, judged: Judged, basis: Basis) -> tuple[str,
             f"{repeated:,} of {len(judged.rows):,} rows repeat the text of another, case and spaces aside; they count as rows, and bounds "
             "are those of the independent rows that all together are worth"
         )
+    if raced := run.measured("search"):
+        found.append(told(raced))
     if run.recipe.verify.baseline and "baseline" not in judged.answers:
         found.append("there is no linear baseline: the rows that it could learn from hold one label only, or no word")
     if basis is not Basis.AGREEMENT and as_it_came(run, teacher):

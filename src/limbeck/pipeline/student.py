@@ -21,6 +21,7 @@ from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.evidence import Calibration
 from limbeck.losses.divergence import forward_kl
+from limbeck.manifest import Precision
 from limbeck.metrics.classification import agreement
 from limbeck.pipeline.int8 import in_int8
 from limbeck.pipeline.int8_bench import spread
@@ -59,8 +60,15 @@ def fit_student(
     views: Sequence[View],
     splits: Splits,
     identity: Json,
+    name: str = "student",
+    epochs: int | None = None,
 ) -> Checkpoint:
     """Train a student on the teacher's signals; it ends with the weights that are nearest to the teacher on the validation rows.
+
+    Args:
+        identity: what `made_from` says.
+        name: of its files in the run.
+        epochs: after so many of the plan's it stops, and can go on later from its checkpoint; None: after all.
 
     Returns:
         Its checkpoint, to be removed when the student is safe.
@@ -94,9 +102,10 @@ def fit_student(
             judge=judge,
             seed=recipe.seed,
             device=run.device,
+            epochs=epochs,
         )
         note = f"{recipe.student.family}, {student.describe()['parameters']:,} parameters"
-        checkpoint = trained(run, "student", "student", training, identity, note)
+        checkpoint = trained(run, "student", name, training, identity, note, goes_on=epochs is not None)
     student.cpu().eval()
     return checkpoint
 
@@ -110,8 +119,8 @@ def distilled(
         untrained: the student and its modality; it is trained in place.
     """
     record = run.folder / BUILT
-    made_from = {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
-    identity = digest({**made_from, "environment": run.environment})
+    of = made_from(run, teacher)
+    identity = digest({**of, "environment": run.environment})
     try:
         before = json.loads(record.read_text(encoding="utf-8"))
         bundle = Bundle.open(run.folder / "bundle")
@@ -123,7 +132,7 @@ def distilled(
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
         pass
     student, modality = untrained
-    checkpoint = fit_student(run, teacher, student, modality, store, views, splits, made_from)
+    checkpoint = fit_student(run, teacher, student, modality, store, views, splits, of)
     bundle = write_bundle(run, student, modality, teacher, splits, store)
     record.parent.mkdir(exist_ok=True)
     write_json(record, {"identity": identity, "bundle": bundle.sha256, "student": student.describe()})
@@ -131,15 +140,25 @@ def distilled(
     return bundle, student.describe()
 
 
+def made_from(run: Run, teacher: Any) -> Json:
+    """What decides a student's training."""
+    return {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
+
+
 def new_student(
-    run: Run, teacher: Any, payloads: Sequence[Any], labels: Sequence[str], started: bool = True
+    run: Run,
+    teacher: Any,
+    payloads: Sequence[Any],
+    labels: Sequence[str],
+    started: bool = True,
+    vocabulary: tuple[Any, Any] | None = None,
 ) -> tuple[Any, Any]:
     """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality.
 
     It is made before the teacher is asked: what its settings and the teacher do not agree on is said before that is paid for.
     """
     family = run.recipe.entry("students")
-    modality, pruned = full_modality(run, teacher).pruned(payloads, special_tokens=family.special_tokens)
+    modality, pruned = vocabulary or new_vocabulary(run, teacher, payloads)
     student = family(
         run.recipe.settings("students"),
         pieces=modality.vocabulary_size,
@@ -149,6 +168,13 @@ def new_student(
         seed=run.recipe.seed,
     )
     return student.to(run.device), modality
+
+
+def new_vocabulary(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
+    """The modality over the pieces that these payloads use, as the run's student reads them, and where each piece comes from."""
+    special = run.recipe.entry("students").special_tokens
+    found: tuple[Any, Any] = full_modality(run, teacher).pruned(payloads, special, run.recipe.student.min_count)
+    return found
 
 
 def nearness(modality: Any, payloads: Sequence[Any], teacher_NC: NDArray[np.float32], device: str) -> Judge:
@@ -194,29 +220,44 @@ def write_bundle(
                 ).logits_BC.numpy()
             return logits_BC
 
-        golden = list(GOLDEN)
         texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
         check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
-        written, encoded = target.load(model), modality.encode(golden)
+        written, encoded = target.load(model), modality.encode(GOLDEN)
         check_parity(trained_logits, written, encoded, modality.collate, teacher.max_tokens, target.tolerance)
         form = in_int8(run, student, graph, target, model, modality, splits)
         written = target.load(model)
-        logits_BC = written(modality.collate(encoded))
-        bundle = seal(
-            run.folder / "bundle",
-            task=run.recipe.task.replace("_", "-"),
-            modality=run.recipe.entry("tasks").modality,
-            target="onnx",
-            labels=list(teacher.labels),
-            spec=modality.spec(),
-            golden={"payloads": golden, "logits": logits_BC.tolist(), "tolerance": form.tolerance},
-            model=model,
-            precision="int8" if form.record["chosen"] else "float32",
-            calibration=_calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts)),
-        )
+        calibration = _calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts))
+        precision: Precision = "int8" if form.record["chosen"] else "float32"
+        bundle = sealed(run, run.folder / "bundle", teacher.labels, modality, model, form.tolerance, precision, calibration)
         shutil.rmtree(draft)
     run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, {form.note}")
     return bundle
+
+
+def sealed(
+    run: Run,
+    folder: Path,
+    labels: Sequence[str],
+    modality: Any,
+    model: Path,
+    tolerance: float,
+    precision: Precision,
+    calibration: Calibration | None = None,
+) -> Bundle:
+    """A student's written file as a bundle, with what it says of the golden texts."""
+    logits_BC = catalog.find("targets", "onnx")().load(model)(modality.collate(modality.encode(GOLDEN)))
+    return seal(
+        folder,
+        task=run.recipe.task.replace("_", "-"),
+        modality=run.recipe.entry("tasks").modality,
+        target="onnx",
+        labels=list(labels),
+        spec=modality.spec(),
+        golden={"payloads": list(GOLDEN), "logits": logits_BC.tolist(), "tolerance": tolerance},
+        model=model,
+        precision=precision,
+        calibration=calibration,
+    )
 
 
 def _calibrated(

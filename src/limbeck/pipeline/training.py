@@ -24,7 +24,9 @@ def precision(run: Run, model: nn.Module) -> str:
     return str(run.decided("precision", lambda: faster_precision(run.device))["precision"])
 
 
-def trained(run: Run, stage: str, name: str, training: Training, identity: Json, note: str) -> Checkpoint:
+def trained(
+    run: Run, stage: str, name: str, training: Training, identity: Json, note: str, goes_on: bool = False
+) -> Checkpoint:
     """Train to the end, from the last checkpoint of this training if there is one.
 
     Args:
@@ -34,6 +36,7 @@ def trained(run: Run, stage: str, name: str, training: Training, identity: Json,
         training: from its start.
         identity: everything that decides the training.
         note: for the progress.
+        goes_on: whether the end is saved too, for a training of more epochs.
 
     Returns:
         The checkpoint, to be removed when what was trained is safe.
@@ -44,7 +47,7 @@ def trained(run: Run, stage: str, name: str, training: Training, identity: Json,
     training.precision = precision(run, training.model)
     identity = {**identity, "precision": training.precision, "environment": run.environment}
     checkpoint = Checkpoint(run.folder / f".{name}.checkpoint", digest(identity), run.recipe.checkpoint_seconds)
-    if saved := checkpoint.load():
+    if (saved := checkpoint.load()) and saved[0]["number"] <= training.total:  # else it went on already
         training.restore(*saved)
     assert run.curves is not None, "a run is settled before anything is trained in it"
     run.curves.rewind(name, training.number)
@@ -64,4 +67,6 @@ def trained(run: Run, stage: str, name: str, training: Training, identity: Json,
             run.progress(stage, step.number, step.total, f"{note}, loss {mean:.3f}{best}")
         if not last:
             checkpoint.offer(training.state)
+        elif goes_on:
+            checkpoint.save(*training.state())
     return checkpoint

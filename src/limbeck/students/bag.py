@@ -121,6 +121,12 @@ class Bag(nn.Module):
                 layer.bias.zero_()
 
     @classmethod
+    def ladder(cls) -> list[Settings]:
+        """The sizes that a search tries, from small to large."""
+        sizes = [cls.Settings(width=w, hidden=2 * w) for w in (16, 32, 64, 128)]
+        return [*sizes, cls.Settings(ngrams=2), cls.Settings(width=256, hidden=512, ngrams=2)]
+
+    @classmethod
     def tiny(cls) -> tuple[Bag, dict[str, NDArray[np.generic]]]:
         """A very small instance and a batch of inputs for it: what the contract tests use."""
         settings = cls.Settings(width=6, hidden=7, ngrams=3, buckets=13)

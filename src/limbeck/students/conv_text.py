@@ -165,6 +165,11 @@ class ConvText(nn.Module):
                 layer.bias.zero_()
 
     @classmethod
+    def ladder(cls) -> list[Settings]:
+        """The sizes that a search tries, from small to large."""
+        return [cls.Settings(width=w, hidden=2 * w, depth=d) for w, d in ((32, 1), (64, 1), (64, 2), (128, 2), (192, 3))]
+
+    @classmethod
     def tiny(cls) -> tuple[ConvText, dict[str, NDArray[np.generic]]]:
         """A very small instance and a batch of inputs for it: what the contract tests use."""
         network = cls(cls.Settings(width=6, kernel=4, hidden=7), pieces=11, classes=3, used_V=np.arange(11) != 4, seed=1)

@@ -148,6 +148,13 @@ class Encoder(nn.Module):
             layer.copy(weights.layers[number - 1])
 
     @classmethod
+    def ladder(cls) -> list[Settings]:
+        """The sizes that a search tries, from small to large."""
+        return [
+            cls.Settings(layers=n, embedding_width=e) for n, e in ((1, 32), (1, 128), (2, 128), (3, 128), (4, 128), (6, 128))
+        ]
+
+    @classmethod
     def tiny(cls) -> tuple[Encoder, dict[str, NDArray[np.generic]]]:
         """A very small instance and a batch of inputs for it: what the contract tests use."""
         dice = np.random.default_rng(0)

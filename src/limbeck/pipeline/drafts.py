@@ -1,0 +1,138 @@
+"""Candidates of a search with untrained weights, as the bundles that they would ship. Knows students and files; measures and trains nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from limbeck import catalog
+from limbeck.bundle import Bundle
+from limbeck.data.split import Splits
+from limbeck.errors import RecipeError
+from limbeck.graph import Graph
+from limbeck.manifest import Precision
+from limbeck.pipeline.int8 import Rows, first_form, spread
+from limbeck.pipeline.student import make_views, new_student, new_vocabulary, sealed
+from limbeck.plain_json import canonical
+from limbeck.run import Run
+from limbeck.runtime.golden import MOST_TOLERANCE
+from limbeck.search.candidates import Candidate, candidates
+from limbeck.types import Json, digest
+
+_CALIBRATED = 64
+
+
+class Students:
+    """The students of candidates over the texts that they would be trained on; each vocabulary is made once."""
+
+    def __init__(self, run: Run, teacher: Any, payloads: Sequence[Any], labels: Sequence[str]) -> None:
+        self.labels = list(labels)
+        self._run, self._teacher, self._payloads = run, teacher, payloads
+        self._vocabularies: dict[tuple[bool, int], tuple[Any, Any]] = {}
+
+    def run(self, candidate: Candidate) -> Run:
+        """The run with a recipe that names this candidate."""
+        return replace(self._run, recipe=self._run.recipe.naming(candidate.section()))
+
+    def vocabulary(self, candidate: Candidate) -> tuple[Any, Any]:
+        """Its modality, and where each of its pieces comes from."""
+        key = (catalog.find("students", candidate.family).special_tokens, candidate.min_count)
+        if key not in self._vocabularies:
+            self._vocabularies[key] = new_vocabulary(self.run(candidate), self._teacher, self._payloads)
+        return self._vocabularies[key]
+
+    def new(self, candidate: Candidate) -> tuple[Any, Any]:
+        """An untrained student, and its modality.
+
+        Raises:
+            RecipeError: the teacher cannot start it.
+        """
+        run, read = self.run(candidate), self.vocabulary(candidate)
+        return new_student(run, self._teacher, self._payloads, self.labels, vocabulary=read)
+
+
+class Drafts:
+    """Every candidate of a run's search that its teacher can start, untrained, over the views that the teacher as it came makes.
+
+    The fine-tuned teacher may find a few other near words, which moves bytes and times by less than a search keeps in reserve.
+    """
+
+    def __init__(self, run: Run, teacher: Any, splits: Splits) -> None:
+        self._run = run
+        self._texts = [r.payload for r in splits.train]
+        payloads = [v.payload for v in make_views(run, teacher, splits)]
+        self._students = Students(run, teacher, payloads, teacher.labels if teacher.has_head else splits.labels)
+        self._teacher = dict(teacher.fingerprint())
+        self.candidates = candidates(run.recipe.search)
+
+    def made_from(self) -> dict[str, str]:
+        """What decides the ladder, by name: equal for a ladder that was written elsewhere from the same recipe, data and teacher."""
+        vocabularies = {}
+        for c in self.candidates:
+            modality, pruned = self._students.vocabulary(c)
+            used = hashlib.sha256(pruned.used_V.tobytes()).hexdigest()
+            vocabularies[f"{c.family} {c.min_count}"] = [digest(modality.spec()), used]
+        return {
+            "candidates": digest([[c.name, c.section()] for c in self.candidates]),
+            "labels": digest(self._students.labels),
+            "teacher": digest(self._teacher),
+            "vocabulary": digest(vocabularies),
+        }
+
+    def queries(self, most: int) -> list[Any]:
+        """Training texts to be timed with, evenly spread."""
+        return spread(self._texts, most)
+
+    def lengths(self, most: int) -> list[int]:
+        """How many words such texts have."""
+        return [len(str(text).split()) for text in self.queries(most)]
+
+    def draft(self, candidate: Candidate) -> Draft | None:
+        """One candidate, untrained; nothing is written yet. None: it takes more layers than the teacher has."""
+        self._students.vocabulary(candidate)  # what is wrong with the recipe is said here
+        try:
+            student, modality = self._students.new(candidate)
+        except RecipeError:
+            return None
+        return Draft(self._run, candidate, student.cpu().eval(), modality, self._students.labels, self._texts)
+
+
+class Draft:
+    """One untrained candidate."""
+
+    def __init__(
+        self, run: Run, candidate: Candidate, student: Any, modality: Any, labels: Sequence[str], texts: Sequence[Any]
+    ) -> None:
+        self.candidate = candidate
+        self._run, self._student, self._modality, self._labels, self._texts = run, student, modality, labels, texts
+        self._graph: Graph = student.graph()
+
+    def structure(self) -> Json:
+        """All that decides what it costs, but for the machine and the queries."""
+        network = getattr(self._student.settings, "network", "float32")
+        form = {
+            "nodes": [[n.op, n.inputs, n.output, dict(n.attributes)] for n in self._graph.nodes],
+            "constants": {name: [str(c.dtype), c.shape] for name, c in self._graph.constants.items()},
+            "network": network,
+        }
+        spec = hashlib.sha256(canonical(self._modality.spec())).hexdigest()
+        return {"graph": digest(form), "spec": spec, "labels": digest(list(self._labels))}
+
+    def write(self, folder: Path) -> Bundle:
+        """Its bundle, int8 where its settings say so, by the first scheme."""
+        target = catalog.find("targets", "onnx")()
+        folder.mkdir(parents=True, exist_ok=True)
+        model = folder / target.filename
+        graph = self._graph
+        precision: Precision = "float32"
+        encoded = [ids for ids in self._modality.encode(spread(self._texts, _CALIBRATED)) if len(ids)]
+        if getattr(self._student.settings, "network", "float32") == "int8" and encoded:
+            graph, precision = first_form(graph, target, Rows(encoded, [], self._modality.collate), folder), "int8"
+        target.write(graph, model)
+        tolerance = MOST_TOLERANCE[precision]
+        bundle = sealed(self._run, folder / "bundle", self._labels, self._modality, model, tolerance, precision)
+        model.unlink()
+        return bundle

@@ -1,0 +1,86 @@
+"""The field of a search: every candidate written untrained and measured, before anything is trained. Knows drafts, costs and budgets."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limbeck.data.split import Splits
+from limbeck.errors import DataError
+from limbeck.pipeline.drafts import Drafts
+from limbeck.run import Run
+from limbeck.search import profile
+from limbeck.search.cache import cached
+from limbeck.search.candidates import Candidate
+from limbeck.search.fit import Weighed, fitting, weighed
+from limbeck.search.measure import QUERIES, Cost, cost
+from limbeck.types import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """All candidates that were measured, from small to large. machine: on which other one, in words; an empty text: on this one."""
+
+    weighed: tuple[Weighed, ...]
+    machine: str = ""
+
+
+def field_of(run: Run, teacher: Any, splits: Splits) -> Field:
+    """All candidates that were measured; at least one of them fits the budget.
+
+    Measured once in a run, on this machine or, by `search.profile`, on another.
+
+    Args:
+        run: settled.
+        teacher: as it came; it need not be fine-tuned yet.
+        splits: of its records.
+
+    Raises:
+        BudgetError: no candidate fits, or the profile is not of this ladder.
+        DataError: there is no row to judge candidates by.
+    """
+    if not splits.valid:
+        raise DataError(
+            "a search judges its candidates on validation rows, and of these data none is left for that. "
+            "Raise data.valid_share, add labelled rows, or name a student.family."
+        )
+    drafts, machine = Drafts(run, teacher, splits), ""
+    budget, costs = run.recipe.student.budget.budget(), dict[str, Cost]()
+    if run.recipe.search.profile is not None:
+        given = profile.read(Path(run.recipe.search.profile), drafts.made_from())
+        machine, costs = given.words, given.costs
+    if (settled := run.measured("search.costs")) is not None:
+        costs = {name: Cost(**c) for name, c in settled.items()}
+    if machine or costs:
+        everything = weighed(drafts.candidates, budget, lambda c: costs.get(c.name))
+    else:
+        with run.stage("candidates"):
+            everything = _measured(run, drafts)
+    fit = fitting(everything, budget)  # what nothing fits is not settled: a busy machine may be quiet the next time
+    run.decided("search.costs", lambda: {w.candidate.name: w.cost.to_json() for w in everything})
+    note = f"{len(everything)} measured{f' on {machine}' if machine else ''}, {len(fit)} within the budget"
+    void = any(w.cost.void for w in everything)
+    run.progress("candidates", 1, 1, note + ("; others were busy meanwhile, so times are void" if void else ""))
+    return Field(tuple(everything), machine)
+
+
+def _measured(run: Run, drafts: Drafts) -> list[Weighed]:
+    """Each candidate with its cost, from this machine's cache, else measured now."""
+    budget, queries = run.recipe.student.budget.budget(), drafts.queries(QUERIES)
+    asked = digest(queries)
+    places = {c.name: place for place, c in enumerate(drafts.candidates)}
+
+    def measure(candidate: Candidate) -> Cost | None:
+        run.progress("candidates", places[candidate.name], len(places), candidate.name)
+        if (draft := drafts.draft(candidate)) is None:
+            return None
+        with tempfile.TemporaryDirectory(dir=run.folder, prefix=".draft-") as folder:
+            what, written = draft.structure(), Path(folder)
+            size = cached({**what, "of": "bytes"}, lambda: Cost(draft.write(written).bytes))
+            if budget.bytes is None or size.bytes <= budget.bytes:  # else it need not be timed
+                size = cached({**what, "queries": asked}, lambda: cost(draft.write(written), queries))
+        return size
+
+    return weighed(drafts.candidates, budget, measure)

@@ -1,0 +1,117 @@
+"""What is wrong with a recipe, in words. Knows sections and the settings of entries; knows no whole recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from limbeck import catalog, settings
+from limbeck.errors import LimbeckError, nearest
+from limbeck.sections import SEARCH, ObjectiveSection, StudentSection, TeacherSection, ViewsSection, family_of
+from limbeck.types import Json
+
+
+def entry_problems(content: Json, default_task: str) -> list[str]:
+    """What is wrong with names of entries and with their settings."""
+    problems: list[str] = []
+
+    def found(path: str, folder: str, name: object) -> Any:
+        if isinstance(name, str):  # else pydantic has said so
+            try:
+                return catalog.find(folder, name)
+            except LimbeckError as error:
+                problems.append(f"{path}: {error}")
+        return None
+
+    def check(path: str, declared: type, values: object, own: type[BaseModel]) -> None:
+        if not isinstance(values, Mapping):
+            return
+        mine = {key: value for key, value in values.items() if key not in own.model_fields}
+        known = [*(f.name for f in dataclasses.fields(declared)), *own.model_fields]
+        try:
+            settings.made(declared, mine)
+        except ValidationError as error:
+            for details in error.errors():
+                unknown = details["type"] == "extra_forbidden"
+                reason = f"unknown key.{nearest(str(details['loc'][-1]), known)}" if unknown else _reason(details)
+                problems.append(f"{_dotted([path, *details['loc']])}: {reason}")
+        except ValueError as error:  # what a dataclass itself refuses
+            problems.append(f"{path}: {error}")
+
+    task = found("task", "tasks", content.get("task", default_task)) or catalog.find("tasks", default_task)
+    check("views", catalog.find("modalities", task.modality).view_plan, content.get("views", {}), ViewsSection)
+    for path, folder, key, own in (
+        ("teacher", "teachers", "kind", TeacherSection),
+        ("student", "students", "family", StudentSection),
+    ):
+        section = content.get(path, {})
+        if not isinstance(section, Mapping):
+            continue
+        name = family_of(section) if folder == "students" else section.get(key, own.model_fields[key].default)
+        if name == SEARCH and folder == "students":
+            problems += _search_problems(content, section)
+        elif entry := found(path, folder, name):
+            check(path, entry.Settings, section, own)
+    families = search.get("families") if isinstance(search := content.get("search"), Mapping) else None
+    for name in families if isinstance(families, list) else ():
+        found("search.families", "students", name)
+    objectives = content.get("objectives", {})
+    if isinstance(objectives, Mapping):
+        for name, section in objectives.items():
+            if objective := found(f"objectives.{name}", "objectives", name):
+                check(f"objectives.{name}", objective, section, ObjectiveSection)
+    return problems
+
+
+def _search_problems(content: Json, student: Mapping[str, Any]) -> list[str]:
+    """What a recipe says that a search cannot do with."""
+    known = StudentSection.model_fields
+    problems = [
+        f"student.{key}: the search chooses the student's settings; name a student.family to choose them.{nearest(key, known)}"
+        for key in student
+        if key not in known
+    ]
+    if "min_count" in student and student["min_count"] != known["min_count"].default:
+        problems.append("student.min_count: the search chooses it among search.min_counts; set those, or name a student.family")
+    data = content.get("data")
+    if isinstance(data, Mapping) and data.get("valid_share") == 0:
+        problems.append(
+            "data.valid_share: is 0, but the search of a student judges on validation rows. Set it to 0.1, or name a student.family"
+        )
+    return problems
+
+
+def sentence(root: type[BaseModel], details: Any) -> str:
+    """One of pydantic's details in words; an unknown key with the nearest known one.
+
+    Args:
+        root: the model that was validated.
+        details: one of its errors.
+    """
+    path = _dotted(details["loc"])
+    if details["type"] == "extra_forbidden":
+        return f"{path}: unknown key.{nearest(str(details['loc'][-1]), _known_keys(root, details['loc'][:-1]))}"
+    return f"{path}: {_reason(details)}" if path else _reason(details)
+
+
+def _reason(details: Any) -> str:
+    if details["type"] == "missing":
+        return "is missing"
+    reason = str(details["msg"]).removeprefix("Value error, ")
+    value = details["input"]
+    return f"{reason}; got {value!r}" if isinstance(value, str | int | float | bool | None) else reason
+
+
+def _known_keys(root: type[BaseModel], path: Sequence[Any]) -> list[str]:
+    model: Any = root
+    for part in path:
+        found = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = found.annotation if found else None
+    return list(model.model_fields) if hasattr(model, "model_fields") else []
+
+
+def _dotted(path: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in path)

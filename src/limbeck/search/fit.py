@@ -1,0 +1,85 @@
+"""Which candidates fit a budget. Knows costs and limits; measures nothing.
+
+A budget keeps a reserve: training moves the digits of golden examples and some words of the vocabulary, and no two measurements of a
+time are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import fields as fields_of
+
+from limbeck.errors import BudgetError
+from limbeck.evidence import Budget
+from limbeck.search.candidates import Candidate
+from limbeck.search.measure import Cost
+
+RESERVE: Mapping[str, float] = {"bytes": 0.01, "latency_p50": 0.05, "memory": 0.02}
+"""The share of each limit that a candidate has to leave free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A candidate with what it costs, and one sentence for each limit that it misses."""
+
+    candidate: Candidate
+    cost: Cost
+    misses: tuple[str, ...]
+
+
+def weighed(candidates: Sequence[Candidate], budget: Budget, cost: Callable[[Candidate], Cost | None]) -> list[Weighed]:
+    """All candidates that were measured, from small to large.
+
+    One whose twin in the first precision fits is not measured: the same training gives both, and the first is smaller.
+
+    Args:
+        candidates: each behind its twin.
+        budget: what they have to fit.
+        cost: measures one; None: it cannot be made, or was not measured.
+    """
+    found: dict[str, Weighed] = {}
+    allowed = _less_reserve(budget)
+    for candidate in candidates:
+        twin = found.get(candidate.twin or "")
+        if twin is not None and not twin.misses:
+            found[candidate.name] = twin  # for a third precision
+        elif (costs := cost(candidate)) is not None:
+            found[candidate.name] = Weighed(candidate, costs, tuple(allowed.misses(costs.limits())))
+    each = {w.candidate.name: w for w in found.values()}
+    return sorted(each.values(), key=lambda w: w.cost.bytes)
+
+
+def fitting(found: Sequence[Weighed], budget: Budget) -> list[Weighed]:
+    """Those that fit, from small to large.
+
+    Raises:
+        BudgetError: none does; the message has the nearest one, and what it misses.
+    """
+    if fit := [w for w in found if not w.misses]:
+        return fit
+    if not found:
+        raise BudgetError("the search has no candidate that was measured. Name other families in search.families.")
+    nearest = min(found, key=lambda w: _excess(w.cost, budget))
+    reserve = ", ".join(f"{share:.0%} of {name}" for name, share in RESERVE.items() if getattr(budget, name) is not None)
+    void = " Others were busy on this machine meanwhile, so its times are void." if nearest.cost.void else ""
+    raise BudgetError(
+        f"none of {len(found)} candidates fits the budget, so none is trained. The nearest, {nearest.candidate.name} "
+        f"({nearest.candidate.size}), misses it: {'; '.join(nearest.misses)} (with {reserve} kept in reserve for what training "
+        f"and chance move).{void} Allow more, or widen the search (search.families, search.min_counts)."
+    )
+
+
+def _less_reserve(budget: Budget) -> Budget:
+    limits = {f.name: getattr(budget, f.name) for f in fields_of(budget)}
+    return Budget(**{n: None if v is None else type(v)(v * (1 - RESERVE[n])) for n, v in limits.items()})
+
+
+def _excess(cost: Cost, budget: Budget) -> tuple[float, int]:
+    """How many times the limit that is missed most it takes; what was not measured counts as nothing beside what was."""
+    ratios = [
+        value / limit
+        for name, value in cost.limits().items()
+        if (limit := getattr(budget, name)) is not None and value is not None
+    ]
+    return max(ratios, default=0.0), cost.bytes

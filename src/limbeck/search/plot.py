@@ -1,0 +1,77 @@
+"""The front of a search as a picture. Knows figures and matplotlib, which comes with the extra `train`; measures nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from limbeck.errors import missing_extra
+from limbeck.search.front import Axis, Front, front
+from limbeck.verify import wording as w
+
+_INK, _LINE, _CHOSEN, _DOT = "#7d858e", "#2f7fd6", "#d9730d", "#2f7fd6"  # each readable on white and on black
+_LABELS: dict[Axis, str] = {"bytes": "bytes of the bundle", "latency_p50": "microseconds per answer (p50)"}
+
+
+def draw(found: Front, path: Path) -> None:
+    """Quality against bytes and against latency, on logarithmic axes; the file's suffix names the format (svg, png, pdf).
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise missing_extra("matplotlib", "train", "drawing the front of a search") from error
+    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, axis in zip(panels, _LABELS, strict=True):
+        _panel(axes, found, axis)
+    panels[0].set_ylabel(f"{found.by} on {w.rows(found.rows)} of validation", color=_INK)
+    with matplotlib.rc_context({"svg.hashsalt": "limbeck"}):  # else each drawing has names of its own in it
+        figure.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _panel(axes: Any, found: Front, axis: Axis) -> None:
+    axes.set_xscale("log")
+    axes.margins(x=0.08)
+    axes.set_xlabel(_LABELS[axis], color=_INK)
+    axes.tick_params(colors=_INK, which="both")
+    axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(_INK)
+    trained = [p for p in found.points if p.quality is not None and getattr(p, axis) is not None]
+    for point in trained:
+        whole = point.trained >= 1.0
+        face = _DOT if whole else "none"
+        axes.plot(getattr(point, axis), point.quality, "o", ms=6, mec=_DOT, mfc=face, alpha=1.0 if whole else 0.7)
+    line = front(trained, axis)
+    axes.plot([getattr(p, axis) for p in line], [p.quality for p in line], color=_LINE, lw=1.2, drawstyle="steps-post")
+    for point in trained:
+        if point.name == found.chosen:
+            axes.plot(getattr(point, axis), point.quality, "o", ms=11, mec=_CHOSEN, mfc="none", mew=2)
+            axes.annotate(f"chosen: {point.name}", (getattr(point, axis), point.quality), (10, 4), textcoords="offset points",
+                          color=_CHOSEN, fontsize=8)  # fmt: skip
+    limit = found.budget.get(axis)
+    if limit is not None:
+        axes.axvline(limit, color=_INK, lw=1, ls=":")
+        axes.annotate("budget", (limit, 0.02), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
+                      color=_INK, fontsize=8)  # fmt: skip
+    axes.axhline(found.enough, color=_CHOSEN, lw=1, ls="--", alpha=0.8)
+    axes.annotate("enough", (1.0, found.enough), (-2, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                  color=_CHOSEN, fontsize=8, ha="right")  # fmt: skip
+    for reference in found.references:
+        cost = getattr(reference, axis)
+        if cost is None:
+            axes.axhline(reference.quality, color=_INK, lw=1, ls="-.", alpha=0.6)
+            axes.annotate(reference.what, (1.0, reference.quality), (-2, 3), xycoords=("axes fraction", "data"),
+                          textcoords="offset points", color=_INK, fontsize=8, ha="right")  # fmt: skip
+        else:
+            axes.plot(cost, reference.quality, "D", ms=6, color=_INK)
+            axes.annotate(reference.what, (cost, reference.quality), (9, -3) if reference.what == "control" else (-9, -3),
+                          textcoords="offset points", color=_INK, fontsize=8, va="baseline",
+                          ha="left" if reference.what == "control" else "right")  # fmt: skip

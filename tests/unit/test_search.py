@@ -1,0 +1,314 @@
+"""The parts of a search: the race, the fit, the cache, the files that travel, the front."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limbeck.archive import packed
+from limbeck.errors import BudgetError, BundleError, InputFileError
+from limbeck.evidence import Budget
+from limbeck.plain_json import canonical
+from limbeck.search import ladder as ladders
+from limbeck.search import measure, profile
+from limbeck.search.cache import cached
+from limbeck.search.candidates import Candidate
+from limbeck.search.fit import fitting, weighed
+from limbeck.search.front import Front, Point, Reference, front, page, with_fronts
+from limbeck.search.measure import Cost
+from limbeck.search.race import race
+
+MADE_FROM = {"candidates": "a" * 64, "vocabulary": "b" * 64}
+
+
+class Quiet:
+    """A machine with nobody else on it."""
+
+    def share(self) -> float:
+        return 0.0
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LIMBECK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(measure, "Company", Quiet)
+    return tmp_path / "cache"
+
+
+# --- the race -------------------------------------------------------------------------------------------------------------
+
+
+def ran(scores: dict[str, tuple[float, ...]], enough: float):
+    """The result of a race with these scores, and what was asked in which order."""
+    asked: list[tuple[str, int]] = []
+
+    def score(name: str, rung: int) -> float:
+        assert all((name, before) in asked for before in range(rung)), "a rung without those before"
+        asked.append((name, rung))
+        return scores[name][rung]
+
+    return race(list(scores), 3, score, enough), asked
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0, 1))
+def test_where_rungs_tell_the_truth_the_smallest_that_keeps_enough_wins(final: list[float], enough: float) -> None:
+    scores = {f"c{i:02}": (value,) * 3 for i, value in enumerate(final)}
+    result, asked = ran(scores, enough)
+    good = [name for name in scores if scores[name][-1] >= enough]
+    assert result.enough is bool(good)
+    assert result.winner == (good[0] if good else max(scores, key=lambda n: scores[n][-1]))
+    if good:  # nobody larger was ever trained
+        assert max(name for name, _ in asked) == good[0]
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 1)] * 3), min_size=1, max_size=12),
+    st.floats(0, 1),
+)
+def test_whatever_the_scores_it_ends_and_says_the_truth(rows: list[tuple[float, ...]], enough: float) -> None:
+    scores = {f"c{i:02}": row for i, row in enumerate(rows)}
+    result, _ = ran(scores, enough)
+    assert len(result.scores[result.winner]) == 3, "the winner is trained to the end"
+    assert result.enough is (scores[result.winner][-1] >= enough)
+    finished = [n for n, s in result.scores.items() if len(s) == 3]
+    if result.enough:
+        assert not [n for n in finished if n < result.winner and scores[n][-1] >= enough]
+    else:
+        assert scores[result.winner][-1] == max(scores[n][-1] for n in finished)
+    assert ran(scores, enough)[0] == result
+
+
+def test_larger_ones_get_their_turn_where_the_smaller_falls_short_in_the_end() -> None:
+    result, asked = ran({"a": (0.9, 0.9, 0.7), "b": (0.5, 0.6, 0.8), "c": (0.9, 0.9, 0.95)}, 0.85)
+    assert (result.winner, result.enough) == ("c", True)
+    assert asked.index(("a", 2)) < asked.index(("b", 0))
+
+
+def test_half_go_on() -> None:
+    scores = {f"c{i}": (0.1 * i, 0.1 * i, 0.1 * i) for i in range(8)}
+    _, asked = ran(scores, 2.0)
+    assert [sum(r == rung for _, r in asked) for rung in range(3)] == [8, 4, 2]
+
+
+# --- what fits ------------------------------------------------------------------------------------------------------------
+
+
+def candidate(name: str, twin: str | None = None) -> Candidate:
+    return Candidate(name, "bag", {"width": 4}, 1, "int8", twin)
+
+
+def test_the_nearest_is_named_with_what_it_misses() -> None:
+    costs = {"far": Cost(9_000_000, 40.0), "near": Cost(1_200_000, 90.0), "slow": Cost(900_000, 900.0)}
+    budget = Budget(1_000_000, 100.0)
+    found = weighed([candidate(n) for n in costs], budget, lambda c: costs[c.name])
+    with pytest.raises(BudgetError) as caught:
+        fitting(found, budget)
+    for said in ("none of 3 candidates fits", "The nearest, near (width 4)", "bytes is 1,200,000, the budget allows 990,000"):
+        assert said in str(caught.value)
+    assert "1% of bytes, 5% of latency_p50 kept in reserve" in str(caught.value)
+
+
+def test_a_reserve_is_kept_and_what_was_not_measured_does_not_fit() -> None:
+    budget = Budget(1_000_000, 100.0, 50_000_000)
+    costs = {
+        "fits": Cost(990_000, 95.0, memory=49_000_000),
+        "large": Cost(990_001, 95.0, memory=1),
+        "slow": Cost(1, 95.1, memory=1),
+        "hungry": Cost(1, 1.0, memory=49_000_001),
+        "unknown": Cost(1),
+    }
+    found = weighed([candidate(n) for n in costs], budget, lambda c: costs[c.name])
+    assert [w.candidate.name for w in fitting(found, budget)] == ["fits"]
+    free = weighed([candidate(n) for n in costs], Budget(), lambda c: costs[c.name])
+    assert [w.candidate.name for w in fitting(free, Budget())] == ["slow", "hungry", "unknown", "fits", "large"]
+
+
+def test_a_twin_is_measured_only_where_the_first_precision_does_not_fit() -> None:
+    costs = {"a-int8": Cost(10, 50.0), "a-float32": Cost(40, 5.0), "b-int8": Cost(20, 5.0), "b-float32": Cost(80, 5.0)}
+    asked: list[str] = []
+
+    def cost(c: Candidate) -> Cost:
+        asked.append(c.name)
+        return costs[c.name]
+
+    given = [candidate("a-int8"), candidate("a-float32", "a-int8"), candidate("b-int8"), candidate("b-float32", "b-int8")]
+    found = weighed(given, Budget(latency_p50=10.0), cost)
+    assert asked == ["a-int8", "a-float32", "b-int8"]
+    assert [(w.candidate.name, bool(w.misses)) for w in found] == [("a-int8", True), ("b-int8", False), ("a-float32", False)]
+
+
+# --- measurements ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_measurement_is_made_once_on_a_machine(own_cache: Path) -> None:
+    made: list[Cost] = []
+
+    def make(cost: Cost) -> Cost:
+        made.append(cost)
+        return cost
+
+    for _ in range(2):
+        assert cached({"graph": "x"}, lambda: make(Cost(3, 1.5))) == Cost(3, 1.5)
+    assert len(made) == 1
+    assert cached({"graph": "y"}, lambda: make(Cost(4))) == Cost(4)
+    for file in (own_cache / "measurements").iterdir():
+        file.write_bytes(file.read_bytes()[:-9])
+    cached({"graph": "x"}, lambda: make(Cost(3, 1.5)))
+    assert len(made) == 3, "a damaged file is no measurement"
+
+
+def test_what_was_measured_in_company_is_measured_again() -> None:
+    made = [cached({"graph": "x"}, lambda: Cost(3, 9.0, company=0.5)), cached({"graph": "x"}, lambda: Cost(3, 2.0))]
+    assert made == [Cost(3, 9.0, company=0.5), Cost(3, 2.0)]
+
+
+def test_company_is_waited_for_three_times_and_the_quietest_counts(tiny_bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = iter([0.5, 0.2, 0.4])
+    monkeypatch.setattr(measure, "Company", lambda: type("Busy", (), {"share": lambda self: next(shares)})())
+    found = measure.cost(tiny_bundle, ["hello"] * 4)
+    assert (found.company, found.void) == (0.2, True)
+    assert found.bytes == tiny_bundle.bytes
+    assert found.latency_p50 is not None
+    assert 10_000_000 < (found.memory or 0) < 250_000_000
+
+
+# --- files that travel ----------------------------------------------------------------------------------------------------
+
+
+def written(tmp_path: Path, bundle) -> Path:
+    path = tmp_path / "candidates.zip"
+    ladders.write(path, MADE_FROM, ladders.queries([2, 0, 5]), [("bag-1-count1-int8", bundle)])
+    return path
+
+
+def test_a_ladder_travels_and_its_profile_comes_back(tiny_bundle, tmp_path) -> None:
+    ladder = ladders.read(written(tmp_path, tiny_bundle))
+    found = ladder.measured()
+    found.write(tmp_path / "profile.json")
+    back = profile.read(tmp_path / "profile.json", MADE_FROM)
+    assert back == found
+    assert back.costs["bag-1-count1-int8"].bytes == tiny_bundle.bytes
+
+
+def test_a_changed_ladder_is_refused(tiny_bundle, tmp_path) -> None:
+    path = written(tmp_path, tiny_bundle)
+    data = path.read_bytes()
+    for place in (3, 40, len(data) // 2, len(data) - 5):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(BundleError, match="is not a ladder that limbeck wrote"):
+            ladders.read(path)
+    tiny_bundle.pack(path)
+    with pytest.raises(BundleError, match=r"ladder\.json must hold.*limbeck ladder RECIPE"):
+        ladders.read(path)
+    with pytest.raises(InputFileError, match="cannot read the ladder"):
+        ladders.read(tmp_path / "absent.zip")
+
+
+def test_a_ladder_of_another_bundle_schema_is_refused(tmp_path) -> None:
+    content = {"ladder": 1, "bundle_schema": 99, "made_from": MADE_FROM, "queries": ["x"]}
+    (tmp_path / "c.zip").write_bytes(b"".join(packed({"ladder.json": canonical(content), "a.zip": b"x"})))
+    with pytest.raises(BundleError, match="bundles of schema 99; this limbeck reads 2"):
+        ladders.read(tmp_path / "c.zip")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bundle_schema": 1}, "measured on bundles of schema 1; this limbeck writes schema 2"),
+        ({"made_from": {**MADE_FROM, "vocabulary": "c" * 64}}, "another ladder.*vocabulary: cccccccccccccccc there, bbbbbbbbbbbbbbbb here"),
+        ({"profile": 2}, "its form is 2; this limbeck reads 1"),
+        ({"costs": {"x": {"bytes": 3}}}, "costs of 'x' must hold"),
+        ({"costs": {"x": {**Cost(3).to_json(), "bytes": -3}}}, "bytes of 'x' is -3; a number above 0"),
+        ({"costs": {"x": {**Cost(3).to_json(), "latency_p50": "fast"}}}, "latency_p50 of 'x' is 'fast'"),
+        ({"costs": []}, "costs must be an object"),
+        ({"machine": {"cores": 2}}, "machine must hold texts"),
+        ({"more": 1}, "and nothing else"),
+    ],
+)  # fmt: skip
+def test_a_profile_that_does_not_belong_is_refused(change: dict, message: str, tmp_path) -> None:
+    path = tmp_path / "profile.json"
+    profile.Profile(MADE_FROM, {"processor": "p"}, {"x": Cost(3, 1.0)}).write(path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(BudgetError, match=message):
+        profile.read(path, MADE_FROM)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"{", b'{"a": NaN}', b"\xff"])
+def test_a_file_that_is_no_profile(content: bytes, tmp_path) -> None:
+    (tmp_path / "p.json").write_bytes(content)
+    with pytest.raises(BudgetError, match="is no profile.*limbeck measure"):
+        profile.read(tmp_path / "p.json", MADE_FROM)
+    with pytest.raises(InputFileError, match="cannot read the profile"):
+        profile.read(tmp_path / "absent.json", MADE_FROM)
+
+
+# --- the front ------------------------------------------------------------------------------------------------------------
+
+
+def point(name: str, bytes_: int, quality: float | None, latency: float | None = 10.0, misses: tuple[str, ...] = ()) -> Point:
+    return Point(name, {}, "width 4", "int8", bytes_, latency, latency, 1, 0.0, misses, quality, 1.0 if quality else 0.0)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=12))
+def test_a_front_holds_what_nothing_beats(rows: list[tuple[int, int]]) -> None:
+    points = [point(str(i), cost, quality / 9) for i, (cost, quality) in enumerate(rows)]
+    on = front(points, "bytes")
+    for p in points:
+        beaten = any((q.bytes <= p.bytes and (q.quality or 0) >= (p.quality or 0)) and (q.bytes, q.quality) != (p.bytes, p.quality) for q in points)  # fmt: skip
+        assert ((p.bytes, p.quality) in {(q.bytes, q.quality) for q in on}) is not beaten
+    assert [p.bytes for p in on] == sorted({p.bytes for p in on})
+
+
+FRONT = Front(
+    by="accuracy",
+    rows=300,
+    enough=0.9,
+    budget={"bytes": 1e6, "latency_p50": 100.0, "memory": None},
+    machine="a machine",
+    chosen="b",
+    points=with_fronts(
+        [point("a", 100_000, 0.7, 20.0), point("b", 300_000, 0.92, 30.0), point("c", 900_000, None, 40.0), point("d", 9_000_000, None, None, ("bytes",))]
+    ),
+    references=(
+        Reference("teacher", 0.93, 90_000_000, 13_000.0),
+        Reference("control", 0.85, 300_000, 30.0),
+        Reference("baseline", 0.8),
+    ),
+)  # fmt: skip
+
+
+def test_the_page_says_what_was_found() -> None:
+    from rich.console import Console
+
+    console = Console(width=120, file=io.StringIO(), record=True)
+    for part in page(FRONT):
+        console.print(part)
+    text = " ".join(console.export_text().split())
+    for said in (
+        "The smallest that keeps enough: b (width 4): 92.0% accuracy on 300 rows, the teacher 93.0%; 90.0% is asked for.",
+        "→ b width 4 300 kB 30 µs",
+        "teacher 90.0 MB 13.00 ms",
+        "baseline – – 80.0%",
+        "1 more candidates miss the budget",
+        "1 within the budget did not need to be trained",
+    ):
+        assert said in text, text
+    short = Front(**{**{n: getattr(FRONT, n) for n in FRONT.__dataclass_fields__}, "enough": 0.95})
+    assert not short.kept
+    assert "Nothing within the budget keeps enough" in short.says
+    assert "3.0 points are missing" in short.says
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_the_front_is_drawn(suffix: str, tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    from limbeck.search.plot import draw
+
+    draw(FRONT, tmp_path / f"front.{suffix}")
+    assert (tmp_path / f"front.{suffix}").stat().st_size > 5_000
+    if suffix == "svg":
+        draw(FRONT, tmp_path / "again.svg")
+        assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "front.svg").read_bytes()
