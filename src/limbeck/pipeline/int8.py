@@ -146,7 +146,7 @@ def int8_form(
 
 def first_form(graph: Graph, target: Any, rows: Rows, folder: Path) -> Graph:
     """The int8 form by the first scheme, judged by nobody: as large and as fast as the chosen one will be, where nothing stays float32."""
-    seen, pooled = _Bench(target, rows, folder).observe(graph)
+    seen, pooled = Bench(target, rows, folder).observe(graph)
     return quantized(graph, Scheme(), seen, pooled)
 
 
