@@ -127,6 +127,15 @@ def folds(splits: Splits, number: int, repeat: int) -> Iterator[Splits]:
             )
 
 
+def spared(splits: Splits) -> tuple[Record, ...]:
+    """Half of the labelled validation rows, by the hash of their keys: those by which a search judges students.
+
+    A teacher that is trained again with validation rows knows them, and its students learn of them from what it says of rows alike: on
+    BANKING77 a student had 0.945 on such rows and 0.925 on the test file. So no teacher of a search is trained with these.
+    """
+    return tuple(r for r in splits.valid if r.label is not None and _place(r.key, "spared") < 0.5)
+
+
 def _labelled(records: Sequence[Record]) -> list[Record]:
     """The records that have a label."""
     return [r for r in records if r.label is not None]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from limbeck.data.split import Splits
+from limbeck.data.split import Splits, spared
 from limbeck.metrics.classification import accuracy, agreement
 from limbeck.pipeline.drafts import Students
 from limbeck.pipeline.student import fit_student, made_from, student_logits
@@ -42,16 +42,11 @@ class Yardstick:
 
 
 def yardstick(run: Run, store: SignalStore, splits: Splits, labels: Sequence[str]) -> Yardstick:
-    """Accuracy on the labelled validation rows, against the teacher's; without labels agreement with it.
-
-    A teacher that was trained again with these rows knows them by heart: what it reached before counts.
-    """
-    labelled = tuple(r for r in splits.valid if r.label is not None)
-    if labelled and (len(labelled) >= _LEAST_LABELS or len(labelled) == len(splits.valid)):
-        reached = (run.measured("teacher.epochs") or {}).get("accuracy")
-        if reached is None:
-            answers_N = np.asarray(store.get([r.payload for r in labelled], LOGITS).logits_BC).argmax(axis=1)
-            reached = accuracy(answers_N, _true(labelled, labels))
+    """Accuracy on labelled validation rows that trained no teacher, against the teacher's own; without labels agreement with it."""
+    labelled = spared(splits)
+    if labelled and (len(labelled) >= _LEAST_LABELS or all(r.label is not None for r in splits.valid)):
+        answers_N = np.asarray(store.get([r.payload for r in labelled], LOGITS).logits_BC).argmax(axis=1)
+        reached = accuracy(answers_N, _true(labelled, labels))
         return Yardstick("accuracy", labelled, reached, run.recipe.student.keep * reached)
     return Yardstick("agreement", splits.valid, 1.0, run.recipe.verify.least_agreement)
 

@@ -14,7 +14,8 @@ from limbeck.data.split import Splits
 from limbeck.errors import RecipeError
 from limbeck.graph import Graph
 from limbeck.manifest import Precision
-from limbeck.pipeline.int8 import Rows, first_form, spread
+from limbeck.pipeline.int8 import first_form
+from limbeck.pipeline.int8_bench import Rows, spread
 from limbeck.pipeline.student import make_views, new_student, new_vocabulary, sealed
 from limbeck.plain_json import canonical
 from limbeck.run import Run

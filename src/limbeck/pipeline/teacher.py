@@ -14,7 +14,7 @@ from torch import nn
 from limbeck import catalog
 from limbeck.bundle import replace_folder, sha256_of
 from limbeck.data.labels import matched_labels
-from limbeck.data.split import Splits
+from limbeck.data.split import Splits, spared
 from limbeck.engine.batches import Examples
 from limbeck.engine.loop import Term, Training
 from limbeck.errors import TeacherError
@@ -51,7 +51,7 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
     """The teacher as it will answer: as it is if it has a head, else with one that is fine-tuned on the labelled rows.
 
     The number of epochs is the one that is best on the validation rows; then the teacher is trained again, as long as that, on
-    these rows too. Where the recipe asks for several seeds, each is trained so, and their probabilities are averaged.
+    these rows too (but not on those by which a search judges students). Where the recipe asks for several seeds, each is trained so, and their probabilities are averaged.
     """
     if teacher.has_head:
         run.progress("teacher", 1, 1, f"{run.recipe.settings('teachers').model} answers as it is")
@@ -96,6 +96,7 @@ def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:
         "precision": run.recipe.precision,
         "seed": run.recipe.seed + seed,
         "rows": [[(r.key, r.label) for r in rows] for rows in (splits.train, splits.valid)],
+        "spares": run.recipe.searches,
     }
     if is_proven(folder, digest(identity)):
         run.progress("teacher", 1, 1, "taken from this run's folder")
@@ -105,7 +106,8 @@ def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:
     if valid and section.refit:
         # One seed chooses for all: how long to train is a matter of the data, not of the dice.
         epochs = int(run.decided("teacher.epochs", lambda: _chosen_epochs(run, settings, teacher, splits, identity))["epochs"])
-        train, last = [*train, *valid], epochs
+        kept_out = {r.key for r in spared(splits)} if run.recipe.searches else set()
+        train, last = [*train, *(r for r in valid if r.key not in kept_out)], epochs
     fresh = type(teacher).load(settings, run.device)
     judged = [] if last else valid
     _, checkpoint = _fit(run, fresh, splits, train, judged, name, run.recipe.seed + seed, identity, last)

@@ -77,8 +77,8 @@ class Bag(nn.Module):
         eighth, which training then reckons with; the classifier stays float32, since int8 makes it three times slower (docs/diary.md).
         """
 
-        width: Count = 128
-        hidden: Count = 256
+        width: Count = 192
+        hidden: Count = 512
         dropout: Share = 0.1
         token_dropout: Share = 0.0
         ngrams: Literal[1, 2, 3] = 1
@@ -124,7 +124,7 @@ class Bag(nn.Module):
     def ladder(cls) -> list[Settings]:
         """The sizes that a search tries, from small to large."""
         sizes = [cls.Settings(width=w, hidden=2 * w) for w in (16, 32, 64, 128)]
-        return [*sizes, cls.Settings(ngrams=2), cls.Settings(width=256, hidden=512, ngrams=2)]
+        return [*sizes, cls.Settings(), cls.Settings(ngrams=2), cls.Settings(width=256, hidden=512, ngrams=2)]
 
     @classmethod
     def tiny(cls) -> tuple[Bag, dict[str, NDArray[np.generic]]]:
