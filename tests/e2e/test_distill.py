@@ -25,7 +25,7 @@ def cli(*arguments: object, **kwargs) -> subprocess.CompletedProcess[str]:
 def test_a_run_leaves_what_it_promises(tiny_run) -> None:
     report, folder, _, _ = tiny_run
     left = {p.name for p in folder.iterdir()} - {".lock"}
-    assert left == {"bundle", "curves.jsonl", "evidence", "resolved.json", "signals", "teacher-onnx"}
+    assert left == {"bundle", "curves.jsonl", "evidence", "complete.json", "resolved.json", "signals", "teacher-onnx"}
     content = json.loads((folder / "evidence" / "report.json").read_text(encoding="utf-8"))
     assert Report.from_json(content) == Report.from_json(report.to_json())
     assert report.student.footprint.bytes == sum(p.stat().st_size for p in (folder / "bundle").iterdir())

@@ -9,7 +9,7 @@ from limbeck.errors import InputFileError, RecipeError
 def test_defaults_are_enough() -> None:
     recipe = Recipe.read({"data": {"train": "x.jsonl"}})
     assert [type(o).__name__ for o, _ in recipe.terms()] == ["SoftTargets", "HardLabels"]
-    assert recipe.settings("students").width == 128
+    assert recipe.settings("students").width == 192
 
 
 def test_all_problems_come_in_one_message() -> None:
@@ -89,7 +89,7 @@ def test_settings_of_entries_are_as_strict_as_the_rest(override: str, message: s
 
 def test_what_is_settled_is_complete() -> None:
     complete = Recipe.read({"data": {"train": "x"}}).complete()
-    assert complete["student"]["width"] == 128
+    assert complete["student"]["width"] == 192
     assert complete["teacher"]["max_tokens"] == 128
     assert complete["views"]["per_record"] == 8
     assert complete["objectives"]["soft_targets"] == {"weight": 1.0, "temperature": 2.0}
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_recipe(tmp_path) -> None:
 def test_the_fingerprint_knows_everything_but_the_place() -> None:
     base = Recipe.read({"data": {"train": "x"}})
     assert base.fingerprint() == Recipe.read({"data": {"train": "/a/x"}, "out": "elsewhere"}).fingerprint()
-    assert base.fingerprint() == Recipe.read({"data": {"train": "x"}, "student": {"width": 128}}).fingerprint()
+    assert base.fingerprint() == Recipe.read({"data": {"train": "x"}, "student": {"width": 192}}).fingerprint()
     assert base.fingerprint() != Recipe.read({"data": {"train": "x"}, "seed": 1}).fingerprint()
     assert Recipe.read(base).fingerprint() == base.fingerprint()
 
