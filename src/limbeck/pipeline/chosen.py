@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from limbeck.data.split import Splits, spared
+from limbeck.data.split import Splits
 from limbeck.metrics.classification import accuracy, agreement
 from limbeck.pipeline.drafts import Students
 from limbeck.pipeline.student import fit_student, made_from, student_logits
-from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run, write_json
 from limbeck.search.candidates import Candidate
 from limbeck.search.fit import Weighed
@@ -43,12 +43,13 @@ class Yardstick:
 
 def yardstick(run: Run, store: SignalStore, splits: Splits, labels: Sequence[str]) -> Yardstick:
     """Accuracy on labelled validation rows that trained no teacher, against the teacher's own; without labels agreement with it."""
-    labelled = spared(splits)
-    if labelled and (len(labelled) >= _LEAST_LABELS or all(r.label is not None for r in splits.valid)):
+    rows = unseen(run, splits)
+    labelled = tuple(r for r in rows if r.label is not None)
+    if labelled and (len(labelled) >= _LEAST_LABELS or len(labelled) == len(rows)):
         answers_N = np.asarray(store.get([r.payload for r in labelled], LOGITS).logits_BC).argmax(axis=1)
         reached = accuracy(answers_N, _true(labelled, labels))
         return Yardstick("accuracy", labelled, reached, run.recipe.student.keep * reached)
-    return Yardstick("agreement", splits.valid, 1.0, run.recipe.verify.least_agreement)
+    return Yardstick("agreement", rows, 1.0, run.recipe.verify.least_agreement)
 
 
 def chosen(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, field: Sequence[Weighed]) -> Run:

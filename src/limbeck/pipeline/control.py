@@ -21,7 +21,7 @@ from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.student import full_modality, new_student, student_logits
-from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.training import trained
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore
@@ -109,7 +109,7 @@ def fit_control(
 def _fit_hard_labels(
     run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, plan: TrainingPlan
 ) -> tuple[Any, Any]:
-    payloads, judged = [v.payload for v in views], [r.payload for r in splits.valid]
+    payloads, judged = [v.payload for v in views], [r.payload for r in unseen(run, splits)]
     student, modality = new_student(run, teacher, payloads, teacher.labels)
     classes_N, true_N = (_answers(store, texts) for texts in (payloads, judged))
     judge = _right(modality, judged, true_N, run.device)

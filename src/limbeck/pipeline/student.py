@@ -25,7 +25,7 @@ from limbeck.manifest import Precision
 from limbeck.metrics.classification import agreement
 from limbeck.pipeline.int8 import in_int8
 from limbeck.pipeline.int8_bench import spread
-from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.training import trained
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
@@ -63,7 +63,8 @@ def fit_student(
     name: str = "student",
     epochs: int | None = None,
 ) -> Checkpoint:
-    """Train a student on the teacher's signals; it ends with the weights that are nearest to the teacher on the validation rows.
+    """Train a student on the teacher's signals; it ends with the weights that are nearest to the teacher on validation rows that are
+    new to both.
 
     Args:
         identity: what `made_from` says.
@@ -91,7 +92,7 @@ def fit_student(
             words=modality.words(payloads) if "hidden_BWD" in live | stored else None,
             live=(lambda chosen_B: teacher.answer([payloads[i] for i in chosen_B], live)) if live else None,
         )
-        judged = [r.payload for r in splits.valid]
+        judged = [r.payload for r in unseen(run, splits)]
         judge = nearness(modality, judged, store.get(judged, LOGITS).logits_BC, run.device) if judged else None
         training = Training(
             student,
@@ -264,9 +265,10 @@ def _calibrated(
     run: Run, teacher: Any, store: SignalStore | None, splits: Splits, answer: Callable[[Sequence[Any]], NDArray[np.float32]]
 ) -> Calibration:
     """Temperature and threshold of the written file on validation rows: against their labels where enough of them have one."""
-    labelled = [r for r in splits.valid if r.label is not None]
+    there = unseen(run, splits)
+    labelled = [r for r in there if r.label is not None]
     by_labels = len(labelled) >= _LEAST_TO_CALIBRATE
-    rows = labelled if by_labels else splits.valid
+    rows = labelled if by_labels else there
     if store is None or len(rows) < _LEAST_TO_CALIBRATE:
         return Calibration()
     index = {label: i for i, label in enumerate(teacher.labels)}
@@ -276,8 +278,6 @@ def _calibrated(
         np.asarray(store.get(payloads, LOGITS).logits_BC),
         np.array([index[str(r.label)] for r in rows]) if by_labels else None,
         run.recipe.verify.least_agreement,
-        # A teacher that was trained again with these rows knows them by heart.
-        (run.measured("teacher.epochs") or {}).get("accuracy") if by_labels else None,
     )
 
 

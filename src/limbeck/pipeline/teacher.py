@@ -51,7 +51,7 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
     """The teacher as it will answer: as it is if it has a head, else with one that is fine-tuned on the labelled rows.
 
     The number of epochs is the one that is best on the validation rows; then the teacher is trained again, as long as that, on
-    these rows too (but not on those by which a search judges students). Where the recipe asks for several seeds, each is trained so, and their probabilities are averaged.
+    these rows too, but for the half that students are chosen by (`unseen`). Where the recipe asks for several seeds, each is trained so, and their probabilities are averaged.
     """
     if teacher.has_head:
         run.progress("teacher", 1, 1, f"{run.recipe.settings('teachers').model} answers as it is")
@@ -60,6 +60,11 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
     with run.stage("teacher"):
         members = [_member(run, teacher, splits, seed) for seed in range(section.seeds)]
     return members[0] if len(members) == 1 else Averaged(members)
+
+
+def unseen(run: Run, splits: Splits) -> tuple[Record, ...]:
+    """The validation rows that the teacher was not trained with: all of them, but where it was trained again with some."""
+    return splits.valid if run.measured("teacher.epochs") is None else spared(splits)
 
 
 def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -> SignalStore:
@@ -96,7 +101,7 @@ def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:
         "precision": run.recipe.precision,
         "seed": run.recipe.seed + seed,
         "rows": [[(r.key, r.label) for r in rows] for rows in (splits.train, splits.valid)],
-        "spares": run.recipe.searches,
+        "spared": [r.key for r in spared(splits)],
     }
     if is_proven(folder, digest(identity)):
         run.progress("teacher", 1, 1, "taken from this run's folder")
@@ -106,7 +111,7 @@ def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:
     if valid and section.refit:
         # One seed chooses for all: how long to train is a matter of the data, not of the dice.
         epochs = int(run.decided("teacher.epochs", lambda: _chosen_epochs(run, settings, teacher, splits, identity))["epochs"])
-        kept_out = {r.key for r in spared(splits)} if run.recipe.searches else set()
+        kept_out = {r.key for r in spared(splits)}
         train, last = [*train, *(r for r in valid if r.key not in kept_out)], epochs
     fresh = type(teacher).load(settings, run.device)
     judged = [] if last else valid

@@ -100,7 +100,6 @@ def calibrate(
     teacher_NC: NDArray[Any],
     true_N: NDArray[np.integer[Any]] | None,
     least_agreement: float = 0.9,
-    teacher_accuracy: float | None = None,
 ) -> Calibration:
     """Temperature and abstention of a student from validation rows.
 
@@ -110,10 +109,9 @@ def calibrate(
     `threshold_found` is False: silence would not have helped.
 
     Args:
-        student_NC, teacher_NC: logits on the same rows, the student's by the written file.
+        student_NC, teacher_NC: logits on the same rows, new to both, the student's by the written file.
         true_N: classes, or None.
         least_agreement: see above.
-        teacher_accuracy: what the teacher reached on these rows before it was trained on them too; None: as it answers now.
 
     Raises:
         DataError: the shapes differ, or a logit is not finite.
@@ -135,7 +133,7 @@ def calibrate(
         target_NC, good_N, asked = (
             np.eye(student_NC.shape[1])[true_N],
             student_N == true_N,
-            (float((teacher_N == true_N).mean()) if teacher_accuracy is None else teacher_accuracy),
+            float((teacher_N == true_N).mean()),
         )
     temperature = fit_temperature(student_NC, target_NC)
     confidence_N = confidence(student_NC, temperature)
