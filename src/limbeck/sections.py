@@ -137,12 +137,16 @@ class SearchSection(Section):
     """What the search chooses from.
 
     families: of students (students/), with the sizes of their ladders; None: all. min_counts, precisions: each size is tried with
-    these. profile: what `limbeck measure` found on the machine that will run the student; None: it is measured here.
+    these; int4 is that of tables, with products in int8 beside them. profile: what `limbeck measure` found on the machine that will run the student; None: it is measured here.
     """
 
     families: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
     min_counts: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] = (1, 4)
-    precisions: Annotated[tuple[Literal["int8", "float32"], ...], Field(strict=False, min_length=1)] = ("int8", "float32")
+    precisions: Annotated[tuple[Literal["int8", "int4", "float32"], ...], Field(strict=False, min_length=1)] = (
+        "int8",
+        "int4",
+        "float32",
+    )
     profile: str | None = None
 
 

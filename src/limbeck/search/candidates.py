@@ -56,8 +56,13 @@ def candidates(section: SearchSection) -> list[Candidate]:
             for count in dict.fromkeys(section.min_counts):
                 twin = None
                 for precision in dict.fromkeys(section.precisions) if dials else ("float32",):
-                    settings = {key: size[key] for key in size if key in told} | dict.fromkeys(dials, precision)
+                    # A table may have four bits; the products beside it have eight then.
+                    dialled = {key: "int8" if precision == "int4" and key == "network" else precision for key in dials}
+                    settings = {key: size[key] for key in size if key in told} | dialled
                     name = f"{family}-{place}-count{count}-{precision}"
+                    if precision == "int4":  # trained with rounded rows: no twin of anybody
+                        found.append(Candidate(name, family, settings, count, precision))
+                        continue
                     found.append(Candidate(name, family, settings, count, precision, twin))
                     twin = name
     return found
