@@ -62,8 +62,9 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
         axes.annotate("budget", (limit, 0.02), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
                       color=_INK, fontsize=8)  # fmt: skip
     axes.axhline(found.enough, color=_CHOSEN, lw=1, ls="--", alpha=0.8)
-    axes.annotate("enough", (1.0, found.enough), (-2, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                  color=_CHOSEN, fontsize=8, ha="right")  # fmt: skip
+    # On the left, since the teacher, a little above it, is dear and lies on the right.
+    axes.annotate("enough", (0.0, found.enough), (3, -10), xycoords=("axes fraction", "data"), textcoords="offset points",
+                  color=_CHOSEN, fontsize=8, ha="left")  # fmt: skip
     for reference in found.references:
         cost = getattr(reference, axis)
         if cost is None:
