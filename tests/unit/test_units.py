@@ -112,7 +112,7 @@ def test_a_searching_recipe_round_trips_and_knows_its_budget() -> None:
         ({"student": {"budget": "2MB"}, "data": {"train": "x", "valid_share": 0.0}}, "data.valid_share: is 0"),
         ({"student": {"budget": "2MB"}, "search": {"families": ["bg"]}}, "search.families: 'bg' is not among the students"),
         ({"search": {"families": []}}, "search.families"),
-        ({"search": {"precisions": ["int4"]}}, "search.precisions"),
+        ({"search": {"precisions": ["int2"]}}, "search.precisions"),
         ({"search": {"min_counts": [0]}}, "search.min_counts"),
     ],
 )
