@@ -31,9 +31,9 @@ from limbeck.disk import write_whole
 from limbeck.errors import DataError
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.control import control_logits
-from limbeck.pipeline.student import fit_student, make_views, new_student, student_logits
+from limbeck.pipeline.student import fit_student, made_from, make_views, new_student, student_logits
 from limbeck.pipeline.teacher import LOGITS, ask_teacher, fine_tuned
-from limbeck.run import RESOLVED, Run, write_json
+from limbeck.run import COMPLETE, RESOLVED, Run, write_json
 from limbeck.types import Json, Record, digest
 
 Told = tuple[int, set[str], Mapping[str, NDArray[Any]]]
@@ -125,10 +125,9 @@ def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run
 
 def _part(run: Run, teacher: Any, division: Splits) -> tuple[dict[str, NDArray[Any]], str]:
     """The answers to one part, from its folder if they are proven to lie there."""
-    answers, record = run.folder / "answers.npz", run.folder / "complete.json"
-    made_from: Json = {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
-    made_from["rows"] = [r.key for r in division.test]
-    identity = digest({**made_from, "environment": run.environment})
+    answers, record = run.folder / "answers.npz", run.folder / COMPLETE
+    of: Json = {**made_from(run, teacher), "rows": [r.key for r in division.test]}
+    identity = digest({**of, "environment": run.environment})
     try:
         before = json.loads(record.read_text(encoding="utf-8"))
         if before["identity"] == identity and before["answers"] == sha256_of(answers):
@@ -139,7 +138,7 @@ def _part(run: Run, teacher: Any, division: Splits) -> tuple[dict[str, NDArray[A
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
         pass
     with run:
-        found, what = _answered(run, teacher, division, made_from)
+        found, what = _answered(run, teacher, division, of)
     buffer = io.BytesIO()
     np.savez(buffer, **found)  # type: ignore[arg-type]
     write_whole(answers, [buffer.getvalue()])
@@ -155,7 +154,7 @@ def _clear(folder: Path, kept: Sequence[Path]) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def _answered(run: Run, teacher: Any, splits: Splits, made_from: Json) -> tuple[dict[str, NDArray[Any]], str]:
+def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[dict[str, NDArray[Any]], str]:
     recipe = run.recipe
     if not teacher.has_head:
         if len({r.label for r in splits.train if r.label is not None}) < 2:
@@ -167,7 +166,7 @@ def _answered(run: Run, teacher: Any, splits: Splits, made_from: Json) -> tuple[
     views = make_views(run, teacher, splits)
     student, modality = new_student(run, teacher, [v.payload for v in views], teacher.labels)
     store = ask_teacher(run, teacher, views, splits)
-    fit_student(run, teacher, student, modality, store, views, splits, made_from).remove()
+    fit_student(run, teacher, student, modality, store, views, splits, identity).remove()
     payloads = [r.payload for r in splits.test]
     if hasattr(teacher, "precision"):
         teacher.precision = "float32"  # it is judged at its best

@@ -20,7 +20,7 @@ from limbeck.engine.loop import Term, Training
 from limbeck.errors import TeacherError
 from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.training import precision, trained
-from limbeck.run import Run, is_proven, settle, write_json
+from limbeck.run import COMPLETE, Run, is_proven, settle, write_json
 from limbeck.signals.store import SignalStore, described, is_store
 from limbeck.signals.teach import check_gives, teach
 from limbeck.teachers._averaged import Averaged
@@ -121,7 +121,7 @@ def _member(run: Run, teacher: Any, splits: Splits, seed: int) -> Any:
     draft.mkdir()
     fresh.save(draft)
     files = {p.name: sha256_of(p) for p in sorted(draft.iterdir())}
-    write_json(draft / "complete.json", {"identity": digest(identity), "files": files})
+    write_json(draft / COMPLETE, {"identity": digest(identity), "files": files})
     replace_folder(draft, folder)
     checkpoint.remove()
     return fresh

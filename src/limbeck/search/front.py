@@ -15,7 +15,6 @@ from rich.table import Table
 from limbeck.types import Json
 from limbeck.verify import wording as w
 
-FRONT_SCHEMA = 1
 Axis = Literal["bytes", "latency_p50"]
 
 
