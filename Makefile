@@ -9,8 +9,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
 demo: $(VENV)/demo.stamp
 	$(BIN)/limbeck demo --out runs/shop
 
+# One process for each core; a file's tests stay together, since they share what they set up.
+PYTEST := -m pytest --numprocesses auto --dist loadfile
+
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -29,7 +32,7 @@ bench: $(VENV)/dev.stamp
 test-oldest:
 	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints-oldest.txt --editable ".[dev]"
-	.venv-oldest/bin/python -m pytest
+	.venv-oldest/bin/python $(PYTEST)
 
 clean:
 	rm -rf .venv .venv-oldest build dist runs work

@@ -185,6 +185,31 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a model refuses below its threshold. recall: share of the out-of-scope texts that are refused. cost: share of the judged
+    rows whose right answer is held back (without labels: whose answer is the teacher's)."""
+
+    threshold: float
+    recall: Interval
+    cost: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfScope:
+    """What teacher and student refuse of texts that no class is for, each below the highest threshold that `allowed` permits.
+
+    rows: such texts. allowed: share of the validation rows whose right answer may be held back. difference: recall, student - teacher, on
+    the same texts.
+    """
+
+    rows: int
+    allowed: float
+    teacher: Refusal
+    student: Refusal
+    difference: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Teacher, student, the same student without the teacher, and a trivial baseline on the same held-out rows, and what follows.
 
@@ -192,7 +217,8 @@ class Report:
     AGREEMENT `least_agreement` takes its place. rows_to_show: how many held-out rows end in `kept` in 80 % of all cases if these are
     typical (None: no number does). rows_to_label: without labels, how many rows must be labelled to measure accuracy to within
     the margin. provable_margin: the smallest margin that as many rows show in 80 % of all cases for a student as good as its
-    teacher that differs from it as often as this one (None without labels). budget_misses: sentences.
+    teacher that differs from it as often as this one (None without labels). budget_misses: sentences. out_of_scope: where such texts
+    were given, and validation rows for a threshold.
     """
 
     task: str
@@ -218,6 +244,7 @@ class Report:
     bundle: str
     lineage: Json
     provable_margin: float | None = None
+    out_of_scope: OutOfScope | None = None
     schema_version: Literal[2] = 2
 
     def against(self, second: str, first: str = "student") -> Comparison | None:

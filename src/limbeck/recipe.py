@@ -32,6 +32,8 @@ from limbeck.sections import (
 from limbeck.settings import Count, Positive
 from limbeck.types import Json, TrainingPlan, digest
 
+FILES = ("train", "test", "unlabelled", "valid", "out_of_scope")
+"""The keys of the section `data` that name a source."""
 SHORT = {
     "data": "data.train",
     "test": "data.test",
@@ -108,7 +110,7 @@ class Recipe(Section):
         identity = self.complete()
         for key in ("out", "signals", "track", "checkpoint_seconds"):
             del identity[key]
-        for key in ("train", "test", "unlabelled"):
+        for key in FILES:
             del identity["data"][key]
         del identity["search"]["profile"]
         return identity

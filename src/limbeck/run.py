@@ -37,7 +37,7 @@ from limbeck.disk import write_whole
 from limbeck.engine.device import available_cores, best_device
 from limbeck.errors import LimbeckError, RunFolderError, listing
 from limbeck.evidence import Report
-from limbeck.recipe import Recipe
+from limbeck.recipe import FILES, Recipe
 from limbeck.types import Fingerprint, Json, Progress, silent
 
 RESOLVED, LOCK, CURVES, COMPLETE, REPORT = "resolved.json", ".lock", "curves.jsonl", "complete.json", "report.json"
@@ -103,7 +103,7 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
         InputFileError: a data file is missing.
     """
     folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
-    files = {"train": recipe.data.train, "test": recipe.data.test, "unlabelled": recipe.data.unlabelled}
+    files = {key: getattr(recipe.data, key) for key in FILES}
     files["profile"] = recipe.search.profile
     sums = {use: fingerprint(name) for use, name in files.items() if name is not None}
     threads = recipe.threads or available_cores()

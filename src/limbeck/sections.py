@@ -43,7 +43,9 @@ class DataSection(Section):
     """Where the records lie, and which share of the labelled ones is held out by the hash of the record's key.
 
     `train` may hold rows without a label, or none with (say so with `label: null`); `unlabelled` is a further file whose labels, if any, are not looked at. `test_share` judges
-    where there is no `test`; `valid_share` chooses (the epoch of the teacher, the weights of the student) and trains no student.
+    where there is no `test`; `valid`, or where there is no such file `valid_share`, chooses (the epoch of the teacher, the weights of the
+    student) and trains no student. `out_of_scope` holds texts that no class is for: they train and choose nothing, and judge how many
+    of them the student refuses (see `verify.abstain_cost`).
     Rows that cannot be used are written to OUT/rejected.jsonl; where a file has a larger share of them than `max_rejected_share`, the
     fault is the file's, and the run does not start.
     """
@@ -51,6 +53,8 @@ class DataSection(Section):
     train: str
     test: str | None = None
     unlabelled: str | None = None
+    valid: str | None = None
+    out_of_scope: str | None = None
     text: str = "text"
     label: str | None = "label"
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
@@ -193,7 +197,9 @@ class VerifySection(Section):
 
     margin: the most accuracy that may be lost. least_agreement: without labels, the share of rows on which the student must be shown
     to answer as the teacher does. cross_fit_below: with fewer labelled rows than this and no `data.test`, all of them are answered by
-    students that were trained without them, in `folds` parts, `repeats` times, instead of holding some out. control: train the same
+    students that were trained without them, in `folds` parts, `repeats` times, instead of holding some out. abstain_cost: with
+    `data.out_of_scope`, the share of validation rows whose right answer may be held back, for the threshold below which the student
+    abstains. control: train the same
     student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.
     latency_queries: texts that are timed. cold_starts: new processes in which each model is loaded to measure memory and cold start.
     """
@@ -203,6 +209,7 @@ class VerifySection(Section):
     cross_fit_below: CountOrZero = 1000
     folds: Annotated[int, Field(ge=2)] = 5
     repeats: Count = 2
+    abstain_cost: Share = 0.01
     control: bool = True
     baseline: bool = True
     latency_queries: Count = 200

@@ -122,3 +122,22 @@ def test_logs_without_labels_and_a_judged_file(tiny_teacher, logs, tmp_path) -> 
 def test_a_backbone_without_any_label_is_refused(backbone, logs, tmp_path) -> None:
     with pytest.raises(TeacherError, match="no head of classes, and the training rows hold no labels"):
         limbeck.distill({**TINY, "data": {"train": str(logs), "label": None}}, teacher=backbone, out=tmp_path / "run")
+
+
+def test_a_validation_file_and_texts_out_of_scope(tiny_teacher, tmp_path) -> None:
+    data = written(tmp_path / "rows.jsonl", [(f"{text} {n}", label) for n in range(4) for text, label in ROWS])
+    valid = written(tmp_path / "valid.jsonl", [(f"{text} abc {n}", label) for n in range(5) for text, label in ROWS])
+    outside = written(tmp_path / "outside.jsonl", [(f"zzz {n}", None) for n in range(20)])
+    recipe = {**TINY, "data": {"train": str(data), "valid": str(valid), "out_of_scope": str(outside), "test_share": 0.3}}
+    recipe["verify"] = {**TINY["verify"], "abstain_cost": 0.2}
+    report = limbeck.distill(recipe, teacher=tiny_teacher[1], out=tmp_path / "run")
+    assert report.calibration.rows == 75
+    scope = report.out_of_scope
+    assert (scope.rows, scope.allowed) == (20, 0.2)
+    assert scope.student.threshold == report.calibration.threshold > 0
+    silent = [p.abstain for p in limbeck.load(report.bundle).predict([f"zzz {n}" for n in range(20)])]
+    assert scope.student.recall.estimate == sum(silent) / 20
+    few = {**recipe, "data": {**recipe["data"], "valid": str(written(tmp_path / "few.jsonl", ROWS[:3]))}}
+    report = limbeck.distill(few, teacher=tiny_teacher[1], out=tmp_path / "few")
+    assert report.out_of_scope is None
+    assert any("nothing out of scope is refused" in note for note in report.notes)

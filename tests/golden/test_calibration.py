@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from limbeck.errors import DataError
+from limbeck.evidence import Calibration
 from limbeck.metrics.probabilities import confidence, expected_calibration_error, kl
-from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence, temperatures
+from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence, most_confidence, temperatures
+from limbeck.verify.out_of_scope import Heard, out_of_scope
 
 
 def logits(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -126,3 +128,41 @@ def test_no_row_chooses_its_own_temperature() -> None:
     wrong[part == 0] = (wrong[part == 0] + 1) % 4
     assert (temperatures(said[None], wrong, part[None])[0, part == 0] == found[0, part == 0]).all()
     assert (temperatures(said[None], true, np.zeros((1, 400), int)) == 1).all()
+
+
+def test_what_refusing_may_cost_is_counted_in_right_answers() -> None:
+    sure = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    right = np.array([False, True, False, True, True, True, True, True, True, True])
+    for cost, expected in ((0.0, 0.15), (0.09, 0.15), (0.1, 0.35), (0.2, 0.45), (0.8, 1.0)):
+        found = most_confidence(sure, right, cost)
+        assert found == pytest.approx(expected)
+        assert (right & (sure < found)).mean() <= cost
+    assert most_confidence(np.array([0.5, 0.5, 0.9]), np.array([True, True, True]), 1 / 3) == 0.25  # equal ones go together
+    assert most_confidence(sure, np.zeros(10, dtype=bool), 0.0) == 1.0  # nothing right can be lost
+    given, true = logits(500, 6, 5)
+    found = calibrate(given, given, true, cost=0.02)
+    held = (given.argmax(1) == true) & (confidence(given, found.temperature) < found.threshold)
+    assert held.sum() == 10
+    assert found.answered < 0.98
+
+
+def test_out_of_scope_by_hand() -> None:
+    def two(margins: list[float]) -> np.ndarray:
+        return np.array([[m, 0.0] for m in margins])
+
+    half = Calibration(threshold=0.75, rows=100)  # a margin of ln 3 = 1.0986
+    teacher = Heard(two([3, 3, -3, 1]), two([0.5, 0.5, 2, 0.5]), half)
+    student = Heard(two([3, 0.5, -3, 3]), two([0.5, 2, 2, 2]), half)
+    found = out_of_scope(teacher, student, np.array([0, 0, 1, 1]), 0.01, np.arange(4), np.arange(4))
+    assert (found.rows, found.allowed) == (4, 0.01)
+    assert (found.teacher.recall.estimate, found.student.recall.estimate) == (0.75, 0.25)
+    assert (found.teacher.cost.estimate, found.student.cost.estimate) == (
+        0.0,
+        0.25,
+    )  # the teacher's silence was no right answer
+    assert found.difference.estimate == -0.5
+    without = out_of_scope(teacher, student, None, 0.01, np.arange(4), np.arange(4))
+    assert without.teacher.cost.estimate == 0.25  # its own answers are the goal
+    copies = out_of_scope(teacher, student, None, 0.01, np.arange(4), np.zeros(4, dtype=int))
+    assert copies.student.recall.estimate == 0.25
+    assert copies.student.recall.high > found.student.recall.high

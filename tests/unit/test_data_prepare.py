@@ -113,3 +113,23 @@ def test_a_run_leaves_its_audit(tiny_run) -> None:
     assert page["rows"] == {"labelled": 15, "unlabelled": 0, "test": 0, "classes": 3, "rejected": 0}
     assert page["findings"]["thin_classes"]["count"] == 3
     assert not (folder / "rejected.jsonl").exists()
+
+
+def test_what_is_out_of_scope_judges_and_does_nothing_else(tmp_path) -> None:
+    section = DataSection(
+        train=lines(tmp_path / "d.jsonl", MANY),
+        unlabelled=lines(tmp_path / "u.jsonl", [{"text": "what is love"}, {"text": "new"}]),
+        valid=lines(tmp_path / "v.jsonl", [{"text": "valid one", "label": "a"}, {"text": "text 4", "label": "a"}]),
+        out_of_scope=lines(
+            tmp_path / "o.jsonl", [{"text": "What is love", "label": "oos"}, {"text": "text 3"}, {"text": "odd"}]
+        ),
+    )
+    found = prepare(section)
+    assert [r.payload for r in found.splits.outside] == ["What is love", "odd"]
+    assert {r.split for r in found.splits.outside} == {"out of scope"}
+    assert [r.payload for r in found.splits.train if r.label is None] == ["new"]
+    assert [r.payload for r in found.splits.valid] == ["valid one", "text 4"]
+    assert found.splits.leaked == 2  # "text 4" chooses, "what is love" judges
+    assert "this text, case and spaces aside, is out of scope here and elsewhere labelled 'b'" in found.rejected[0].reason
+    assert "2 out of scope; 2 training rows left out" in found.note()
+    assert found.splits.labels == ("a", "b")

@@ -179,3 +179,17 @@ def test_few_labels_are_all_judged_out_of_fold() -> None:
             assert len(part.train) + len(part.valid) + len(part.test) == 400
     first, second = ([{r.key for r in part.test} for part in parts] for parts in divisions)
     assert first != second
+
+
+def test_a_validation_file_takes_the_place_of_the_share() -> None:
+    valid = [record(n, "ab"[n % 2]) for n in (3, 5, 7, 500)]
+    found = split(records(100), [record(5, "b")], valid=valid, test_share=0.2, valid_share=0.5)
+    assert [r.key for r in found.valid] == [record(n).key for n in (3, 7, 500)]  # the test file's text chooses nothing
+    assert {r.split for r in found.valid} == {"valid"}
+    assert not {r.key for r in found.train} & {r.key for r in (*valid, *found.test)}
+    assert (len(found.train), found.leaked) == (97, 3)
+    without = split(records(100), None, test_share=0.2)
+    with_ = split(records(100), None, valid=[record(200, "a")], test_share=0.2)
+    assert with_.test == without.test
+    with pytest.raises(DataError, match="the validation file holds 1 labels that no training row has: 'c'"):
+        split(records(10), None, valid=[record(20, "c")], test_share=0.2)

@@ -21,7 +21,9 @@ from limbeck.evidence import (
     Interval,
     Latency,
     Measured,
+    OutOfScope,
     Quality,
+    Refusal,
     Report,
     Verdict,
 )  # fmt: skip
@@ -277,3 +279,18 @@ def test_the_reference_is_current() -> None:
     if tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 11):
         pytest.skip("older versions of pydantic say the same schema in other words")
     assert generate.schema() == (ROOT / "docs" / "reference" / "report.schema.json").read_text(encoding="utf-8"), remedy
+
+
+def test_what_is_refused_stands_beside_its_cost() -> None:
+    around = Interval(0.62, 0.59, 0.65)
+    scope = OutOfScope(
+        1000, 0.01, Refusal(0.55, around, Interval(0.009, 0.006, 0.013)), Refusal(0.41, around, Interval(0.011, 0.008, 0.015)),
+        Interval(-0.021, -0.034, -0.008),
+    )  # fmt: skip
+    shown = text(replace(WHOLE, out_of_scope=scope))
+    assert "refused of 1,000 out of scope" in shown
+    assert "right answers held back" in shown
+    assert "−2.1" in shown
+    assert "−3.4 to −0.8" in shown
+    assert "held back at most 1.0 points of right answers" in flowing(replace(WHOLE, out_of_scope=scope))
+    assert Report.from_json(replace(WHOLE, out_of_scope=scope).to_json()).out_of_scope == scope

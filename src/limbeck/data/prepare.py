@@ -36,6 +36,8 @@ class Prepared:
         labelled = sum(r.label is not None for r in splits.train)
         note = f"{labelled:,} labelled and {len(splits.train) - labelled:,} unlabelled rows to train, "
         note += f"{len(splits.valid):,} to choose, {len(splits.test):,} to judge, {len(splits.labels)} classes"
+        if splits.outside:
+            note += f"; {len(splits.outside):,} out of scope"
         if splits.leaked:
             note += f"; {splits.leaked:,} training rows left out because a held-out row has the same text"
         if self.rejected:
@@ -79,6 +81,8 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     if section.unlabelled is not None:
         found += read(section.unlabelled, label=None)
     found_test = None if section.test is None else read(section.test, label=section.label or "label")
+    found_valid = None if section.valid is None else read(section.valid, label=section.label)
+    outside = [] if section.out_of_scope is None else read(section.out_of_scope, label=None)
     records = _without_contradictions(found, "it trains without a label", rejected)
     test = None
     if found_test is not None:
@@ -88,12 +92,22 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
             for r in found_test
             if r.label is None
         )
+    valid = None if found_valid is None else _without_contradictions(found_valid, "it chooses without a label", rejected)
     labelled = {r.key for r in records if r.label is not None}
     records = [r for r in records if r.label is not None or r.key not in labelled]
+    judging = {r.key for r in outside}  # a log may hold them too: then they would be known to the student
+    left = [r for r in records if r.label is not None or r.key not in judging]
     splits = split(
-        records, test, test_share=section.test_share, valid_share=section.valid_share, cross_fit_below=cross_fit_below
+        left,
+        test,
+        valid=valid,
+        test_share=section.test_share,
+        valid_share=section.valid_share,
+        cross_fit_below=cross_fit_below,
     )
-    report = audit(found, found_test, rejected=rejected, training=splits.train)
+    leaked = splits.leaked + len(records) - len(left)
+    splits = dataclasses.replace(splits, leaked=leaked, outside=_outside(outside, splits, rejected))
+    report = audit(found + (found_valid or []), found_test, rejected=rejected, training=splits.train)
     return Prepared(splits, report, tuple(rejected))
 
 
@@ -109,6 +123,16 @@ def _without_contradictions(records: Sequence[Record], what: str, rejected: list
             record = dataclasses.replace(record, label=None)
         kept.append(record)
     return kept
+
+
+def _outside(records: Sequence[Record], splits: Splits, rejected: list[Rejected]) -> tuple[Record, ...]:
+    """The texts that no class is for; those that stand with a label elsewhere are set aside."""
+    inside = {r.key: str(r.label) for r in (*splits.train, *splits.valid, *splits.test) if r.label is not None}
+    for record in records:
+        if record.key in inside:
+            reason = f"this text, case and spaces aside, is out of scope here and elsewhere labelled '{inside[record.key]}'; it judges nothing."
+            rejected.append(Rejected(record.where, reason, _row(record), "contradictory"))
+    return tuple(dataclasses.replace(r, split="out of scope") for r in records if r.key not in inside)
 
 
 def _row(record: Record) -> dict[str, str | None]:

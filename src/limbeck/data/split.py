@@ -24,7 +24,8 @@ from limbeck.types import Record
 class Splits:
     """Records by use: `train` teaches, `valid` chooses, `test` judges (none of them where the basis is cross-fitting).
 
-    `leaked` counts training rows that were left out because their text is also among the held-out ones.
+    `leaked` counts training rows that were left out because their text is also among the held-out ones. `outside` are texts that no class
+    is for: they judge whether a student refuses them.
     """
 
     train: tuple[Record, ...]
@@ -34,12 +35,14 @@ class Splits:
     leaked: int
     held_out: str
     basis: Basis = Basis.LABELS
+    outside: tuple[Record, ...] = ()
 
 
 def split(
     records: Sequence[Record],
     test: Sequence[Record] | None,
     *,
+    valid: Sequence[Record] | None = None,
     test_share: float,
     valid_share: float = 0.0,
     cross_fit_below: int = 0,
@@ -50,14 +53,15 @@ def split(
     their text is held out. With few labels or none, unlabelled rows choose too, and with none they judge.
 
     Args:
-        records: all rows but those of the test file.
+        records: all rows but those of the test and validation files.
         test: the rows of the test file, if there is one; their texts train nobody, labelled or not.
+        valid: the rows of the validation file, if there is one; their texts train no student, and those of the test file choose nothing.
         test_share: the share of labelled texts that judge where there is no test file; at least one does.
-        valid_share: the share of the labelled texts left that choose; with few rows it may be none.
+        valid_share: the share of the labelled texts left that choose where there is no validation file; with few rows it may be none.
         cross_fit_below: with fewer labelled texts than this, and no test file, none is held out.
 
     Raises:
-        DataError: one class alone, no row to hold out, or a test label that no training row has.
+        DataError: one class alone, no row to hold out, or a label in another file that no training row has.
     """
     labels = tuple(sorted({r.label for r in records if r.label is not None}))
     if len(labels) == 1:
@@ -69,11 +73,7 @@ def split(
     left, test_rows, basis = list(records), list[Record](), Basis.LABELS
     if test is not None:
         test_rows, held_out = _labelled(test), "the test file"
-        if labels and (unknown := sorted({str(r.label) for r in test_rows} - set(labels))):
-            raise DataError(
-                f"the test file holds {len(unknown)} labels that no training row has: {listing(unknown)}. "
-                "Use the same label names in both files."
-            )
+        _known(test_rows, labels, "test")
         labels = labels or tuple(sorted({str(r.label) for r in test_rows}))
         left = [r for r in records if r.key not in {t.key for t in test}]
     elif not labels:
@@ -84,10 +84,15 @@ def split(
     else:
         left, test_rows = _divided(records, _held_out(_labelled(records), test_share, "test", least=1))
         test_rows, held_out = _labelled(test_rows), f"{test_share:.0%} of the data file, by the hash of the text"
-    choosing = _held_out(_labelled(left), valid_share, "valid", least=0)
-    if few:
-        choosing |= _held_out([r for r in left if r.label is None], valid_share, "valid", least=0)
-    train, valid_rows = _divided(left, choosing)
+    if valid is not None:
+        _known(_labelled(valid), labels, "validation")
+        valid_rows, _ = _divided(valid, {r.key for r in test_rows})
+        train, _ = _divided(left, {r.key for r in valid_rows})
+    else:
+        choosing = _held_out(_labelled(left), valid_share, "valid", least=0)
+        if few:
+            choosing |= _held_out([r for r in left if r.label is None], valid_share, "valid", least=0)
+        train, valid_rows = _divided(left, choosing)
     valid_rows = valid_rows if few else _labelled(valid_rows)
     if not test_rows and basis is not Basis.CROSS_FITTING:
         what = "row" if basis is Basis.AGREEMENT else "labelled row"
@@ -96,7 +101,7 @@ def split(
         raise DataError("no row is left to train on. Add rows to the training file.")
     if basis is Basis.LABELS and not few and len({r.label for r in _labelled(train)}) < 2:
         raise DataError("too few labelled rows: after the held-out rows fewer than two classes are left to train on. Add rows.")
-    used = len(train) + len(valid_rows) + (0 if test is not None else len(test_rows))
+    used = len(train) + (0 if valid is not None else len(valid_rows)) + (0 if test is not None else len(test_rows))
     return Splits(
         tuple(_marked(train, "train")),
         tuple(_marked(valid_rows, "valid")),
@@ -134,6 +139,14 @@ def spared(splits: Splits) -> tuple[Record, ...]:
     BANKING77 a student had 0.945 on such rows and 0.925 on the test file. So students are chosen and calibrated on the others.
     """
     return tuple(r for r in splits.valid if r.label is None or _place(r.key, "spared") < 0.5)
+
+
+def _known(rows: Sequence[Record], labels: Collection[str], file: str) -> None:
+    if labels and (unknown := sorted({str(r.label) for r in rows} - set(labels))):
+        raise DataError(
+            f"the {file} file holds {len(unknown)} labels that no training row has: {listing(unknown)}. "
+            "Use the same label names in both files."
+        )
 
 
 def _labelled(records: Sequence[Record]) -> list[Record]:

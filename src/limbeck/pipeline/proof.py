@@ -17,22 +17,24 @@ from limbeck._version import __version__
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
-from limbeck.evidence import Basis, Calibration, Measured, Report
+from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report
 from limbeck.pipeline import baseline
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
+from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import REPORT, Run, complete, write_json
 from limbeck.runtime.predict import Predictor
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View
-from limbeck.verify.calibrate import temperatures
+from limbeck.verify.calibrate import calibrate, temperatures
 from limbeck.verify.compare import Answers, compare
 from limbeck.verify.doors import same_through_cli
 from limbeck.verify.footprint import Model
 from limbeck.verify.gates import judge
+from limbeck.verify.out_of_scope import Heard, out_of_scope
 from limbeck.verify.parity import check_alone
 
 ANSWERS = "answers.npz"
@@ -113,10 +115,11 @@ def prove(
                 )
             ),
             calibration=bundle.manifest.calibration,
-            notes=(*compared.notes, *_remarks(run, teacher, judged, splits.basis), *weights.notes),
+            notes=(*compared.notes, *_remarks(run, teacher, judged, splits), *weights.notes),
             seconds=run.seconds,
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
+            out_of_scope=_refused(run, teacher, predictor, judged, store, splits, true_N),
             lineage={
                 **({"search": raced} if (raced := run.measured("search")) else {}),
                 "limbeck": __version__,
@@ -184,12 +187,41 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
     return Judged(found.rows, answers, what)
 
 
+def _refused(
+    run: Run,
+    teacher: Any,
+    predictor: Predictor,
+    judged: Judged,
+    store: SignalStore,
+    splits: Splits,
+    true_N: NDArray[np.int64] | None,
+) -> OutOfScope | None:
+    """What teacher and student refuse of texts that no class is for, each by a threshold from the same validation rows."""
+    rows, chosen_by = calibration_rows(run, splits, teacher.labels)
+    if not splits.outside or not rows:
+        return None
+    allowed = run.recipe.verify.abstain_cost
+    teacher_NC = np.asarray(store.get([r.payload for r in rows], LOGITS).logits_BC)
+    own = calibrate(teacher_NC, teacher_NC, chosen_by, cost=allowed)
+    payloads = [r.payload for r in splits.outside]
+    text_N, text_M = (np.unique([r.key for r in some], return_inverse=True)[1] for some in (judged.rows, splits.outside))
+    inside = {name: np.asarray(judged.answers[name].logits) for name in ("teacher", "student")}
+    return out_of_scope(
+        Heard(inside["teacher"], np.asarray(teacher.answer(payloads, LOGITS).logits_BC), own),
+        Heard(inside["student"], predictor.logits(payloads), predictor.calibration),
+        true_N,
+        allowed,
+        text_N,
+        text_M,
+    )
+
+
 def _fitted(calibration: Calibration) -> float | None:
     """The temperature; None where none was fitted, so that nothing is called scaled which is not."""
     return calibration.temperature if calibration.rows else None
 
 
-def _remarks(run: Run, teacher: Any, judged: Judged, basis: Basis) -> tuple[str, ...]:
+def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[str, ...]:
     """What limbeck cannot know of these rows, or a reader would not guess."""
     found = []
     if repeated := len(judged.rows) - len({r.key for r in judged.rows}):
@@ -199,9 +231,11 @@ def _remarks(run: Run, teacher: Any, judged: Judged, basis: Basis) -> tuple[str,
         )
     if raced := run.measured("search"):
         found.append(told(raced))
+    if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
+        found.append("too few validation rows for a threshold, so nothing out of scope is refused: raise data.valid_share")
     if run.recipe.verify.baseline and "baseline" not in judged.answers:
         found.append("there is no linear baseline: the rows that it could learn from hold one label only, or no word")
-    if basis is not Basis.AGREEMENT and as_it_came(run, teacher):
+    if splits.basis is not Basis.AGREEMENT and as_it_came(run, teacher):
         found.append(
             "the teacher came with its classes: whether it was trained on these rows, nobody here knows; if so, it looks better than it is"
         )

@@ -29,7 +29,7 @@ from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.training import trained
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
-from limbeck.types import Json, Runner, Shapes, View, digest
+from limbeck.types import Json, Record, Runner, Shapes, View, digest
 from limbeck.verify.calibrate import calibrate
 from limbeck.verify.parity import check_parity, check_pieces
 
@@ -265,20 +265,26 @@ def _calibrated(
     run: Run, teacher: Any, store: SignalStore | None, splits: Splits, answer: Callable[[Sequence[Any]], NDArray[np.float32]]
 ) -> Calibration:
     """Temperature and threshold of the written file on validation rows: against their labels where enough of them have one."""
+    rows, true_N = calibration_rows(run, splits, teacher.labels)
+    if store is None or not rows:
+        return Calibration()
+    payloads = [r.payload for r in rows]
+    teacher_NC = np.asarray(store.get(payloads, LOGITS).logits_BC)
+    section = run.recipe.verify
+    return calibrate(
+        answer(payloads), teacher_NC, true_N, section.least_agreement, section.abstain_cost if splits.outside else None
+    )
+
+
+def calibration_rows(run: Run, splits: Splits, labels: Sequence[str]) -> tuple[list[Record], NDArray[np.int64] | None]:
+    """The validation rows that a model may be calibrated on, new to teacher and student, none where they are too few; and their
+    classes, None where too few of them have a label."""
     there = unseen(run, splits)
     labelled = [r for r in there if r.label is not None]
-    by_labels = len(labelled) >= _LEAST_TO_CALIBRATE
-    rows = labelled if by_labels else there
-    if store is None or len(rows) < _LEAST_TO_CALIBRATE:
-        return Calibration()
-    index = {label: i for i, label in enumerate(teacher.labels)}
-    payloads = [r.payload for r in rows]
-    return calibrate(
-        answer(payloads),
-        np.asarray(store.get(payloads, LOGITS).logits_BC),
-        np.array([index[str(r.label)] for r in rows]) if by_labels else None,
-        run.recipe.verify.least_agreement,
-    )
+    if len(labelled) >= _LEAST_TO_CALIBRATE:
+        index = {label: i for i, label in enumerate(labels)}
+        return labelled, np.array([index[str(r.label)] for r in labelled], dtype=np.int64)
+    return (list(there) if len(there) >= _LEAST_TO_CALIBRATE else []), None
 
 
 def _answered(written: Runner, modality: Any, payloads: Sequence[Any]) -> NDArray[np.float32]:

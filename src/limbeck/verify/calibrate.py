@@ -95,23 +95,48 @@ def least_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], aske
     return 0.0 if end == len(order) - 1 else float((falling[end] + falling[end + 1]) / 2)
 
 
+def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], cost: float) -> float:
+    """The highest confidence below which at most a given share of all rows has a good answer: what refusing may cost.
+
+    Args:
+        confidence_N: the probability of each row's answer.
+        good_N: whether the answer is good.
+        cost: the share of all rows whose good answer may be held back, in [0, 1].
+
+    Returns:
+        A value halfway between two confidences that occur; 1 where all may be held back.
+
+    Example:
+        >>> most_confidence(np.array([0.2, 0.4, 0.6, 0.8]), np.array([True, False, True, True]), cost=0.25)
+        0.5
+    """
+    rising = np.sort(confidence_N[good_N])
+    held = int(np.floor(cost * len(confidence_N) + 1e-9))
+    if held >= len(rising):
+        return 1.0
+    below = confidence_N[confidence_N < rising[held]]
+    return float((rising[held] + (below.max() if len(below) else 0.0)) / 2)
+
+
 def calibrate(
     student_NC: NDArray[Any],
     teacher_NC: NDArray[Any],
     true_N: NDArray[np.integer[Any]] | None,
     least_agreement: float = 0.9,
+    cost: float | None = None,
 ) -> Calibration:
     """Temperature and abstention of a student from validation rows.
 
     With labels the temperature fits the labels, and the threshold is the least confidence at which the answered rows are at least
     as accurate as the teacher is on all of them. Without, the temperature fits the teacher's probabilities, and the answered rows
     agree with the teacher as often as `least_agreement` asks. Where no threshold does it, there is none (0: nothing is held back) and
-    `threshold_found` is False: silence would not have helped.
+    `threshold_found` is False: silence would not have helped. With a `cost` the threshold is to refuse what no class is for: it is the
+    highest at which no larger share of the rows loses its good answer.
 
     Args:
         student_NC, teacher_NC: logits on the same rows, new to both, the student's by the written file.
         true_N: classes, or None.
-        least_agreement: see above.
+        least_agreement, cost: see above.
 
     Raises:
         DataError: the shapes differ, or a logit is not finite.
@@ -137,6 +162,6 @@ def calibrate(
         )
     temperature = fit_temperature(student_NC, target_NC)
     confidence_N = confidence(student_NC, temperature)
-    threshold = least_confidence(confidence_N, good_N, asked)
+    threshold = least_confidence(confidence_N, good_N, asked) if cost is None else most_confidence(confidence_N, good_N, cost)
     answered = 1.0 if threshold is None else float((confidence_N >= threshold).mean())
     return Calibration(temperature, threshold or 0.0, answered, len(student_NC), against, threshold is not None)

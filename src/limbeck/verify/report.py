@@ -28,7 +28,14 @@ def page(report: Report) -> RenderableType:
     models = {"teacher": report.teacher, "student": report.student, "control": report.control, "baseline": report.baseline}
     there = {name: model for name, model in models.items() if model is not None}
     parts: list[RenderableType] = [_verdict(report), *_basis(report), Text("")]
-    for table in (_quality(report, there), _differences(report), _costs(report), _worst(report), _gates(report)):
+    for table in (
+        _quality(report, there),
+        _differences(report),
+        _scope(report),
+        _costs(report),
+        _worst(report),
+        _gates(report),
+    ):
         if table is not None:
             parts += [table, Text("")]
     parts += [_item(said) for said in _remarks(report, there)]
@@ -140,6 +147,22 @@ def _differences(report: Report) -> Table | None:
     return table
 
 
+def _scope(report: Report) -> Table | None:
+    """What is refused of texts that no class is for, and what that costs."""
+    found = report.out_of_scope
+    if found is None:
+        return None
+    table = _table("below the threshold", "teacher", "student", "difference", "bounds")
+    t, s, d = found.teacher, found.student, found.difference
+    of = f"refused of {found.rows:,} out of scope"
+    table.add_row(of, w.percent(t.recall.estimate), w.percent(s.recall.estimate), w.points(d.estimate), w.point_span(d))
+    table.add_row("", w.span(t.recall), w.span(s.recall), "", "", style="dim")
+    held = "answers held back" if report.basis is Basis.AGREEMENT else "right answers held back"
+    table.add_row(held, w.percent(t.cost.estimate), w.percent(s.cost.estimate), "", "")
+    table.add_row("", w.span(t.cost), w.span(s.cost), "", "", style="dim")
+    return table
+
+
 def _costs(report: Report) -> Table | None:
     """What teacher and student cost on this machine; ratios, since a busy machine is slow for both."""
     t, s = report.teacher.footprint, report.student.footprint
@@ -204,7 +227,12 @@ def _remarks(report: Report, there: dict[str, Measured]) -> Iterable[str]:
     if c.rows:
         against = "labels" if c.against == "labels" else "the teacher's probabilities"
         yield f"Probabilities are divided by a temperature of {c.temperature:.2f}, fitted to {against} of {w.rows(c.rows)} of validation."
-        if not c.threshold_found:
+        if (scope := report.out_of_scope) is not None:
+            yield (
+                f"Below a probability of {c.threshold:.2f} it abstains: on {w.rows(c.rows)} of validation that held back at most "
+                f"{w.points(scope.allowed, sign=False)} points of {'right answers' if c.against == 'labels' else 'what the teacher answers'}. The teacher's threshold, chosen likewise, is {scope.teacher.threshold:.2f}."
+            )
+        elif not c.threshold_found:
             yield "No confidence makes the answers as good as the teacher's, so the student never abstains."
         elif c.threshold > 0:
             good = "as accurately as the teacher all" if c.against == "labels" else "as the teacher does as often as asked"
