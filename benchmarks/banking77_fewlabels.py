@@ -21,7 +21,8 @@ from limbeck.cli import Watch
 from limbeck.data.read import read_records
 from limbeck.evidence import Basis, Report
 from limbeck.pipeline.data import read_data
-from limbeck.pipeline.teacher import LOGITS, fine_tuned, load_teacher
+from limbeck.pipeline.fine_tuning import fine_tuned
+from limbeck.pipeline.teacher import LOGITS, load_teacher
 from limbeck.run import open_run
 from limbeck.types import Record
 

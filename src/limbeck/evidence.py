@@ -187,19 +187,20 @@ class Calibration:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What a model refuses below its threshold. recall: share of the out-of-scope texts that are refused. cost: share of the judged
-    rows whose right answer is held back (without labels: whose answer is the teacher's)."""
+    rows whose right answer is held back (without labels: whose answer is the teacher's); None in cross-fitting, where other models
+    answer these rows. Bounds are those of the texts, for this threshold; other validation rows would give another."""
 
     threshold: float
     recall: Interval
-    cost: Interval
+    cost: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
 class OutOfScope:
-    """What teacher and student refuse of texts that no class is for, each below the highest threshold that `allowed` permits.
+    """What teacher and student refuse of texts that no class is for, each below a threshold from the same validation rows.
 
-    rows: such texts. allowed: share of the validation rows whose right answer may be held back. difference: recall, student - teacher, on
-    the same texts.
+    rows: such texts. allowed: share of the validation rows whose right answer could be held back. difference: recall, student - teacher, on
+    the same texts with these two thresholds.
     """
 
     rows: int

@@ -102,23 +102,23 @@ def test_the_controls_views_all_keep_their_label() -> None:
 
 def test_half_of_the_rows_that_choose_stay_new_to_teacher_and_student(backbone, tmp_path, monkeypatch) -> None:
     import limbeck.pipeline.student as student_module
-    import limbeck.pipeline.teacher as teacher_module
     from limbeck.data.split import spared
+    from limbeck.pipeline.fine_tuning import _Tuning
 
     fitted, judged = [], []
-    fit, near = teacher_module._fit, student_module.nearness
+    fit, near = _Tuning._fit, student_module.nearness
 
-    def fit_seen(run, teacher, splits, rows, *more):
-        fitted.append(({r.key for r in rows}, splits))
-        return fit(run, teacher, splits, rows, *more)
+    def fit_seen(self, teacher, lesson, *more):
+        fitted.append(({r.key for r in lesson.rows}, self._splits))
+        return fit(self, teacher, lesson, *more)
 
     def near_seen(modality, payloads, *more):
         judged.append(set(payloads))
         return near(modality, payloads, *more)
 
-    monkeypatch.setattr(teacher_module, "_fit", fit_seen)
+    monkeypatch.setattr(_Tuning, "_fit", fit_seen)
     monkeypatch.setattr(student_module, "nearness", near_seen)
-    rows = [(f"{word} number {n}", label) for n in range(40) for word, label in (("hello", "greeting"), ("where", "question"))]
+    rows = [(f"{word} number {n}", label) for n in range(220) for word, label in (("hello", "greeting"), ("where", "question"))]
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows), encoding="utf-8")
     recipe = {**TINY, "data": {**TINY["data"], "valid_share": 0.4}, "teacher": {"fine_tune": {"epochs": 1}}}

@@ -141,3 +141,42 @@ def test_a_validation_file_and_texts_out_of_scope(tiny_teacher, tmp_path) -> Non
     report = limbeck.distill(few, teacher=tiny_teacher[1], out=tmp_path / "few")
     assert report.out_of_scope is None
     assert any("nothing out of scope is refused" in note for note in report.notes)
+
+
+def test_with_few_labels_teachers_teach_the_next_ones(backbone, tmp_path, monkeypatch) -> None:
+    from limbeck.pipeline.fine_tuning import _Tuning
+
+    lessons = []
+    fit = _Tuning._fit
+
+    def fit_seen(self, teacher, lesson, *more):
+        lessons.append(lesson)
+        return fit(self, teacher, lesson, *more)
+
+    monkeypatch.setattr(_Tuning, "_fit", fit_seen)
+    logs = [(f"{text} {n}", None) for n in range(20) for text, _ in ROWS]
+    data = written(tmp_path / "rows.jsonl", [*ROWS, *logs])
+    judged = written(tmp_path / "judged.jsonl", [(f"{text} now", label) for text, label in ROWS])
+    recipe = {**TINY, "verify": {**TINY["verify"], "cross_fit_below": 1000}, "data": {"train": str(data), "valid_share": 0.5}}
+    recipe["teacher"] = {"fine_tune": {"epochs": 1, "seeds": 2}}
+    limbeck.distill(recipe, test=judged, teacher=backbone, out=tmp_path / "run")
+    assert len(lessons) == 6  # two seeds, two rounds and the last; so few validation rows choose no epoch
+    assert {r.label for r in lessons[0].labelled} == {"greeting", "question", "thanks"}
+    assert len(lessons[0].labelled) == len(ROWS)  # the validation rows among them: others can choose
+    assert not lessons[0].unlabelled
+    later = lessons[2]
+    assert later.said_NC.shape == (len(later.unlabelled), 3)
+    np.testing.assert_allclose(later.said_NC.sum(axis=1), 1, rtol=1e-5)
+    assert not np.allclose(lessons[2].said_NC, lessons[4].said_NC)
+    held = {r.key for r in later.unlabelled}
+    assert 100 < len(held) < 200  # half of them choose
+    left = {p.name for p in (tmp_path / "run").iterdir()}
+    assert {"teacher-0", "teacher-1"} <= left
+    assert "self-training" not in left
+    (tmp_path / "run" / "evidence" / "report.json").unlink()
+    limbeck.distill(recipe, test=judged, teacher=backbone, out=tmp_path / "run")
+    assert len(lessons) == 6  # all taken from the folder
+    limbeck.distill(
+        recipe, overrides=["teacher.fine_tune.self_training=0"], test=judged, teacher=backbone, out=tmp_path / "none"
+    )
+    assert len(lessons) == 8

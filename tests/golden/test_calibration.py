@@ -133,12 +133,13 @@ def test_no_row_chooses_its_own_temperature() -> None:
 def test_what_refusing_may_cost_is_counted_in_right_answers() -> None:
     sure = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     right = np.array([False, True, False, True, True, True, True, True, True, True])
-    for cost, expected in ((0.0, 0.15), (0.09, 0.15), (0.1, 0.35), (0.2, 0.45), (0.8, 1.0)):
+    for cost, expected in ((0.0, 0.15), (0.09, 0.15), (0.1, 0.35), (0.2, 0.45)):
         found = most_confidence(sure, right, cost)
         assert found == pytest.approx(expected)
         assert (right & (sure < found)).mean() <= cost
-    assert most_confidence(np.array([0.5, 0.5, 0.9]), np.array([True, True, True]), 1 / 3) == 0.25  # equal ones go together
-    assert most_confidence(sure, np.zeros(10, dtype=bool), 0.0) == 1.0  # nothing right can be lost
+    assert most_confidence(np.array([0.5, 0.5, 0.9]), np.array([True, True, True]), 1 / 3) == 0.5  # equal ones go together
+    assert most_confidence(sure, right, 0.8) is most_confidence(sure, np.zeros(10, dtype=bool), 0.0) is None  # nothing to lose
+    assert most_confidence(sure, np.ones(10, dtype=bool), 0.0) == 0.1
     given, true = logits(500, 6, 5)
     found = calibrate(given, given, true, cost=0.02)
     held = (given.argmax(1) == true) & (confidence(given, found.temperature) < found.threshold)
@@ -151,8 +152,8 @@ def test_out_of_scope_by_hand() -> None:
         return np.array([[m, 0.0] for m in margins])
 
     half = Calibration(threshold=0.75, rows=100)  # a margin of ln 3 = 1.0986
-    teacher = Heard(two([3, 3, -3, 1]), two([0.5, 0.5, 2, 0.5]), half)
-    student = Heard(two([3, 0.5, -3, 3]), two([0.5, 2, 2, 2]), half)
+    teacher = Heard(two([0.5, 0.5, 2, 0.5]), two([3, 3, -3, 1]), half)
+    student = Heard(two([0.5, 2, 2, 2]), two([3, 0.5, -3, 3]), half)
     found = out_of_scope(teacher, student, np.array([0, 0, 1, 1]), 0.01, np.arange(4), np.arange(4))
     assert (found.rows, found.allowed) == (4, 0.01)
     assert (found.teacher.recall.estimate, found.student.recall.estimate) == (0.75, 0.25)
@@ -163,6 +164,11 @@ def test_out_of_scope_by_hand() -> None:
     assert found.difference.estimate == -0.5
     without = out_of_scope(teacher, student, None, 0.01, np.arange(4), np.arange(4))
     assert without.teacher.cost.estimate == 0.25  # its own answers are the goal
+    crossed = out_of_scope(
+        *(Heard(h.outside_MC, None, half) for h in (teacher, student)), None, 0.01, np.arange(4), np.arange(4)
+    )
+    assert crossed.student.cost is None
+    assert crossed.difference == found.difference
     copies = out_of_scope(teacher, student, None, 0.01, np.arange(4), np.zeros(4, dtype=int))
     assert copies.student.recall.estimate == 0.25
     assert copies.student.recall.high > found.student.recall.high

@@ -42,6 +42,8 @@ def test_each_finding_is_counted_and_shown_by_row() -> None:
     found = audit(TRAIN, TEST, rejected=rejected)
     expected = {
         "unusable_rows": ["train, line 12"],
+        "unchoosing_rows": [],
+        **{f"{name}_in_valid": [] for name in ("contradictory_labels", "duplicates", "near_duplicates")},
         "empty_texts": ["train, line 13"],
         "unjudging_rows": [],
         "contradictory_labels": ["train, line 1", "train, line 2"],
@@ -61,7 +63,7 @@ def test_each_finding_is_counted_and_shown_by_row() -> None:
     }
     assert {f.name: [e.where for e in f.examples] for f in found.findings} == expected
     assert {f.name: f.count for f in found.findings} == {name: len(rows) for name, rows in expected.items()}
-    assert found.rows == {"labelled": 9, "unlabelled": 2, "test": 5, "classes": 5, "rejected": 2}
+    assert found.rows == {"labelled": 9, "unlabelled": 2, "valid": 0, "test": 5, "classes": 5, "rejected": 2}
     assert "'Top-up', 'top up'" in found["similar_labels"].sentence
     assert found["thin_classes"].sentence == "4 classes with fewer than 5 rows to train: 'Top-up', 'lost', 'stolen', 'top up'"
 

@@ -110,7 +110,7 @@ def test_real_questions_are_clean_enough(banking77) -> None:
 def test_a_run_leaves_its_audit(tiny_run) -> None:
     _, folder, *_ = tiny_run
     page = json.loads((folder / "evidence" / "audit.json").read_text(encoding="utf-8"))
-    assert page["rows"] == {"labelled": 15, "unlabelled": 0, "test": 0, "classes": 3, "rejected": 0}
+    assert page["rows"] == {"labelled": 15, "unlabelled": 0, "valid": 0, "test": 0, "classes": 3, "rejected": 0}
     assert page["findings"]["thin_classes"]["count"] == 3
     assert not (folder / "rejected.jsonl").exists()
 
@@ -133,3 +133,35 @@ def test_what_is_out_of_scope_judges_and_does_nothing_else(tmp_path) -> None:
     assert "this text, case and spaces aside, is out of scope here and elsewhere labelled 'b'" in found.rejected[0].reason
     assert "2 out of scope; 2 training rows left out" in found.note()
     assert found.splits.labels == ("a", "b")
+
+
+def test_what_cannot_choose_is_set_aside_with_its_reason(tmp_path) -> None:
+    valid = [
+        {"text": "new", "label": "a"}, {"text": "bare"}, {"text": "x", "label": "a"}, {"text": "X", "label": "b"}, {"text": "Judge", "label": "b"},
+    ]  # fmt: skip
+    section = DataSection(
+        train=lines(tmp_path / "d.jsonl", MANY),
+        valid=lines(tmp_path / "v.jsonl", valid),
+        test=lines(tmp_path / "t.jsonl", [{"text": "judge", "label": "b"}]),
+    )
+    found = prepare(section)
+    assert [r.payload for r in found.splits.valid] == ["new"]
+    assert [(r.where[-1], r.kind) for r in found.rejected] == [
+        ("3", "contradictory"), ("4", "contradictory"), ("2", "unchoosing"), ("5", "unchoosing"),
+    ]  # fmt: skip
+    assert found.audit["unchoosing_rows"].count == 2
+    assert found.audit["contradictory_labels_in_valid"].count == 2
+    bad = {
+        "holds the texts of all training rows": MANY,
+        "no row of the validation file can choose": [{"text": "judge", "label": "b"}],
+        "the validation file holds 1 labels that no training row has: 'c'": [{"text": "new", "label": "c"}],
+    }
+    for message, rows in bad.items():
+        with pytest.raises(DataError, match=message):
+            prepare(section.model_copy(update={"valid": lines(tmp_path / "bad.jsonl", rows)}))
+    with pytest.raises(DataError, match="every text of data.out_of_scope stands with a label elsewhere"):
+        prepare(section.model_copy(update={"out_of_scope": lines(tmp_path / "o.jsonl", MANY[:3])}))
+    unlabelled = section.model_copy(
+        update={"train": lines(tmp_path / "n.jsonl", [{"text": f"t {i}"} for i in range(9)]), "label": None}
+    )
+    assert prepare(unlabelled).splits.labels == ("a", "b")

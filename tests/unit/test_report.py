@@ -292,5 +292,5 @@ def test_what_is_refused_stands_beside_its_cost() -> None:
     assert "right answers held back" in shown
     assert "−2.1" in shown
     assert "−3.4 to −0.8" in shown
-    assert "held back at most 1.0 points of right answers" in flowing(replace(WHOLE, out_of_scope=scope))
+    assert "Each held back right answers to at most 1% of" in flowing(replace(WHOLE, out_of_scope=scope))
     assert Report.from_json(replace(WHOLE, out_of_scope=scope).to_json()).out_of_scope == scope

@@ -82,6 +82,7 @@ class Audit:
 def audit(
     records: Sequence[Record],
     test: Sequence[Record] | None = None,
+    valid: Sequence[Record] | None = None,
     *,
     rejected: Sequence[Rejected] = (),
     training: Sequence[Record] | None = None,
@@ -90,14 +91,15 @@ def audit(
     """Look for what spoils a training or a measurement.
 
     Args:
-        records: all rows but those of the test file, as they were read.
+        records: all rows but those of the test and validation files, as they were read.
         test: the rows of the test file.
+        valid: the rows of the validation file.
         rejected: rows that were set aside while reading.
         training: the rows that are left to train on, where thin classes are counted; by default `records`.
         show_texts: whether examples hold their texts.
     """
-    held = list(test or ())
-    everything = [*records, *held]
+    held, choosing = list(test or ()), list(valid or ())
+    everything = [*records, *choosing, *held]
     labelled = [r for r in records if r.label is not None]
     labels, own = by_text(records), by_text(held)
     exact = {(r.key, r.payload) for r in held}
@@ -132,8 +134,14 @@ def audit(
             (r for r in rejected if r.kind == "unjudging"),
             "of the test file without a label to judge by",
         ),
+        look(
+            "unchoosing_rows",
+            (r for r in rejected if r.kind == "unchoosing"),
+            "of the validation file that choose nothing: without a label, or with a text that judges",
+        ),
         *within(records, labels, "", "to train"),
         *within(held, own, "_in_test", "of the test file"),
+        *within(choosing, by_text(choosing), "_in_valid", "of the validation file"),
         look(
             "duplicates_across",
             (r for r in records if (r.key, r.payload) in exact),
@@ -168,6 +176,7 @@ def audit(
     rows = {
         "labelled": len(labelled),
         "unlabelled": len(records) - len(labelled),
+        "valid": len(choosing),
         "test": len(held),
         "classes": len({r.label for r in labelled}),
         "rejected": len(rejected),

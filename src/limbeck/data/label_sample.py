@@ -128,7 +128,7 @@ def texts_of_run(folder: Path) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{folder / 'resolved.json'} cannot be read as that of a run. Give --bundle instead.") from error
     texts: list[str] = []
-    for use in ("train", "test"):
+    for use in ("train", "test", "valid"):
         source = section.get(use)
         if source is None:
             continue

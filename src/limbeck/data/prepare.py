@@ -17,7 +17,7 @@ from limbeck.data.files import write_whole
 from limbeck.data.read import read_records
 from limbeck.data.rejected import Rejected, write_rejected
 from limbeck.data.split import Splits, split
-from limbeck.errors import InputFileError, listing
+from limbeck.errors import DataError, InputFileError, listing
 from limbeck.sections import DataSection
 from limbeck.types import Record
 
@@ -68,8 +68,8 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
 
     A text whose copies have different labels, in one file, loses them all: which one is right is not ours to guess. Among the training
-    rows it stays as an unlabelled text, which the teacher labels; in a test file it judges nothing, and trains nobody. Where a text
-    stands with a label and without, the labelled row is kept.
+    rows it stays as an unlabelled text, which the teacher labels; in a test file it judges nothing, and trains nobody; in a validation file it
+    chooses nothing. Where a text stands with a label and without, the labelled row is kept. Only labelled rows of a validation file choose.
 
     Raises:
         InputFileError: a source is missing or cannot be opened.
@@ -81,7 +81,7 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     if section.unlabelled is not None:
         found += read(section.unlabelled, label=None)
     found_test = None if section.test is None else read(section.test, label=section.label or "label")
-    found_valid = None if section.valid is None else read(section.valid, label=section.label)
+    found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
     outside = [] if section.out_of_scope is None else read(section.out_of_scope, label=None)
     records = _without_contradictions(found, "it trains without a label", rejected)
     test = None
@@ -92,10 +92,17 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
             for r in found_test
             if r.label is None
         )
-    valid = None if found_valid is None else _without_contradictions(found_valid, "it chooses without a label", rejected)
+    valid = None
+    if found_valid is not None:
+        valid = [r for r in _without_contradictions(found_valid, "it chooses nothing", rejected) if r.label is not None]
+        rejected += (
+            Rejected(r.where, "a validation row without a label chooses nothing.", _row(r), "unchoosing")
+            for r in found_valid
+            if r.label is None
+        )
     labelled = {r.key for r in records if r.label is not None}
     records = [r for r in records if r.label is not None or r.key not in labelled]
-    judging = {r.key for r in outside}  # a log may hold them too: then they would be known to the student
+    judging = {r.key for r in outside}  # a log may hold them too: then the student would know them
     left = [r for r in records if r.label is not None or r.key not in judging]
     splits = split(
         left,
@@ -107,7 +114,13 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     )
     leaked = splits.leaked + len(records) - len(left)
     splits = dataclasses.replace(splits, leaked=leaked, outside=_outside(outside, splits, rejected))
-    report = audit(found + (found_valid or []), found_test, rejected=rejected, training=splits.train)
+    held = {r.key for r in (*splits.test, *(test or ()))}
+    rejected += (
+        Rejected(r.where, "this text, case and spaces aside, judges; so it chooses nothing.", _row(r), "unchoosing")
+        for r in valid or ()
+        if r.key in held
+    )
+    report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train)
     return Prepared(splits, report, tuple(rejected))
 
 
@@ -132,6 +145,8 @@ def _outside(records: Sequence[Record], splits: Splits, rejected: list[Rejected]
         if record.key in inside:
             reason = f"this text, case and spaces aside, is out of scope here and elsewhere labelled '{inside[record.key]}'; it judges nothing."
             rejected.append(Rejected(record.where, reason, _row(record), "contradictory"))
+    if records and all(r.key in inside for r in records):
+        raise DataError("every text of data.out_of_scope stands with a label elsewhere. Give texts that no class is for.")
     return tuple(dataclasses.replace(r, split="out of scope") for r in records if r.key not in inside)
 
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from limbeck.data.files import write_whole
 from limbeck.errors import DataError
 
-Kind = Literal["unusable", "empty", "contradictory", "unjudging"]
-"""unusable: not a row, or not of texts. empty: no text. contradictory: copies of its text have other labels. unjudging: a test
-row without a label."""
+Kind = Literal["unusable", "empty", "contradictory", "unjudging", "unchoosing"]
+"""unusable: not a row, or not of texts. empty: no text. contradictory: copies of its text have other labels, or it is said to be out of scope.
+unjudging: a test row without a label. unchoosing: a validation row without a label, or whose text judges."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,27 +55,28 @@ def split(
     Args:
         records: all rows but those of the test and validation files.
         test: the rows of the test file, if there is one; their texts train nobody, labelled or not.
-        valid: the rows of the validation file, if there is one; their texts train no student, and those of the test file choose nothing.
+        valid: the labelled rows of the validation file, if there is one; their texts train no student, and what judges chooses nothing.
         test_share: the share of labelled texts that judge where there is no test file; at least one does.
         valid_share: the share of the labelled texts left that choose where there is no validation file; with few rows it may be none.
-        cross_fit_below: with fewer labelled texts than this, and no test file, none is held out.
+        cross_fit_below: with fewer labelled texts than this, in both of the files, and no test file, none is held out.
 
     Raises:
         DataError: one class alone, no row to hold out, or a label in another file that no training row has.
     """
+    choosing_rows = list(valid or ())
     labels = tuple(sorted({r.label for r in records if r.label is not None}))
     if len(labels) == 1:
         raise DataError(
             f"the training rows hold only one class, {listing(labels)}; a classifier needs at least two. "
             "Check the label column (--set data.label=NAME) and the file."
         )
-    few = len({r.key for r in records if r.label is not None}) < cross_fit_below or not labels
+    few = len({r.key for r in (*records, *choosing_rows) if r.label is not None}) < cross_fit_below or not labels
     left, test_rows, basis = list(records), list[Record](), Basis.LABELS
     if test is not None:
         test_rows, held_out = _labelled(test), "the test file"
         _known(test_rows, labels, "test")
-        labels = labels or tuple(sorted({str(r.label) for r in test_rows}))
-        left = [r for r in records if r.key not in {t.key for t in test}]
+        judging = {r.key for r in test}
+        left, choosing_rows = ([r for r in of if r.key not in judging] for of in (records, choosing_rows))
     elif not labels:
         left, test_rows = _divided(records, _held_out(records, test_share, "test", least=1))
         held_out, basis = f"{test_share:.0%} of the texts, by their hash; none has a label", Basis.AGREEMENT
@@ -85,15 +86,24 @@ def split(
         left, test_rows = _divided(records, _held_out(_labelled(records), test_share, "test", least=1))
         test_rows, held_out = _labelled(test_rows), f"{test_share:.0%} of the data file, by the hash of the text"
     if valid is not None:
-        _known(_labelled(valid), labels, "validation")
-        valid_rows, _ = _divided(valid, {r.key for r in test_rows})
+        _known(choosing_rows, labels, "validation")
+        valid_rows, _ = _divided(choosing_rows, {r.key for r in test_rows})
         train, _ = _divided(left, {r.key for r in valid_rows})
+        if not valid_rows:
+            raise DataError(
+                "no row of the validation file can choose: none has a label and a text that does not judge. Leave data.valid out."
+            )
+        if not train:
+            raise DataError(
+                "the validation file holds the texts of all training rows. Give rows of its own, or leave data.valid out."
+            )
     else:
         choosing = _held_out(_labelled(left), valid_share, "valid", least=0)
         if few:
             choosing |= _held_out([r for r in left if r.label is None], valid_share, "valid", least=0)
         train, valid_rows = _divided(left, choosing)
     valid_rows = valid_rows if few else _labelled(valid_rows)
+    labels = labels or tuple(sorted({str(r.label) for r in _labelled([*test_rows, *valid_rows])}))
     if not test_rows and basis is not Basis.CROSS_FITTING:
         what = "row" if basis is Basis.AGREEMENT else "labelled row"
         raise DataError(f"no {what} is left to judge with. Give a test file with labels (--test), or more rows.")
@@ -132,12 +142,21 @@ def folds(splits: Splits, number: int, repeat: int) -> Iterator[Splits]:
             )
 
 
+def can_choose(labelled: Sequence[Record]) -> bool:
+    """Whether these validation rows tell one model from another; fewer than a hundred do not, and are worth more as training rows."""
+    return len(labelled) >= 100
+
+
 def spared(splits: Splits) -> tuple[Record, ...]:
-    """The validation rows that no teacher is trained with: half of the labelled ones, by the hash of their keys, and those without a label.
+    """The validation rows that no teacher is trained with: those without a label, and half of the labelled ones, by the hash of their keys.
+    Where these cannot choose, and a hundred others can take their place, none of the labelled ones.
 
     A teacher that is trained again with validation rows knows them, and its students learn of them from what it says of rows alike: on
     BANKING77 a student had 0.945 on such rows and 0.925 on the test file. So students are chosen and calibrated on the others.
     """
+    others = [r for r in splits.valid if r.label is None]
+    if can_choose(others) and not can_choose(_labelled(splits.valid)):
+        return tuple(others)
     return tuple(r for r in splits.valid if r.label is None or _place(r.key, "spared") < 0.5)
 
 

@@ -14,12 +14,13 @@ from limbeck.types import Progress, silent
 try:
     from limbeck.pipeline.data import read_data
     from limbeck.pipeline.field import field_of
+    from limbeck.pipeline.fine_tuning import fine_tuned
     from limbeck.pipeline.proof import prove
     from limbeck.pipeline.searching import ladder as ladder
     from limbeck.pipeline.searching import search as search
     from limbeck.pipeline.searching import searched
     from limbeck.pipeline.student import distilled, make_views, new_student
-    from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
+    from limbeck.pipeline.teacher import ask_teacher, load_teacher
     from limbeck.run import finished, open_run
 except ImportError as error:
     raise missing_extra(error.name or "torch", "train", "distilling") from error

@@ -31,8 +31,9 @@ from limbeck.disk import write_whole
 from limbeck.errors import DataError
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.control import control_logits
+from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.student import fit_student, made_from, make_views, new_student, student_logits
-from limbeck.pipeline.teacher import LOGITS, ask_teacher, fine_tuned
+from limbeck.pipeline.teacher import LOGITS, ask_teacher
 from limbeck.run import COMPLETE, RESOLVED, Run, write_json
 from limbeck.types import Json, Record, digest
 

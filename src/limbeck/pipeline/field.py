@@ -44,7 +44,7 @@ def field_of(run: Run, teacher: Any, splits: Splits) -> Field:
     if not splits.valid:
         raise DataError(
             "a search judges its candidates on validation rows, and of these data none is left for that. "
-            "Raise data.valid_share, add labelled rows, or name a student.family."
+            "Give some (data.valid, data.valid_share), add labelled rows, or name a student.family."
         )
     drafts, machine = Drafts(run, teacher, splits), ""
     budget, costs = run.recipe.student.budget.budget(), dict[str, Cost]()

@@ -119,7 +119,7 @@ def prove(
             seconds=run.seconds,
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
-            out_of_scope=_refused(run, teacher, predictor, judged, store, splits, true_N),
+            out_of_scope=_out_of_scope(run, teacher, predictor, judged, splits, true_N),
             lineage={
                 **({"search": raced} if (raced := run.measured("search")) else {}),
                 "limbeck": __version__,
@@ -187,28 +187,27 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
     return Judged(found.rows, answers, what)
 
 
-def _refused(
-    run: Run,
-    teacher: Any,
-    predictor: Predictor,
-    judged: Judged,
-    store: SignalStore,
-    splits: Splits,
-    true_N: NDArray[np.int64] | None,
+def _out_of_scope(
+    run: Run, teacher: Any, predictor: Predictor, judged: Judged, splits: Splits, true_N: NDArray[np.int64] | None
 ) -> OutOfScope | None:
     """What teacher and student refuse of texts that no class is for, each by a threshold from the same validation rows."""
-    rows, chosen_by = calibration_rows(run, splits, teacher.labels)
-    if not splits.outside or not rows:
+    if not splits.outside:
         return None
-    allowed = run.recipe.verify.abstain_cost
-    teacher_NC = np.asarray(store.get([r.payload for r in rows], LOGITS).logits_BC)
-    own = calibrate(teacher_NC, teacher_NC, chosen_by, cost=allowed)
-    payloads = [r.payload for r in splits.outside]
-    text_N, text_M = (np.unique([r.key for r in some], return_inverse=True)[1] for some in (judged.rows, splits.outside))
-    inside = {name: np.asarray(judged.answers[name].logits) for name in ("teacher", "student")}
+    rows, chosen_by = calibration_rows(run, splits, teacher.labels)
+    if not rows:
+        return None
+
+    def answered(records: Sequence[Record]) -> NDArray[np.float32]:
+        return np.asarray(teacher.answer([r.payload for r in records], LOGITS).logits_BC)
+
+    allowed, validated_NC = run.recipe.verify.abstain_cost, answered(rows)
+    own = calibrate(validated_NC, validated_NC, chosen_by, cost=allowed)
+    crossed = splits.basis is Basis.CROSS_FITTING
+    inside = {name: None if crossed else judged.answers[name].logits for name in ("teacher", "student")}
+    text_N, text_M = (np.unique([r.key for r in of], return_inverse=True)[1] for of in (judged.rows, splits.outside))
     return out_of_scope(
-        Heard(inside["teacher"], np.asarray(teacher.answer(payloads, LOGITS).logits_BC), own),
-        Heard(inside["student"], predictor.logits(payloads), predictor.calibration),
+        Heard(answered(splits.outside), inside["teacher"], own),
+        Heard(predictor.logits([r.payload for r in splits.outside]), inside["student"], predictor.calibration),
         true_N,
         allowed,
         text_N,
@@ -232,7 +231,9 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
     if raced := run.measured("search"):
         found.append(told(raced))
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
-        found.append("too few validation rows for a threshold, so nothing out of scope is refused: raise data.valid_share")
+        found.append(
+            "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
+        )
     if run.recipe.verify.baseline and "baseline" not in judged.answers:
         found.append("there is no linear baseline: the rows that it could learn from hold one label only, or no word")
     if splits.basis is not Basis.AGREEMENT and as_it_came(run, teacher):

@@ -16,8 +16,9 @@ from limbeck.pipeline.data import read_data
 from limbeck.pipeline.drafts import Drafts
 from limbeck.pipeline.drawn import draw_front
 from limbeck.pipeline.field import Field, field_of
+from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.student import make_views
-from limbeck.pipeline.teacher import ask_teacher, fine_tuned, load_teacher
+from limbeck.pipeline.teacher import ask_teacher, load_teacher
 from limbeck.recipe import Recipe
 from limbeck.run import Run, open_run
 from limbeck.search import ladder as ladders

@@ -95,8 +95,8 @@ def least_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], aske
     return 0.0 if end == len(order) - 1 else float((falling[end] + falling[end + 1]) / 2)
 
 
-def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], cost: float) -> float:
-    """The highest confidence below which at most a given share of all rows has a good answer: what refusing may cost.
+def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], cost: float) -> float | None:
+    """The confidence below which as many rows as possible are refused while at most a given share of all rows loses a good answer.
 
     Args:
         confidence_N: the probability of each row's answer.
@@ -104,7 +104,8 @@ def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], cost:
         cost: the share of all rows whose good answer may be held back, in [0, 1].
 
     Returns:
-        A value halfway between two confidences that occur; 1 where all may be held back.
+        The confidence of the first row that must be answered, or halfway down to the next less sure row; None where all good answers may
+        be held back, so that rows say nothing.
 
     Example:
         >>> most_confidence(np.array([0.2, 0.4, 0.6, 0.8]), np.array([True, False, True, True]), cost=0.25)
@@ -113,9 +114,9 @@ def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], cost:
     rising = np.sort(confidence_N[good_N])
     held = int(np.floor(cost * len(confidence_N) + 1e-9))
     if held >= len(rising):
-        return 1.0
+        return None
     below = confidence_N[confidence_N < rising[held]]
-    return float((rising[held] + (below.max() if len(below) else 0.0)) / 2)
+    return float((rising[held] + below.max(initial=0.0)) / 2) if len(below) else float(rising[held])
 
 
 def calibrate(
@@ -130,8 +131,8 @@ def calibrate(
     With labels the temperature fits the labels, and the threshold is the least confidence at which the answered rows are at least
     as accurate as the teacher is on all of them. Without, the temperature fits the teacher's probabilities, and the answered rows
     agree with the teacher as often as `least_agreement` asks. Where no threshold does it, there is none (0: nothing is held back) and
-    `threshold_found` is False: silence would not have helped. With a `cost` the threshold is to refuse what no class is for: it is the
-    highest at which no larger share of the rows loses its good answer.
+    `threshold_found` is False: silence would not have helped. With a `cost` the threshold is to refuse what no class is for
+    (`most_confidence`).
 
     Args:
         student_NC, teacher_NC: logits on the same rows, new to both, the student's by the written file.

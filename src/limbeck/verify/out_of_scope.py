@@ -1,6 +1,6 @@
 """How much of what no class is for a model refuses, and what that costs. Knows logits and thresholds; knows nothing of models.
 
-Letters: N judged rows, M out-of-scope texts, C classes, R repeats of cross-fitting.
+Letters: N judged rows, M out-of-scope texts, C classes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from limbeck.verify.statistics import independent_share, paired_difference, prop
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one model said: logits of the judged rows (N, C) or (R, N, C), of the out-of-scope texts (M, C), and how it is calibrated."""
+    """What one model said: logits of the out-of-scope texts (M, C) and of the judged rows (N, C), None in cross-fitting, and how it is
+    calibrated."""
 
-    inside: NDArray[Any]
     outside_MC: NDArray[Any]
+    inside_NC: NDArray[Any] | None
     calibration: Calibration
 
 
@@ -40,26 +41,27 @@ def out_of_scope(
         allowed: the share of validation rows that the thresholds were allowed to cost.
         text_N, text_M: a number for each row and text, the same for copies.
     """
-    goal_N = teacher.inside.argmax(axis=-1) if true_N is None else true_N
-    refused = {name: _refused(heard.outside_MC, heard.calibration) for name, heard in (("t", teacher), ("s", student))}
+    if true_N is None and teacher.inside_NC is not None:
+        true_N = teacher.inside_NC.argmax(axis=1)
     worth = independent_share(text_M)
-    gained = float((refused["s"] & ~refused["t"]).sum() * worth)
-    lost = float((~refused["s"] & refused["t"]).sum() * worth)
+    rows = len(text_M) * worth
+
+    def refusal(heard: Heard, refused_M: NDArray[np.bool_]) -> Refusal:
+        cost = None
+        if heard.inside_NC is not None:
+            held_N = (heard.inside_NC.argmax(axis=1) == true_N) & _refused(heard.inside_NC, heard.calibration)
+            cost = _share(held_N, len(text_N) * independent_share(text_N))
+        return Refusal(heard.calibration.threshold, _share(refused_M, rows), cost)
+
+    by_teacher_M, by_student_M = (_refused(heard.outside_MC, heard.calibration) for heard in (teacher, student))
+    gained, lost = ((by_student_M & ~by_teacher_M).sum() * worth, (by_teacher_M & ~by_student_M).sum() * worth)
     return OutOfScope(
         rows=len(text_M),
         allowed=allowed,
-        teacher=_refusal(teacher, refused["t"], goal_N, text_N, worth),
-        student=_refusal(student, refused["s"], goal_N, text_N, worth),
-        difference=paired_difference(gained, lost, len(text_M) * worth),
+        teacher=refusal(teacher, by_teacher_M),
+        student=refusal(student, by_student_M),
+        difference=paired_difference(float(gained), float(lost), rows),
     )
-
-
-def _refusal(
-    heard: Heard, refused_M: NDArray[np.bool_], goal_N: NDArray[Any], text_N: NDArray[np.integer[Any]], worth: float
-) -> Refusal:
-    held = (heard.inside.argmax(axis=-1) == goal_N) & _refused(heard.inside, heard.calibration)
-    recall = _share(refused_M, len(refused_M) * worth)
-    return Refusal(heard.calibration.threshold, recall, _share(held, len(text_N) * independent_share(text_N)))
 
 
 def _share(found: NDArray[np.bool_], rows: float) -> Interval:

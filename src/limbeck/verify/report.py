@@ -157,9 +157,10 @@ def _scope(report: Report) -> Table | None:
     of = f"refused of {found.rows:,} out of scope"
     table.add_row(of, w.percent(t.recall.estimate), w.percent(s.recall.estimate), w.points(d.estimate), w.point_span(d))
     table.add_row("", w.span(t.recall), w.span(s.recall), "", "", style="dim")
-    held = "answers held back" if report.basis is Basis.AGREEMENT else "right answers held back"
-    table.add_row(held, w.percent(t.cost.estimate), w.percent(s.cost.estimate), "", "")
-    table.add_row("", w.span(t.cost), w.span(s.cost), "", "", style="dim")
+    if t.cost is not None and s.cost is not None:
+        held = "answers held back" if report.basis is Basis.AGREEMENT else "right answers held back"
+        table.add_row(held, w.percent(t.cost.estimate), w.percent(s.cost.estimate), "", "")
+        table.add_row("", w.span(t.cost), w.span(s.cost), "", "", style="dim")
     return table
 
 
@@ -227,10 +228,11 @@ def _remarks(report: Report, there: dict[str, Measured]) -> Iterable[str]:
     if c.rows:
         against = "labels" if c.against == "labels" else "the teacher's probabilities"
         yield f"Probabilities are divided by a temperature of {c.temperature:.2f}, fitted to {against} of {w.rows(c.rows)} of validation."
-        if (scope := report.out_of_scope) is not None:
+        if (scope := report.out_of_scope) is not None and c.threshold_found:
             yield (
-                f"Below a probability of {c.threshold:.2f} it abstains: on {w.rows(c.rows)} of validation that held back at most "
-                f"{w.points(scope.allowed, sign=False)} points of {'right answers' if c.against == 'labels' else 'what the teacher answers'}. The teacher's threshold, chosen likewise, is {scope.teacher.threshold:.2f}."
+                f"Below a probability of {c.threshold:.2f} it abstains; the teacher's threshold is {scope.teacher.threshold:.2f}. Each held back "
+                f"{'right answers' if c.against == 'labels' else 'answers of the teacher'} to at most {w.fine(scope.allowed)}% of "
+                f"{w.rows(c.rows)} of validation, and bounds of what is refused are for these two thresholds."
             )
         elif not c.threshold_found:
             yield "No confidence makes the answers as good as the teacher's, so the student never abstains."

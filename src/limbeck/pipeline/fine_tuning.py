@@ -1,0 +1,244 @@
+"""A backbone learns the labels: chosen on validation, in several seeds, and with few labels from its own answers too.
+
+Knows teachers, labelled rows and rounds; knows nothing of students. What lies in a run's folder:
+
+OUT/teacher             a finished teacher with its proof; with several seeds teacher-0, teacher-1, ...
+OUT/self-training/N     the teachers of round N and what they say of the rows without a label, until the last round is over
+
+Letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from limbeck import catalog
+from limbeck.bundle import replace_folder, sha256_of
+from limbeck.data.split import Splits, can_choose, spared
+from limbeck.engine.batches import Examples, number_of_batches
+from limbeck.engine.checkpoint import Checkpoint
+from limbeck.engine.loop import Term, Training
+from limbeck.metrics.classification import accuracy
+from limbeck.metrics.probabilities import log_softmax
+from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.training import precision, trained
+from limbeck.run import COMPLETE, Run, is_proven, write_json
+from limbeck.sections import FineTuneSection
+from limbeck.signals.store import SignalStore
+from limbeck.signals.teach import teach
+from limbeck.teachers._averaged import Averaged
+from limbeck.types import Json, Record, Signal, TrainingPlan, View, digest
+
+_EPOCHS, _LEAST_STEPS = 6, 300
+"""How long a teacher is trained; where rows are few, as many epochs as make so many steps."""
+_ROUNDS_IN = "self-training"
+_ROUNDS, _FEW = 2, 1000
+"""Rounds of self-training where it pays: with fewer labelled rows than this, and more without."""
+_SURE = 0.98
+"""The probability of a label that was given, where it stands beside answers of a teacher."""
+
+
+def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
+    """The teacher as it will answer: as it is if it has a head, else with one that is fine-tuned on the labelled rows.
+
+    The number of epochs is the one that is best on the validation rows; then the teacher is trained again, as long as that, on
+    these rows too, but for those that students are chosen by (`limbeck.data.split.spared`). Where the recipe asks for several seeds,
+    each is trained so, and their probabilities are averaged.
+
+    With few labels and many texts without one, what these teachers say of the texts trains the next ones from the start, beside the
+    labels; that again, as often as `self_training` says.
+
+    Source: Xie, Luong, Hovy and Le (2020), Self-training with Noisy Student improves ImageNet classification, section 2 (soft targets, a
+    new model each round; the noise here is dropout).
+    """
+    if teacher.has_head:
+        run.progress("teacher", 1, 1, f"{run.recipe.settings('teachers').model} answers as it is")
+        return teacher
+    with run.stage("teacher"):
+        tuning = _Tuning(run, teacher, splits)
+        members = tuning.finished() or tuning.trained()
+        shutil.rmtree(run.folder / _ROUNDS_IN, ignore_errors=True)
+    return members[0] if len(members) == 1 else Averaged(members)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What a teacher learns from: rows with a label and, after them, rows with what the teachers before said of them."""
+
+    labelled: Sequence[Record]
+    unlabelled: Sequence[Record] = ()
+    said_NC: NDArray[np.float64] | None = None
+
+    @property
+    def rows(self) -> list[Record]:
+        """All of them, in order."""
+        return [*self.labelled, *self.unlabelled]
+
+    @property
+    def note(self) -> str:
+        """In words."""
+        return f"{len(self.labelled):,} labelled rows" + (f" and {len(self.unlabelled):,} others" if self.unlabelled else "")
+
+
+class _Tuning:
+    """The fine-tuning of a run: rounds of self-training and then the last one, each of some teachers that differ by their seed.
+
+    Args:
+        run: settled.
+        backbone: without a head; it stays as it is.
+    """
+
+    def __init__(self, run: Run, backbone: Any, splits: Splits) -> None:
+        self._run, self._backbone, self._splits = run, backbone, splits
+        self._settings = run.recipe.settings("teachers")
+        self._section: FineTuneSection = run.recipe.teacher.fine_tune
+        self._train = [r for r in splits.train if r.label is not None]
+        self._valid = [r for r in splits.valid if r.label is not None]
+        self._others = [r for r in splits.train if r.label is None]
+        self._rounds = _rounds(self._section, len(self._train), len(self._others))
+
+    def finished(self) -> list[Any]:
+        """The last round's teachers, where they lie proven in the run's folder; else none."""
+        for seed in range(self._section.seeds):
+            if not is_proven(self._folder(self._rounds, seed), digest(self._identity(self._rounds, seed))):
+                return []
+        return [self._member(self._rounds, seed, None) for seed in range(self._section.seeds)]
+
+    def trained(self) -> list[Any]:
+        """The last round's teachers, after all rounds before it."""
+        lesson = _Lesson(self._taught())
+        for number in range(self._rounds + 1):
+            members = [self._member(number, seed, lesson) for seed in range(self._section.seeds)]
+            if number < self._rounds:
+                lesson = _Lesson(lesson.labelled, self._others, self._said(number, Averaged(members)))
+        return members
+
+    def _taught(self) -> list[Record]:
+        """The labelled rows that teachers learn from in the end."""
+        if not self._section.refit:
+            return self._train
+        kept_out = {r.key for r in spared(self._splits)}
+        return [*self._train, *(r for r in self._valid if r.key not in kept_out)]
+
+    def _said(self, number: int, teachers: Averaged) -> NDArray[np.float64]:
+        """The probabilities (N, C) that the teachers of a round give the rows without a label, each asked once."""
+        teachers.precision = precision(self._run, teachers.module)
+        folder = self._run.folder / _ROUNDS_IN / str(number) / "signals"
+        store = SignalStore(folder, teachers.fingerprint(), lambda message: self._run.progress("teacher", 1, 1, message))
+        views = [View((r.key,), (), self._run.recipe.seed, r.payload) for r in self._others]
+        for done, total in teach(teachers, store, views, LOGITS):
+            self._run.progress("teacher", done, total, f"round {number + 1} answers {len(views):,} rows without a label")
+        return np.exp(log_softmax(store.get([r.payload for r in self._others], LOGITS).logits_BC))
+
+    def _identity(self, number: int, seed: int) -> Json:
+        """All that decides a teacher."""
+        before = [digest(self._identity(number - 1, s)) for s in range(self._section.seeds)] if number else []
+        return {
+            "backbone": dict(self._backbone.fingerprint()),
+            "fine_tune": self._section.model_dump(mode="json", exclude={"seeds"}),
+            "precision": self._run.recipe.precision,
+            "seed": self._run.recipe.seed + seed,
+            "rows": [[(r.key, r.label) for r in rows] for rows in (self._splits.train, self._splits.valid)],
+            "spared": [r.key for r in spared(self._splits)],
+            "before": before,
+        }
+
+    def _folder(self, number: int, seed: int) -> Path:
+        name = "teacher" if self._section.seeds == 1 else f"teacher-{seed}"
+        return self._run.folder / (name if number == self._rounds else f"{_ROUNDS_IN}/{number}/{name}")
+
+    def _member(self, number: int, seed: int, lesson: _Lesson | None) -> Any:
+        """One teacher of a round, from the run's folder if it is proven to lie there."""
+        folder, identity = self._folder(number, seed), self._identity(number, seed)
+        if is_proven(folder, digest(identity)):
+            self._run.progress("teacher", 1, 1, "taken from this run's folder")
+            load = type(self._backbone).load
+            return load(dataclasses.replace(self._settings, model=str(folder), revision=None), self._run.device)
+        assert lesson is not None, "what is not there is trained"
+        # One seed chooses for all: how long to train is a matter of the data, not of the dice.
+        chosen = number == 0 and self._section.refit
+        epochs = int(self._run.decided("teacher.epochs", lambda: self._chosen(identity))["epochs"]) if chosen else None
+        fresh = type(self._backbone).load(self._settings, self._run.device)
+        name = folder.name if number == self._rounds else f"{folder.name}-{_ROUNDS_IN}-{number}"
+        _, checkpoint = self._fit(fresh, lesson, [] if self._section.refit else self._valid, name, seed, identity, epochs)
+        draft = folder.with_name(f".{folder.name}-draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        fresh.save(draft)
+        files = {p.name: sha256_of(p) for p in sorted(draft.iterdir())}
+        write_json(draft / COMPLETE, {"identity": digest(identity), "files": files})
+        replace_folder(draft, folder)
+        checkpoint.remove()
+        return fresh
+
+    def _chosen(self, identity: Json) -> Json:
+        """After how many epochs a teacher is best on the validation rows; where these are too few to tell, after all."""
+        if not can_choose(self._valid):
+            return {"epochs": self._plan(len(self._taught())).epochs}
+        fresh = type(self._backbone).load(self._settings, self._run.device)
+        training, checkpoint = self._fit(fresh, _Lesson(self._train), self._valid, "teacher-choice", 0, identity, None)
+        checkpoint.remove()
+        return {"epochs": training.best_epoch, **training.best}
+
+    def _plan(self, rows: int) -> TrainingPlan:
+        section = self._section
+        few = math.ceil(_LEAST_STEPS / number_of_batches(rows, section.batch_size))
+        epochs = section.epochs or max(_EPOCHS, few)
+        return TrainingPlan(epochs, section.batch_size, section.learning_rate, section.weight_decay, section.warmup_share)
+
+    def _fit(
+        self, teacher: Any, lesson: _Lesson, judging: Sequence[Record], name: str, seed: int, identity: Json, epochs: int | None
+    ) -> tuple[Training, Checkpoint]:
+        """Train a head, and the backbone under it."""
+        run, labels = self._run, self._splits.labels
+        seed += run.recipe.seed
+        index = {label: i for i, label in enumerate(labels)}
+        teacher.add_head(labels, seed)
+        teacher.freeze(self._section.frozen_layers)
+        label_N = np.array([-1 if r.label is None else index[r.label] for r in lesson.rows], dtype=np.int64)
+        signals, objective = Signal(), catalog.find("objectives", "hard_labels")()
+        if lesson.said_NC is not None:
+            given_NC = np.full((len(lesson.labelled), len(labels)), (1 - _SURE) / (len(labels) - 1))
+            given_NC[np.arange(len(given_NC)), label_N[: len(given_NC)]] = _SURE
+            target_NC = np.concatenate([given_NC, lesson.said_NC])
+            signals = Signal(logits_BC=np.log(np.maximum(target_NC, np.finfo(np.float32).tiny)).astype(np.float32))
+            objective = catalog.find("objectives", "soft_targets")(temperature=1.0)
+
+        def judge(module: nn.Module) -> Mapping[str, float]:
+            del module  # it is the teacher's own
+            found_NC = teacher.answer([r.payload for r in judging], LOGITS).logits_BC
+            return {"accuracy": accuracy(found_NC.argmax(axis=1), np.array([index[str(r.label)] for r in judging]))}
+
+        training = Training(
+            teacher.module,
+            Examples(teacher.encode([r.payload for r in lesson.rows]), label_N, signals),
+            teacher.collate,
+            [Term(objective, 1.0)],
+            self._plan(len(lesson.rows)),
+            judge=judge if judging else None,
+            rates={"head": self._section.head_learning_rate},
+            seed=seed,
+            device=run.device,
+            epochs=epochs,
+        )
+        identity = {**identity, "name": name, "epochs": epochs}
+        return training, trained(run, "teacher", name, training, identity, f"fine-tuned on {lesson.note}")
+
+
+def _rounds(section: FineTuneSection, labelled: int, others: int) -> int:
+    """How often teachers teach the next ones."""
+    if not others:
+        return 0
+    if section.self_training is not None:
+        return section.self_training
+    return _ROUNDS if labelled < _FEW and others > labelled else 0
