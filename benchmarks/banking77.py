@@ -3,10 +3,13 @@
     python benchmarks/banking77.py --part skeleton --work work --json work/skeleton.json [--final]
     python benchmarks/banking77.py --part main --work work --json work/main.json [--final]
     python benchmarks/banking77.py --part fewlabels --work work --json work/fewlabels.json [--final]
+    python benchmarks/banking77.py --part budget --work work --json work/budget.json [--final]
+    python benchmarks/banking77.py --part fewshot --work work --json work/fewshot.json [--final]
 
 Part skeleton: limbeck's defaults, nothing tuned. Part main: the same student against a linear model and against itself without the
 teacher, an encoder of two layers against the teacher, and what the report says of the written file. Part fewlabels: a teacher that knows the
-labels, and 0, 100 or 300 labelled rows (banking77_fewlabels.py). Without --final a tenth of the training file, by the hash of the text, is
+labels, and 0, 100 or 300 labelled rows (banking77_fewlabels.py). Part budget: the best within some bytes and microseconds
+(banking77_budget.py). Part fewshot: 10 or 5 labels of each intent, and texts out of scope (banking77_fewshot.py). Without --final a tenth of the training file, by the hash of the text, is
 held out and scored; with it the test file. A student answers in a process of its own, through its bundle, where torch is not loaded.
 
 The linear model is a linear SVM on TF-IDF of words and pairs of words; `best_linear` is the best of words, characters and both, and of
@@ -28,7 +31,9 @@ from typing import Any
 import numpy as np
 
 import limbeck
+from banking77_budget import budgets
 from banking77_fewlabels import few_labels
+from banking77_fewshot import few_shot
 from harness import BUSY, Company, arguments, write
 from limbeck.cli import Watch
 from limbeck.data.prepare import prepare
@@ -238,5 +243,6 @@ def _linear(splits: Splits, kind: str, strength: float, judged: Sequence[Record]
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__ or "", ("skeleton", "main", "fewlabels"), "banking77")
-    write(args, *{"skeleton": skeleton, "main": main, "fewlabels": few_labels}[args.part](args.data, args.work, args.final))
+    parts = {"skeleton": skeleton, "main": main, "fewlabels": few_labels, "budget": budgets, "fewshot": few_shot}
+    args = arguments(__doc__ or "", tuple(parts), "banking77")
+    write(args, *parts[args.part](args.data, args.work, args.final))

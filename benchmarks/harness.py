@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -44,6 +45,22 @@ def arguments(description: str, parts: tuple[str, ...], data: str | None = None,
             f"there is no folder {found.data}; give --data DIR (see benchmarks/README.md for where the data comes from)"
         )
     return found
+
+
+def handed_on(recipe: dict[str, Any], first: Path, out: Path) -> None:
+    """Give a new run the fine-tuned teachers of another one, which takes them by their proof where it would train the same ones."""
+    from limbeck.pipeline.data import read_data
+    from limbeck.pipeline.teacher import load_teacher
+    from limbeck.recipe import Recipe
+    from limbeck.run import open_run
+
+    if out == first or out.exists():
+        return
+    with open_run(Recipe.read(recipe, values={"out": str(out)})) as run:
+        load_teacher(run, read_data(run).splits)  # which settles the folder
+    for teacher in first.glob("teacher*"):
+        if teacher.name != "teacher-onnx":
+            shutil.copytree(teacher, out / teacher.name)
 
 
 def machine() -> dict[str, Any]:

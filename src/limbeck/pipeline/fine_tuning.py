@@ -30,7 +30,7 @@ from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Term, Training
 from limbeck.metrics.classification import accuracy
 from limbeck.metrics.probabilities import log_softmax
-from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.teacher import LOGITS, TAUGHT
 from limbeck.pipeline.training import precision, trained
 from limbeck.run import COMPLETE, Run, is_proven, write_json
 from limbeck.sections import FineTuneSection
@@ -66,6 +66,8 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
         return teacher
     with run.stage("teacher"):
         tuning = _Tuning(run, teacher, splits)
+        if run.recipe.teacher.fine_tune.refit:
+            run.decided(TAUGHT, lambda: {"spared": len(spared(splits))})
         members = tuning.finished() or tuning.trained()
         shutil.rmtree(run.folder / _ROUNDS_IN, ignore_errors=True)
     return members[0] if len(members) == 1 else Averaged(members)

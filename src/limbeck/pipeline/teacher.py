@@ -16,6 +16,8 @@ from limbeck.signals.teach import check_gives, teach
 from limbeck.types import Record, View
 
 LOGITS = frozenset({"logits_BC"})
+TAUGHT = "teacher.taught"
+"""What a run decides where it trains its teacher with validation rows too."""
 
 
 def load_teacher(run: Run, splits: Splits) -> Any:
@@ -38,7 +40,7 @@ def load_teacher(run: Run, splits: Splits) -> Any:
 
 def unseen(run: Run, splits: Splits) -> tuple[Record, ...]:
     """The validation rows that the teacher was not trained with: all of them, but where this run trained it with some."""
-    return splits.valid if run.measured("teacher.epochs") is None else spared(splits)
+    return splits.valid if run.measured(TAUGHT) is None else spared(splits)
 
 
 def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -> SignalStore:

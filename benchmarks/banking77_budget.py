@@ -1,0 +1,89 @@
+"""Part budget of banking77.py: the best student within 2 MB and 100 microseconds, within 500 kB, and within 25 MB.
+
+Three seeds of everything; of each seed one teacher, the mean of three fine-tuned ones, and one store of its answers for all three budgets. The
+search has limbeck's defaults and is asked to keep all that the teacher reaches, so where no student does it takes the best. `front`: of the first budget
+and seed, the picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+import limbeck
+from harness import handed_on
+from limbeck.cli import Watch
+from limbeck.evidence import Measured
+from limbeck.pipeline.data import read_data
+from limbeck.pipeline.teacher import LOGITS
+from limbeck.run import open_run
+
+SEEDS = (0, 1, 2)
+BUDGETS = {"2mb": "2MB,100us", "500kb": "500kB", "25mb": "25MB"}
+
+
+def budgets(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """One search for each budget and seed; figures are means over the seeds, bytes and times the largest."""
+    work = work / f"{data.name}-budget-{'final' if final else 'valid'}"
+    figures: dict[str, Any] = {}
+    bundles, void = {}, {}
+    for name, budget in BUDGETS.items():
+        accuracies, bytes_, times, teachers, singles, chosen = [], [], [], [], [], []
+        for seed in SEEDS:
+            out = work / f"{seed}-{name}"
+            recipe: dict[str, Any] = {
+                "data": {
+                    "train": str(data / "train.jsonl.gz"),
+                    **({"test": str(data / "test.jsonl.gz")} if final else {"test_share": 0.1}),
+                },
+                "seed": seed,
+                "teacher": {"fine_tune": {"seeds": 3}},
+                "student": {"budget": budget, "keep": 1.0},
+                "signals": str(work / f"signals-{seed}"),
+            }
+            handed_on(recipe, work / f"{seed}-{next(iter(BUDGETS))}", out)
+            with Watch() as watch:
+                report = limbeck.distill(recipe, out=out, progress=watch)
+            cost = report.student.footprint
+            assert cost is not None
+            assert cost.latency is not None
+            accuracies.append(_accuracy(report.student))
+            teachers.append(_accuracy(report.teacher))
+            singles.append(max(_members(recipe, out)))
+            bytes_.append(cost.bytes)
+            times.append(cost.latency.p50_us)
+            chosen.append(report.lineage["search"]["chosen"])
+            if any("times are void" in note for note in report.notes):
+                void[f"best_{name}_p50_us"] = "others were busy while it was measured"
+            bundles[f"best_{name}_{seed}"] = report.bundle
+        figures |= {
+            f"best_{name}_accuracy": mean(accuracies),
+            f"best_{name}_accuracies": accuracies,
+            f"best_{name}_bytes": max(bytes_),
+            f"best_{name}_p50_us": max(times),
+            f"best_{name}_chosen": chosen,
+            f"best_{name}_minus_best_single_teacher": mean(accuracies) - mean(singles),
+            "teacher_accuracy": mean(teachers),
+            "best_single_teacher_accuracy": mean(singles),
+        }
+    return figures, bundles, void
+
+
+def _accuracy(measured: Measured) -> float:
+    assert measured.quality is not None
+    return measured.quality.accuracy.estimate
+
+
+def _members(recipe: dict[str, Any], out: Path) -> list[float]:
+    """The accuracy of each of the teachers that were averaged."""
+    entry, found = limbeck.find("teachers", "huggingface"), []
+    with Watch() as watch, open_run(limbeck.Recipe.read(recipe, values={"out": str(out)}), watch) as run:
+        rows = read_data(run).splits.test
+    for folder in sorted(out.glob("teacher-[0-9]*")):
+        teacher = entry.load(entry.Settings(model=str(folder)))
+        answers = np.array(teacher.labels)[teacher.answer([r.payload for r in rows], LOGITS).logits_BC.argmax(axis=1)]
+        found.append(float(np.mean(answers == np.array([r.label for r in rows]))))
+    return found
