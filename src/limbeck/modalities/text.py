@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from limbeck.errors import DataError
 from limbeck.modalities._near_words import NearWords, near_words
 from limbeck.modalities._pruning import Pruned, Template, bare, pruned, special_ids, template
+from limbeck.modalities._quick_words import QuickWords
 from limbeck.modalities._synonyms import synonyms
 from limbeck.modalities._text_spec import checked
 from limbeck.modalities._text_views import TextViews
@@ -55,6 +56,7 @@ class Text:
             self._tokenizer = Tokenizer.from_str(json.dumps(self._tokenizer_json))
         except Exception as error:  # the library raises bare Exception
             raise DataError(f"the tokenizer cannot be read: {error}") from error
+        self._quick = QuickWords(self._tokenizer_json, lambda text: self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     @classmethod
     def tiny(cls) -> tuple[Text, list[str]]:
@@ -77,13 +79,11 @@ class Text:
 
     def encode(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
         """Token ids of each text, (T,), T at most `max_tokens`; an empty text has none but those around it."""
-        texts = [readable(p, self.max_tokens) for p in payloads]
-        encoded = (
-            [self._tokenizer.encode(texts[0], add_special_tokens=False)]
-            if len(texts) == 1
-            else self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        )
         before, after = self._around.before, self._around.after
+        texts = [readable(p, self.max_tokens) for p in payloads]
+        if len(texts) == 1:
+            return [np.array([*before, *self._quick(texts[0])[: self._room], *after], dtype=np.int64)]
+        encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [np.asarray([*before, *e.ids[: self._room], *after], dtype=np.int64) for e in encoded]
 
     def pieces(self, payloads: Sequence[str]) -> list[list[str] | None]:
@@ -107,6 +107,8 @@ class Text:
     def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """ids_BT (int64, 0 where padded) and mask_BT (float32, 1 where a token is), T at least 1."""
         longest = max((len(e) for e in encoded), default=0)
+        if len(encoded) == 1 and longest:
+            return {"ids": encoded[0][None], "mask": np.ones((1, longest), dtype=np.float32)}
         ids_BT = np.zeros((len(encoded), max(1, longest)), dtype=np.int64)
         mask_BT = np.zeros(ids_BT.shape, dtype=np.float32)
         for row, ids in enumerate(encoded):

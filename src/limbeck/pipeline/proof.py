@@ -81,7 +81,8 @@ def prove(
         queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
         budget = recipe.student.budget.budget()
         starts = section.cold_starts or (1 if budget.memory else 0)
-        form = f"onnx {bundle.manifest.precision}"
+        table = student.get("precision", bundle.manifest.precision)
+        form = f"onnx {bundle.manifest.precision}" + (f", {table} table" if table != bundle.manifest.precision else "")
         weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, processes=starts)
         costs = dict(zip(("teacher", "student"), weights.of, strict=True))
         measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
