@@ -27,6 +27,8 @@ from limbeck.teachers._averaged import Averaged
 from limbeck.types import Json, Record, TrainingPlan, View, digest
 
 LOGITS = frozenset({"logits_BC"})
+TAUGHT = "teacher.taught"
+"""What a run decides where it trains its teacher with validation rows too."""
 
 
 def load_teacher(run: Run, splits: Splits) -> Any:
@@ -58,13 +60,15 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
         return teacher
     section = run.recipe.teacher.fine_tune
     with run.stage("teacher"):
+        if section.refit:
+            run.decided(TAUGHT, lambda: {"spared": len(spared(splits))})
         members = [_member(run, teacher, splits, seed) for seed in range(section.seeds)]
     return members[0] if len(members) == 1 else Averaged(members)
 
 
 def unseen(run: Run, splits: Splits) -> tuple[Record, ...]:
     """The validation rows that the teacher was not trained with: all of them, but where it was trained again with some."""
-    return splits.valid if run.measured("teacher.epochs") is None else spared(splits)
+    return splits.valid if run.measured(TAUGHT) is None else spared(splits)
 
 
 def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -> SignalStore:

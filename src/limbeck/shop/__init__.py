@@ -38,6 +38,8 @@ def recipe() -> Json:
             "fine_tune": {"epochs": 5, "batch_size": 32, "learning_rate": 4e-4, "head_learning_rate": 2e-3, "frozen_layers": 3}
         },
         "views": {"per_record": 6},
+        "student": {"ngrams": 1, "hidden": 512},
+        "training": {"epochs": 12},
     }
 
 

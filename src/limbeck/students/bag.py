@@ -78,15 +78,15 @@ class Bag(nn.Module):
         """
 
         width: Count = 192
-        hidden: Count = 512
+        hidden: Count = 256
         dropout: Share = 0.1
         token_dropout: Share = 0.0
-        ngrams: Literal[1, 2, 3] = 1
-        buckets: Count = 8192
+        ngrams: Literal[1, 2, 3] = 2
+        buckets: Count = 4096
         precision: RowPrecision = "int8"
 
     special_tokens: ClassVar[bool] = False
-    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=5e-3)
+    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=18, batch_size=128, learning_rate=5e-3)
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ class Bag(nn.Module):
     @classmethod
     def ladder(cls) -> list[Settings]:
         """The sizes that a search tries, from small to large."""
-        sizes = [cls.Settings(width=w, hidden=2 * w) for w in (16, 32, 64, 128)]
-        return [*sizes, cls.Settings(), cls.Settings(ngrams=2), cls.Settings(width=256, hidden=512, ngrams=2)]
+        sizes = [cls.Settings(width=w, hidden=2 * w, ngrams=1) for w in (16, 32, 64, 128)]
+        return [*sizes, cls.Settings(ngrams=1), cls.Settings(), cls.Settings(width=256, hidden=512, buckets=8192)]
 
     @classmethod
     def tiny(cls) -> tuple[Bag, dict[str, NDArray[np.generic]]]:
@@ -161,23 +161,29 @@ class Bag(nn.Module):
         return Shapes(self.output.out_features, self.settings.width)
 
     def graph(self) -> Graph:
-        """The network in the precision of its settings. What needs to be computed only once is computed here: the table
-        `token_weight` holds the weights after the softplus, and a row's scale is multiplied by its weight."""
+        """The network in the precision of its settings. What needs to be computed only once is computed here: `token_weight` holds each
+        piece's weight after the softplus, and a row's scale is multiplied by its weight. The rows of n-grams stand before the others in
+        one table, so that all are gathered, scaled and summed at once: for one text each operator costs more than what it computes."""
         precision = self.settings.precision
         weight_R1 = F.softplus(self.token_weight.weight.detach()).cpu()
         weight_R1[0] = 0.0
         g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
         mask_BT1 = g("Unsqueeze", "mask", axes=[2])
-        rows_BT = g("Gather", g.constant("row_of_piece", self.row_of_piece.cpu().numpy()), "ids", axis=0)
-        weight_BT1 = g("Mul", g("Gather", g.constant("token_weight", weight_R1.numpy()), rows_BT, axis=0), mask_BT1)
-        weighted_BTD = emit_rows(
-            g, "embedding", self.embedding.weight, rows_BT, precision, weight_R1=weight_R1, times_BT1=mask_BT1
-        )
+        row_V = self.row_of_piece.cpu()
+        weight_BT1 = g("Mul", g("Gather", g.constant("token_weight", weight_R1[row_V].numpy()), "ids", axis=0), mask_BT1)
+        table_RD, times_BT1 = self.embedding.weight.detach().cpu(), mask_BT1
+        if self.ngram is None:
+            rows_BT = g("Gather", g.constant("row_of_piece", row_V.numpy()), "ids", axis=0)
+        else:
+            buckets_BT, runs_BT1 = self._emit_runs(g, weight_BT1)
+            first = self.settings.buckets
+            pieces_BT = g("Gather", g.constant("row_of_piece", row_V.numpy().astype(np.int64) + first), "ids", axis=0)
+            rows_BT = g("Concat", pieces_BT, buckets_BT, axis=1)
+            times_BT1 = g("Concat", mask_BT1, runs_BT1, axis=1)
+            table_RD = torch.cat([self.ngram.weight.detach().cpu(), table_RD])
+            weight_R1 = torch.cat([torch.ones(first, 1), weight_R1])
+        weighted_BTD = emit_rows(g, "embedding", table_RD, rows_BT, precision, weight_R1=weight_R1, times_BT1=times_BT1)
         total_BD = g("ReduceSum", weighted_BTD, axes=[1], keepdims=0)
-        if self.ngram is not None:
-            bucket, run = self._emit_runs(g, weight_BT1)
-            runs_BTD = emit_rows(g, "ngram", self.ngram.weight, bucket, precision, times_BT1=run)
-            total_BD = g("Add", total_BD, g("ReduceSum", runs_BTD, axes=[1], keepdims=0))
         mean_BD = emit_mean(g, total_BD, weight_BT1)
         hidden_BH = g("Relu", g.linear("hidden", mean_BD, array(self.hidden.weight), array(self.hidden.bias)))
         return g.build(g.linear("output", hidden_BH, array(self.output.weight), array(self.output.bias)))
