@@ -91,7 +91,7 @@ def test_what_is_settled_is_complete() -> None:
     complete = Recipe.read({"data": {"train": "x"}}).complete()
     assert complete["student"]["width"] == 192
     assert complete["teacher"]["max_tokens"] == 128
-    assert complete["views"]["per_record"] == 8
+    assert complete["views"]["per_record"] == 16
     assert complete["objectives"]["soft_targets"] == {"weight": 1.0, "temperature": 2.0}
     assert Recipe.read(complete).complete() == complete
 

@@ -36,7 +36,7 @@ class TextViews:
     What a splice, a part or other words mean only the teacher knows, so these have no label.
     """
 
-    per_record: CountOrZero = 8
+    per_record: CountOrZero = 16
     drop_share: Share = 0.2
     splice_share: Probability = 0.5
     span_share: Probability = 0.0

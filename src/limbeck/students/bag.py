@@ -86,7 +86,7 @@ class Bag(nn.Module):
         precision: RowPrecision = "int8"
 
     special_tokens: ClassVar[bool] = False
-    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=18, batch_size=128, learning_rate=5e-3)
+    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=5e-3)
 
     def __init__(
         self,
