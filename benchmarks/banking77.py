@@ -122,7 +122,9 @@ def main(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str,
         teacher = str(folder / "bag" / "teacher")
         encoded = {**recipe, "student": {"family": "encoder", "layers": 2}, "signals": str(folder / "bag" / "signals")}
         encoded["verify"] = {"control": False}  # it is held against its teacher
-        encoded["views"] = {"per_record": 8}  # it is near its teacher with half of them, and a step takes thirty times as long as a bag's
+        encoded["views"] = {
+            "per_record": 8
+        }  # it is near its teacher with half of them, and a step takes thirty times as long as a bag's
         encoder = limbeck.distill(encoded, teacher=teacher, out=folder / "encoder", progress=watch)
         read = limbeck.Recipe.read(recipe, values={"out": str(folder / "bag")})
         with open_run(read, watch) as run:

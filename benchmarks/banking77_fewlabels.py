@@ -2,7 +2,7 @@
 
 The training file is divided by the hash of the text: one half, with labels, makes the teacher, and is then put away; the other half are
 the logs, which the teacher has never seen. The labelled rows are drawn from the logs by another hash. What limbeck then says of teacher
-and student is held against the truth that it was not shown: a further tenth of the training file, or with --final the test file. Half the
+and student is held against the truth that it was not shown: a further tenth of the training file, or with --final the test file. A quarter of the
 views and one repeat of cross-fitting, since each repeat trains ten models.
 """
 
@@ -28,7 +28,7 @@ from limbeck.types import Record
 
 LABELLED = (0, 100, 300)
 CHEAP = {"views": {"per_record": 4}, "verify": {"repeats": 1}}
-"""Half the defaults: what is asked is the kind of verdict and whether it is true, and each repeat costs five students and five controls."""
+"""Less than the defaults: what is asked is the kind of verdict and whether it is true, and each repeat costs five students and five controls."""
 
 
 def few_labels(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:

@@ -65,13 +65,13 @@ def _out_of_scope(folder: Path, name: str, work: Path, final: bool) -> dict[str,
         p.name.split(".")[1].split("-")[0]: p for p in folder.glob(f"{name}-OOS.*-oos.{'test' if final else 'valid'}.jsonl.gz")
     }
     files = {"train": str(folder / f"{name}-OOS.train.jsonl.gz"), "valid": str(folder / f"{name}-OOS.valid.jsonl.gz")}
-    files |= {"test": str(folder / f"{name}-OOS.test.jsonl.gz")} if final else {}
+    judged: dict[str, Any] = {"test": str(folder / f"{name}-OOS.test.jsonl.gz")} if final else {"test_share": 0.1}
     worst = []
     for kind, outside in sorted(kinds.items()):
         reports = []
         for seed in SEEDS:
             out, first = (work / f"oos-{k}-{seed}" for k in (kind, min(kinds)))
-            recipe = {**COMMON, "data": {**files, "out_of_scope": str(outside)}, "seed": seed, "teacher": {}}
+            recipe = {**COMMON, "data": {**files, **judged, "out_of_scope": str(outside)}, "seed": seed, "teacher": {}}
             recipe["signals"] = str(work / f"oos-signals-{seed}")
             handed_on(recipe, first, out)  # what is out of scope trains nobody, so the teacher is the same
             reports.append(_run(recipe, out))

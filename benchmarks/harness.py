@@ -52,15 +52,15 @@ def handed_on(recipe: dict[str, Any], first: Path, out: Path) -> None:
     from limbeck.pipeline.data import read_data
     from limbeck.pipeline.teacher import load_teacher
     from limbeck.recipe import Recipe
-    from limbeck.run import open_run
+    from limbeck.run import COMPLETE, open_run
 
-    if out == first or out.exists():
+    if out == first or (out / COMPLETE).exists():
         return
     with open_run(Recipe.read(recipe, values={"out": str(out)})) as run:
         load_teacher(run, read_data(run).splits)  # which settles the folder
     for teacher in first.glob("teacher*"):
         if teacher.name != "teacher-onnx":
-            shutil.copytree(teacher, out / teacher.name)
+            shutil.copytree(teacher, out / teacher.name, dirs_exist_ok=True)
 
 
 def machine() -> dict[str, Any]:

@@ -82,11 +82,12 @@ class Run:
 
     def decided(self, name: str, measure: Callable[[], Json]) -> Json:
         """What a measurement chose under this name at the first time; it is measured once, written down, and obeyed from then on."""
+        if (before := self.measured(name)) is not None:
+            return before
+        found = measure()  # which may decide something else meanwhile
         content = json.loads((self.folder / RESOLVED).read_text(encoding="utf-8"))
-        if name not in content["measured"]:
-            content["measured"][name] = measure()
-            write_json(self.folder / RESOLVED, content)
-        found: Json = content["measured"][name]
+        content["measured"][name] = found
+        write_json(self.folder / RESOLVED, content)
         return found
 
     def measured(self, name: str) -> Json | None:

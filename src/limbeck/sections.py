@@ -68,7 +68,7 @@ class FineTuneSection(Section):
     The epoch that is best on the validation rows is chosen, where these are a hundred at least; with `refit` the teacher is then trained
     again on training and validation rows together, as long as that. `seeds` teachers are trained, and their probabilities averaged.
     epochs: None: 6, and where the rows are few as many as make 300 steps. self_training: rounds in which the teachers' answers to the rows without a
-    label train the next teachers; None: 2 where fewer than 1,000 rows have a label and more have none, else 0.
+    label train the next teachers; None: 2 where fewer than 1,000 training rows have a label and more have none, else 0.
     """
 
     epochs: Count | None = None

@@ -188,3 +188,14 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tiny_run, tmp_path, monkeypatch
     limbeck.distill(TINY, data=data, teacher=teacher, out=tmp_path / "out", progress=lambda *a: totals.append(a))
     assert [total for stage, _, total, _ in totals if stage == "signals"] == [0]
     assert (tmp_path / "out" / "bundle" / "model.onnx").read_bytes() == (folder / "bundle" / "model.onnx").read_bytes()
+
+
+def test_what_is_decided_while_something_is_decided_stays(tmp_path) -> None:
+    from limbeck.run import Run
+
+    (tmp_path / "resolved.json").write_text('{"measured": {}}', encoding="utf-8")
+    run = Run(None, tmp_path, 1, "cpu", {}, {}, lambda *_: None)
+    outer = run.decided("outer", lambda: {"inner": run.decided("inner", lambda: {"a": 1})["a"]})
+    assert outer == {"inner": 1}
+    assert run.measured("inner") == {"a": 1}
+    assert run.decided("outer", lambda: pytest.fail("it was decided")) == outer

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limbeck.data.keys import key_of
-from limbeck.data.split import Splits, folds, split
+from limbeck.data.split import Splits, folds, spared, split
 from limbeck.errors import DataError
 from limbeck.evidence import Basis
 from limbeck.types import Record
@@ -193,3 +193,18 @@ def test_a_validation_file_takes_the_place_of_the_share() -> None:
     assert with_.test == without.test
     with pytest.raises(DataError, match="the validation file holds 1 labels that no training row has: 'c'"):
         split(records(10), None, valid=[record(20, "c")], test_share=0.2)
+
+
+def test_some_validation_rows_stay_new_to_the_teacher() -> None:
+    def parts(labelled: int, others: int = 0) -> tuple[set[str | None], int]:
+        rows = [record(n, "ab"[n % 2]) for n in range(labelled)] + [record(1000 + n) for n in range(others)]
+        found = spared(Splits((), tuple(rows), (), ("a", "b"), 0, ""))
+        return {r.label for r in found}, len(found)
+
+    for number in range(1, 30):  # however the hashes fall
+        assert 1 <= parts(number)[1] <= number
+    assert parts(400)[0] == {"a", "b"}
+    assert 150 < parts(400)[1] < 250
+    assert parts(50, 100) == ({None}, 100)  # too few labels to choose, and others that can
+    assert parts(50, 99)[0] == {None, "a", "b"}
+    assert parts(0) == (set(), 0)

@@ -39,7 +39,7 @@ class QuickWords:
         self._lower = bool(normalizer.get("lowercase"))
         self._piece: dict[str, int] = {}
         if (
-            model["type"] == "WordPiece"
+            model.get("type") == "WordPiece"
             and normalizer.get("type") == "BertNormalizer"
             and (tokenizer.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
             and not tokenizer.get("added_tokens")

@@ -90,7 +90,7 @@ class Text:
         """The pieces of each text as strings, in the order of `encode`'s ids, without those around it; None where it cannot read all."""
         model = self._tokenizer_json["model"]
         unknown = (
-            model.get("unk_id") if model["type"] == "Unigram" else self._tokenizer.token_to_id(model.get("unk_token") or "")
+            model.get("unk_id") if model.get("type") == "Unigram" else self._tokenizer.token_to_id(model.get("unk_token") or "")
         )
         texts = [readable(p, self.max_tokens) for p in payloads]
         encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)

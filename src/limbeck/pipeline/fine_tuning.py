@@ -42,8 +42,8 @@ from limbeck.types import Json, Record, Signal, TrainingPlan, View, digest
 _EPOCHS, _LEAST_STEPS = 6, 300
 """How long a teacher is trained; where rows are few, as many epochs as make so many steps."""
 _ROUNDS_IN = "self-training"
-_ROUNDS, _FEW = 2, 1000
-"""Rounds of self-training where it pays: with fewer labelled rows than this, and more without."""
+_ROUNDS, _FEW, _MOST = 2, 1000, 20_000
+"""Rounds of self-training where it pays: with fewer labelled rows than this, and more without, of which so many are enough."""
 _SURE = 0.98
 """The probability of a label that was given, where it stands beside answers of a teacher."""
 
@@ -70,6 +70,8 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
             run.decided(TAUGHT, lambda: {"spared": len(spared(splits))})
         members = tuning.finished() or tuning.trained()
         shutil.rmtree(run.folder / _ROUNDS_IN, ignore_errors=True)
+        for left in run.folder.glob(".teacher*.checkpoint"):  # by a kill between a teacher and their removal
+            left.unlink()
     return members[0] if len(members) == 1 else Averaged(members)
 
 
@@ -106,7 +108,9 @@ class _Tuning:
         self._section: FineTuneSection = run.recipe.teacher.fine_tune
         self._train = [r for r in splits.train if r.label is not None]
         self._valid = [r for r in splits.valid if r.label is not None]
-        self._others = [r for r in splits.train if r.label is None]
+        self._others = sorted((r for r in splits.train if r.label is None), key=lambda r: r.key)[:_MOST]
+        self._from = dict(backbone.fingerprint())
+        self._identities: dict[tuple[int, int], Json] = {}
         self._rounds = _rounds(self._section, len(self._train), len(self._others))
 
     def finished(self) -> list[Any]:
@@ -144,9 +148,11 @@ class _Tuning:
 
     def _identity(self, number: int, seed: int) -> Json:
         """All that decides a teacher."""
+        if (number, seed) in self._identities:
+            return self._identities[number, seed]
         before = [digest(self._identity(number - 1, s)) for s in range(self._section.seeds)] if number else []
-        return {
-            "backbone": dict(self._backbone.fingerprint()),
+        identity = self._identities[number, seed] = {
+            "backbone": self._from,
             "fine_tune": self._section.model_dump(mode="json", exclude={"seeds"}),
             "precision": self._run.recipe.precision,
             "seed": self._run.recipe.seed + seed,
@@ -154,6 +160,7 @@ class _Tuning:
             "spared": [r.key for r in spared(self._splits)],
             "before": before,
         }
+        return identity
 
     def _folder(self, number: int, seed: int) -> Path:
         name = "teacher" if self._section.seeds == 1 else f"teacher-{seed}"
@@ -167,12 +174,11 @@ class _Tuning:
             load = type(self._backbone).load
             return load(dataclasses.replace(self._settings, model=str(folder), revision=None), self._run.device)
         assert lesson is not None, "what is not there is trained"
-        # One seed chooses for all: how long to train is a matter of the data, not of the dice.
-        chosen = number == 0 and self._section.refit
-        epochs = int(self._run.decided("teacher.epochs", lambda: self._chosen(identity))["epochs"]) if chosen else None
+        chosen = self._chosen(identity) if number == 0 and self._section.refit else None
         fresh = type(self._backbone).load(self._settings, self._run.device)
         name = folder.name if number == self._rounds else f"{folder.name}-{_ROUNDS_IN}-{number}"
-        _, checkpoint = self._fit(fresh, lesson, [] if self._section.refit else self._valid, name, seed, identity, epochs)
+        judging = self._valid if not self._section.refit and can_choose(self._valid) else []
+        _, checkpoint = self._fit(fresh, lesson, judging, name, seed, identity, chosen)
         draft = folder.with_name(f".{folder.name}-draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -184,29 +190,42 @@ class _Tuning:
         return fresh
 
     def _chosen(self, identity: Json) -> Json:
-        """After how many epochs a teacher is best on the validation rows; where these are too few to tell, after all."""
-        if not can_choose(self._valid):
-            return {"epochs": self._plan(len(self._taught())).epochs}
-        fresh = type(self._backbone).load(self._settings, self._run.device)
-        training, checkpoint = self._fit(fresh, _Lesson(self._train), self._valid, "teacher-choice", 0, identity, None)
-        checkpoint.remove()
-        return {"epochs": training.best_epoch, **training.best}
+        """After how many "epochs" of how many "planned" ones a teacher is best on the validation rows; where these are too few to tell,
+        after all. One seed chooses for all: how long to train is a matter of the data, not of the dice."""
+        planned, name = self._planned(len(self._train)), "teacher-choice"
 
-    def _plan(self, rows: int) -> TrainingPlan:
-        section = self._section
-        few = math.ceil(_LEAST_STEPS / number_of_batches(rows, section.batch_size))
-        epochs = section.epochs or max(_EPOCHS, few)
-        return TrainingPlan(epochs, section.batch_size, section.learning_rate, section.weight_decay, section.warmup_share)
+        def choose() -> Json:
+            if not can_choose(self._valid):
+                return {"epochs": planned, "planned": planned}
+            fresh = type(self._backbone).load(self._settings, self._run.device)
+            training, _ = self._fit(fresh, _Lesson(self._train), self._valid, name, 0, identity, None)
+            return {"epochs": training.best_epoch, "planned": planned, **training.best}
+
+        return self._run.decided("teacher.epochs", choose)
+
+    def _planned(self, rows: int) -> int:
+        few = math.ceil(_LEAST_STEPS / number_of_batches(rows, self._section.batch_size))
+        return self._section.epochs or max(_EPOCHS, few)
 
     def _fit(
-        self, teacher: Any, lesson: _Lesson, judging: Sequence[Record], name: str, seed: int, identity: Json, epochs: int | None
+        self,
+        teacher: Any,
+        lesson: _Lesson,
+        judging: Sequence[Record],
+        name: str,
+        seed: int,
+        identity: Json,
+        chosen: Json | None,
     ) -> tuple[Training, Checkpoint]:
-        """Train a head, and the backbone under it."""
-        run, labels = self._run, self._splits.labels
+        """Train a head, and the backbone under it; where the epochs were chosen, by the schedule of the training that chose them."""
+        run, labels, section = self._run, self._splits.labels, self._section
+        planned = chosen["planned"] if chosen else self._planned(len(lesson.rows))
+        plan = TrainingPlan(planned, section.batch_size, section.learning_rate, section.weight_decay, section.warmup_share)
+        epochs = chosen["epochs"] if chosen else None
         seed += run.recipe.seed
         index = {label: i for i, label in enumerate(labels)}
         teacher.add_head(labels, seed)
-        teacher.freeze(self._section.frozen_layers)
+        teacher.freeze(section.frozen_layers)
         label_N = np.array([-1 if r.label is None else index[r.label] for r in lesson.rows], dtype=np.int64)
         signals, objective = Signal(), catalog.find("objectives", "hard_labels")()
         if lesson.said_NC is not None:
@@ -226,9 +245,9 @@ class _Tuning:
             Examples(teacher.encode([r.payload for r in lesson.rows]), label_N, signals),
             teacher.collate,
             [Term(objective, 1.0)],
-            self._plan(len(lesson.rows)),
+            plan,
             judge=judge if judging else None,
-            rates={"head": self._section.head_learning_rate},
+            rates={"head": section.head_learning_rate},
             seed=seed,
             device=run.device,
             epochs=epochs,
