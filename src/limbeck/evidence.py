@@ -95,7 +95,7 @@ class Footprint:
 
     bytes: of the files needed to answer; bytes_compressed: the same as one deflated archive. peak_memory_bytes and cold_start_seconds:
     of a new process that loads it and answers once, from the start of the process. latency: taken in turns with the other models.
-    What was not measured is None. `form` says what was measured ("onnx int8", "torch float32", "onnx float32, int8 table": the products in float32).
+    What was not measured is None. `form` says what was measured ("onnx int8", "torch float32", "onnx int8 table": the products in float32).
     """
 
     form: str

@@ -84,7 +84,7 @@ def prove(
         budget = recipe.student.budget.budget()
         starts = section.cold_starts or (1 if budget.memory else 0)
         table = student.get("precision", bundle.manifest.precision)
-        form = f"onnx {bundle.manifest.precision}" + (f", {table} table" if table != bundle.manifest.precision else "")
+        form = f"onnx {table} table" if table != bundle.manifest.precision else f"onnx {table}"
         weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, processes=starts)
         costs = dict(zip(("teacher", "student"), weights.of, strict=True))
         measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
