@@ -15,7 +15,7 @@ from pathlib import Path
 from limbeck.data.audit import Audit, audit, by_text
 from limbeck.data.files import write_whole
 from limbeck.data.read import read_records
-from limbeck.data.rejected import Rejected, write_rejected
+from limbeck.data.rejected import Kind, Rejected, write_rejected
 from limbeck.data.split import Splits, split
 from limbeck.errors import DataError, InputFileError, listing
 from limbeck.sections import DataSection
@@ -87,19 +87,14 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     test = None
     if found_test is not None:
         test = _without_contradictions(found_test, "it judges nothing", rejected)
-        rejected += (
-            Rejected(r.where, "a test row without a label judges nothing.", _row(r), "unjudging")
-            for r in found_test
-            if r.label is None
+        rejected += _set_aside(
+            [r for r in found_test if r.label is None], "a test row without a label judges nothing.", "unjudging"
         )
     valid = None
     if found_valid is not None:
         valid = [r for r in _without_contradictions(found_valid, "it chooses nothing", rejected) if r.label is not None]
-        rejected += (
-            Rejected(r.where, "a validation row without a label chooses nothing.", _row(r), "unchoosing")
-            for r in found_valid
-            if r.label is None
-        )
+        bare = [r for r in found_valid if r.label is None]
+        rejected += _set_aside(bare, "a validation row without a label chooses nothing.", "unchoosing")
     labelled = {r.key for r in records if r.label is not None}
     records = [r for r in records if r.label is not None or r.key not in labelled]
     judging = {r.key for r in outside}  # a log may hold them too: then the student would know them
@@ -115,11 +110,8 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     leaked = splits.leaked + len(records) - len(left)
     splits = dataclasses.replace(splits, leaked=leaked, outside=_outside(outside, splits, rejected))
     held = {r.key for r in (*splits.test, *(test or ()))}
-    rejected += (
-        Rejected(r.where, "this text, case and spaces aside, judges; so it chooses nothing.", _row(r), "unchoosing")
-        for r in valid or ()
-        if r.key in held
-    )
+    judging_too = [r for r in valid or () if r.key in held]
+    rejected += _set_aside(judging_too, "this text, case and spaces aside, judges; so it chooses nothing.", "unchoosing")
     report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train)
     return Prepared(splits, report, tuple(rejected))
 
@@ -148,6 +140,10 @@ def _outside(records: Sequence[Record], splits: Splits, rejected: list[Rejected]
     if records and all(r.key in inside for r in records):
         raise DataError("every text of data.out_of_scope stands with a label elsewhere. Give texts that no class is for.")
     return tuple(dataclasses.replace(r, split="out of scope") for r in records if r.key not in inside)
+
+
+def _set_aside(records: Sequence[Record], reason: str, kind: Kind) -> list[Rejected]:
+    return [Rejected(r.where, reason, _row(r), kind) for r in records]
 
 
 def _row(record: Record) -> dict[str, str | None]:

@@ -31,7 +31,7 @@ CONVERSATION = [
 
 
 def recipe() -> Json:
-    """The recipe of the demo: limbeck's defaults, but less patient, so that two slow cores need a few minutes."""
+    """The recipe of the demo: limbeck's defaults, but less patient, so that two slow cores need a few minutes, and a bag without pairs of tokens."""
     return {
         "data": {"train": str(TRAIN), "test": str(TEST), "valid_share": 0.0},  # nothing is left to be chosen
         "teacher": {
