@@ -115,10 +115,10 @@ class _Tuning:
 
     def finished(self) -> list[Any]:
         """The last round's teachers, where they lie proven in the run's folder; else none."""
-        for seed in range(self._section.seeds):
-            if not is_proven(self._folder(self._rounds, seed), digest(self._identity(self._rounds, seed))):
-                return []
-        return [self._member(self._rounds, seed, None) for seed in range(self._section.seeds)]
+        seeds = range(self._section.seeds)
+        if not all(self._is_proven(self._rounds, seed) for seed in seeds):
+            return []
+        return [self._loaded(self._rounds, seed) for seed in seeds]
 
     def trained(self) -> list[Any]:
         """The last round's teachers, after all rounds before it."""
@@ -166,14 +166,19 @@ class _Tuning:
         name = "teacher" if self._section.seeds == 1 else f"teacher-{seed}"
         return self._run.folder / (name if number == self._rounds else f"{_ROUNDS_IN}/{number}/{name}")
 
-    def _member(self, number: int, seed: int, lesson: _Lesson | None) -> Any:
+    def _is_proven(self, number: int, seed: int) -> bool:
+        return is_proven(self._folder(number, seed), digest(self._identity(number, seed)))
+
+    def _loaded(self, number: int, seed: int) -> Any:
+        self._run.progress("teacher", 1, 1, "taken from this run's folder")
+        settings = dataclasses.replace(self._settings, model=str(self._folder(number, seed)), revision=None)
+        return type(self._backbone).load(settings, self._run.device)
+
+    def _member(self, number: int, seed: int, lesson: _Lesson) -> Any:
         """One teacher of a round, from the run's folder if it is proven to lie there."""
+        if self._is_proven(number, seed):
+            return self._loaded(number, seed)
         folder, identity = self._folder(number, seed), self._identity(number, seed)
-        if is_proven(folder, digest(identity)):
-            self._run.progress("teacher", 1, 1, "taken from this run's folder")
-            load = type(self._backbone).load
-            return load(dataclasses.replace(self._settings, model=str(folder), revision=None), self._run.device)
-        assert lesson is not None, "what is not there is trained"
         chosen = self._chosen(identity) if number == 0 and self._section.refit else None
         fresh = type(self._backbone).load(self._settings, self._run.device)
         name = folder.name if number == self._rounds else f"{folder.name}-{_ROUNDS_IN}-{number}"
