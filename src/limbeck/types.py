@@ -137,6 +137,16 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What of a text a student's network is given: its tokens, those with the tokenizer's own special tokens around them, as a
+    transformer is, or with an id for each run of 2 to `ngrams` tokens behind them, of which there are `buckets` (1 and 0: none)."""
+
+    special_tokens: bool = False
+    ngrams: int = 1
+    buckets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Shapes:
     """The widths that an objective may need to know before training starts."""
 
@@ -256,12 +266,11 @@ class Teacher(Protocol):
 class Student(Protocol):
     """A small network of a family: an `nn.Module` whose forward returns `Outputs`.
 
-    Made as `Family(settings, pieces, classes, start=Start | None, used_V=array | None, seed=int)`. `special_tokens` says whether
-    its input has the tokenizer's own special tokens around the text, as a transformer's has; `plan` how it is best trained;
-    `ladder()` gives the settings that a search tries, from small to large.
+    Made as `Family(settings, pieces, classes, start=Start | None, used_V=array | None, seed=int)`. `plan` says how it is best trained;
+    `ladder()` gives the settings that a search tries, from small to large; `settings.reading` is what of a text its input holds, the ids of
+    n-grams behind those of the `pieces`.
     """
 
-    special_tokens: bool
     plan: TrainingPlan
 
     def shapes(self) -> Shapes:

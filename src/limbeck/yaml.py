@@ -55,12 +55,20 @@ def value(text: str) -> Any:
         return text
 
 
-def _parsed(text: str, where: str) -> Any:
+def reader() -> Any:
+    """What reads YAML here: YAML 1.2, plain data alone, and no warning on standard error where an anchor is given twice, as it may be."""
     from ruamel.yaml import YAML
+
+    found = YAML(typ="safe", pure=True)
+    found.composer.warn_double_anchors = False
+    return found
+
+
+def _parsed(text: str, where: str) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        return plain(YAML(typ="safe", pure=True).load(io.StringIO(text)))
+        return plain(reader().load(io.StringIO(text)))
     except (YAMLError, RecursionError) as error:
         raise RecipeError(f"{where}: not valid YAML\n{error}") from error
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limbeck.data import rasa
@@ -267,6 +267,7 @@ yaml_pieces = st.sampled_from(
 
 
 @given(st.lists(yaml_pieces, max_size=30).map("".join))
+@example("&a {&a ")
 def test_any_yaml_is_read_or_explained(tmp_path_factory, content: str) -> None:
     path = tmp_path_factory.mktemp("yaml") / "nlu.yml"
     path.write_text("nlu:\n" + content, encoding="utf-8")

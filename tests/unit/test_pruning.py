@@ -15,6 +15,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from limbeck.errors import DataError
 from limbeck.modalities._pruning import Template, template
 from limbeck.modalities.text import Text
+from limbeck.types import Reading
 
 CORPUS = [
     "where is my parcel",
@@ -152,7 +153,7 @@ def test_special_tokens_stand_around_as_ids_that_no_text_can_spell(kind: str) ->
     around = template(content)
     assert [content["added_tokens"][i]["content"] for i in (*around.before, *around.after)] == ["<s>", "</s>"]
     full = Text(content, max_tokens=6)
-    small, origin = full.pruned(CORPUS[:2], special_tokens=True)
+    small, origin = full.pruned(CORPUS[:2], Reading(special_tokens=True))
     inner, _ = full.pruned(CORPUS[:2])
     vocabulary = small.spec()["tokenizer"]["model"]["vocab"]
     pieces = list(vocabulary) if isinstance(vocabulary, dict) else [piece for piece, _ in vocabulary]
@@ -193,7 +194,7 @@ def test_the_packaged_teachers_own_ids_are_kept() -> None:
     folder = packaged_model()
     assert folder is not None
     full = Text(json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")), max_tokens=16)
-    small, origin = full.pruned(["hello [SEP]"], special_tokens=True)
+    small, origin = full.pruned(["hello [SEP]"], Reading(special_tokens=True))
     found = origin.old_ids_V[small.encode(["Hello [SEP]"])[0]].tolist()
     assert found[0] == 101
     assert found[1] == 7592
@@ -210,4 +211,4 @@ def test_rare_pieces_are_counted_by_texts() -> None:
 
 def test_no_room_for_a_text_is_said() -> None:
     with pytest.raises(DataError, match="2 special tokens stand around each text"):
-        Text(trained("wordpiece"), max_tokens=2).pruned(["lamp"], special_tokens=True)
+        Text(trained("wordpiece"), max_tokens=2).pruned(["lamp"], Reading(special_tokens=True))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from limbeck.graph import GraphBuilder, GraphInput
 from limbeck.students._rounding import as_read, as_written, int4, packed
-from limbeck.students._rows import emit_rows, principal
+from limbeck.students._rows import emit_rows, emit_sum, principal
 from limbeck.students.bag import Bag
 from limbeck.students.conv_text import Convolution, ConvText
 from limbeck.students.encoder import Encoder
@@ -85,17 +85,19 @@ def test_int4_rows_by_hand() -> None:
 @pytest.mark.parametrize("precision", ["int8", "int4", "float32"])
 def test_rows_of_a_file_are_the_rows_that_a_network_reads(precision: str, width: int, tmp_path) -> None:
     dice = torch.Generator().manual_seed(width)
-    table, weight = torch.randn(9, width, generator=dice), torch.rand(9, 1, generator=dice)
-    g = GraphBuilder(GraphInput("rows", "int64", ("B", "T")), GraphInput("times", "float32", ("B", "T", 1)))
-    read = emit_rows(g, "t", table, "rows", precision, weight_R1=weight, times_BT1="times")
-    graph = g.build(g("ReduceSum", read, axes=[1], keepdims=0))
-    rows, times = torch.randint(0, 9, (2, 4), generator=dice), torch.rand(2, 4, 1, generator=dice)
-    expected = (as_written(table, precision) * weight)[rows] * times
+    table, weight = torch.randn(9, width, generator=dice), torch.rand(9, generator=dice)
+    rows, mask = torch.randint(0, 9, (2, 4), generator=dice), torch.tensor([[1.0] * 4, [1.0, 1.0, 0.0, 0.0]])
+    g = GraphBuilder(GraphInput("rows", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
+    graph = g.build(g("ReduceSum", emit_rows(g, "t", table, "rows", precision), axes=[1], keepdims=0))
+    g = GraphBuilder(GraphInput("rows", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
+    summed = g.build(emit_sum(g, "t", table, "rows", precision, weight, "mask"))
+    read = as_written(table, precision)[rows]
     path = tmp_path / Onnx.filename
-    Onnx().write(graph, path)
-    inputs = {"rows": rows.numpy(), "times": times.numpy()}
-    for found in (evaluate(graph, inputs), Onnx().load(path)(inputs)):
-        np.testing.assert_allclose(found, expected.sum(1).numpy(), atol=1e-6)
+    inputs = {"rows": rows.numpy(), "mask": mask.numpy()}
+    for each, expected in ((graph, read), (summed, read * (weight[rows] * mask).unsqueeze(-1))):
+        Onnx().write(each, path)
+        for found in (evaluate(each, inputs), Onnx().load(path)(inputs)):
+            np.testing.assert_allclose(found, expected.sum(1).numpy(), atol=1e-6)
     assert graph.constants["t"].nbytes == 9 * {"int8": width, "int4": (width + 1) // 2, "float32": 4 * width}[precision]
 
 
@@ -120,47 +122,31 @@ def test_int4_halves_the_table_once_more(family: type) -> None:
     assert sizes["float32"] == 4 * sizes["int8"] == 8 * sizes["int4"]
 
 
-def test_the_rows_of_runs_by_whole_numbers_of_python() -> None:
-    """Texts of three, two and one token, and buckets and weights worked out by hand."""
+def test_a_bag_by_the_numbers_of_numpy() -> None:
+    """Texts of three, two, one and no token and two n-grams behind the first; the piece 7 is of no training text and says nothing."""
     network = Bag(
         Bag.Settings(width=4, hidden=3, ngrams=3, buckets=5, precision="float32"), V, 2, used_V=np.arange(V) != 7, seed=0
     )
+    dice = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        network.ngram.weight.normal_(generator=torch.Generator().manual_seed(1))
-        network.token_weight.weight.normal_(generator=torch.Generator().manual_seed(2))
-    texts = [[3, 9, 3], [10, 4], [2], [3, 7, 5]]
-    weight = F.softplus(network.token_weight.weight[network.row_of_piece, 0]).tolist()
-    weight[7] = 0.0
-    factors = (1_103_515_245, 668_265_263, 374_761_393)
-    expected = []
-    for text in texts:
-        total = sum(weight[i] * network.embedding.weight[network.row_of_piece[i]] for i in text)
-        for size in (2, 3):
-            for run in (text[at : at + size] for at in range(len(text) - size + 1)):
-                bucket = sum(f * i for f, i in zip(factors, run, strict=False)) % (2**31 - 1) % 5
-                total = total + np.prod([weight[i] for i in run]) * network.ngram.weight[bucket]
-        expected.append(total / (sum(weight[i] for i in text) + 1e-6))
-    with torch.inference_mode():
-        found = network.eval()(**tensors(*texts)).embedding_BD
-    torch.testing.assert_close(found, torch.stack(expected).detach())
+        for parameter in network.parameters():
+            parameter.normal_(generator=dice)
+    texts = [[3, 9, 3, V + 4, V], [10, 4], [2], [3, 7], []]
+    p = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
+    row_of = {**{i: i + 1 - (i > 7) for i in range(V) if i != 7}, **{V + i: V + i for i in range(5)}}
+    for text, found in zip(texts, network.eval()(**tensors(*texts)).logits_BC, strict=True):
+        rows = [row_of[i] for i in text if i != 7]
+        total = sum((np.log1p(np.exp(p["token_weight.weight"][r, 0])) * p["embedding.weight"][r] for r in rows), np.zeros(4))
+        normed = (total - total.mean()) / np.sqrt(total.var() + 1e-5) * p["norm.weight"] + p["norm.bias"]
+        hidden = np.maximum(p["hidden.weight"] @ normed + p["hidden.bias"], 0)
+        np.testing.assert_allclose(found.detach().numpy(), p["output.weight"] @ hidden + p["output.bias"], rtol=1e-4, atol=1e-4)
 
 
-def test_runs_of_the_largest_ids_stay_in_int64() -> None:
-    network = Bag(Bag.Settings(width=2, hidden=2, ngrams=3, buckets=97, precision="float32"), 2**20, 2, seed=0).eval()
-    with torch.no_grad():
-        network.ngram.weight.normal_(generator=torch.Generator().manual_seed(1))
-    inputs = tensors([2**20 - 1, 2**20 - 2, 2**20 - 3])
-    with torch.inference_mode():
-        expected = network(**inputs).logits_BC.numpy()
-    np.testing.assert_allclose(evaluate(network.graph(), {k: v.numpy() for k, v in inputs.items()}), expected, atol=1e-5)
-    assert 3 * 2**30 * max((1_103_515_245, 668_265_263, 374_761_393)) < 2**63
-
-
-def test_the_start_with_runs_is_the_start_without() -> None:
-    inputs = tensors([1, 2, 3, 4], [5], [6, 7])
+def test_the_start_with_ngrams_is_the_start_without() -> None:
     with_runs, without = (Bag(Bag.Settings(width=4, ngrams=n), V, 3, start=teacher(), seed=3).eval() for n in (3, 1))
     with torch.inference_mode():
-        assert torch.equal(with_runs(**inputs).logits_BC, without(**inputs).logits_BC)
+        found = with_runs(**tensors([1, 2, 3, V + 7, V + 4095], [5], [6, 7, V])).embedding_BD
+        torch.testing.assert_close(found, without(**tensors([1, 2, 3], [5], [6, 7])).embedding_BD)
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
@@ -178,13 +164,15 @@ def test_a_convolution_by_torchs_own(kernel: int) -> None:
 
 
 def test_conv_text_starts_as_its_embeddings_say() -> None:
-    """Nothing is added yet, so its mean is the bag's; and a text's order begins to matter once something is."""
+    """Nothing is added yet, so its mean is that of the embeddings; and a text's order begins to matter once something is."""
     inputs = tensors([1, 2, 3, 4], [4, 3, 2, 1], [6])
-    network = ConvText(ConvText.Settings(width=4), V, 3, start=teacher(), seed=0).eval()
-    bag = Bag(Bag.Settings(width=4), V, 3, start=teacher(), seed=0).eval()
+    network = ConvText(ConvText.Settings(width=4, precision="float32"), V, 3, start=teacher(), seed=0).eval()
     with torch.inference_mode():
         found = network(**inputs)
-        torch.testing.assert_close(found.embedding_BD, bag(**inputs).embedding_BD)
+        mean = torch.stack(
+            [network.embedding.weight[network.row_of_piece[t]].mean(0) for t in ([1, 2, 3, 4], [4, 3, 2, 1], [6])]
+        )
+        torch.testing.assert_close(found.embedding_BD, mean, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(found.logits_BC[0], found.logits_BC[1])
         for convolution in network.convolutions:
             convolution.pointwise.weight.normal_(generator=torch.Generator().manual_seed(0))

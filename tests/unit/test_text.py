@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from limbeck.errors import DataError
 from limbeck.modalities._text_views import TextViews, drop_words, splice, swap_words, typos
 from limbeck.modalities.text import Text
-from limbeck.types import Record
+from limbeck.types import Reading, Record
 
 CORPUS = ["where is my parcel", "the parcel never came", "return the lamp please", "my lamp is broken", "straße köln"] * 5
 OTHER = ["a brick came", "please", "lampe", "éé", "zzz parcels"]
@@ -49,6 +49,32 @@ def test_pruning_adds_no_unknown_token(kind: str) -> None:
     unknown = full.encode(["\u4e00"])[0]
     for before, after in zip(full.encode([*CORPUS, *OTHER]), small.encode([*CORPUS, *OTHER]), strict=True):
         assert np.isin(origin.old_ids_V[after], unknown).sum() <= np.isin(before, unknown).sum()
+
+
+@pytest.mark.parametrize("longest", [2, 3])
+def test_ids_of_ngrams_stand_behind_those_of_the_text(longest: int) -> None:
+    """Worked out by hand from the ids of a reader without them, for texts alone and in company, short, long and empty."""
+    full = Text(trained("WordPiece"), max_tokens=6)  # once: the trainer decides ties as it likes
+    plain, _ = full.pruned(CORPUS)
+    reader, origin = full.pruned(CORPUS, Reading(ngrams=longest, buckets=11))
+    assert reader.vocabulary_size == plain.vocabulary_size == len(origin.old_ids_V)
+    again = Text.from_spec(json.loads(json.dumps(reader.spec())))
+    texts = [*CORPUS[:5], "", "lamp", "my lamp", "straße " * 9, "éé zzz"]
+    for text, tokens, together in zip(texts, plain.encode(texts), reader.encode(texts), strict=True):
+        ids = [int(i) for i in tokens]
+        runs = [tuple(ids[at : at + size]) for size in range(2, longest + 1) for at in range(len(ids) - size + 1)]
+        factors = (1_103_515_245, 668_265_263, 374_761_393)
+        hashes = [sum(f * i for f, i in zip(factors, run, strict=False)) % (2**31 - 1) % 11 for run in runs]
+        expected = [*ids, *(plain.vocabulary_size + h for h in hashes)]
+        assert together.tolist() == reader.encode([text])[0].tolist() == again.encode([text])[0].tolist() == expected
+        assert reader.words([text])[0].tolist() == [*plain.words([text])[0].tolist(), *[-1] * len(runs)]
+        assert reader.pieces([text]) == plain.pieces([text])
+
+
+@pytest.mark.parametrize("ngrams", [None, 3, [2], [1, 5], [4, 5], [2, 0], [2, 2**31], [2, True], [2.0, 5], {"2": 5}])
+def test_ngrams_that_are_none_are_refused(ngrams: object) -> None:
+    with pytest.raises(DataError, match="'ngrams' is "):
+        Text.from_spec({**Text(trained("WordPiece")).spec(), "ngrams": ngrams})
 
 
 def test_a_special_token_that_a_customer_types_is_text() -> None:

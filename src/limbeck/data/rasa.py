@@ -17,6 +17,7 @@ from limbeck.data.files import opened, readable
 from limbeck.data.lines import Row
 from limbeck.data.rejected import Reject, Rejected
 from limbeck.errors import DataError, InputFileError, listing
+from limbeck.yaml import reader
 
 SUFFIXES = (".yml", ".yaml")
 _SECTIONS = ("intent", "synonym", "regex", "lookup")
@@ -137,11 +138,10 @@ def _some(found: bool, source: Path, what: str) -> None:
 
 def _top_level(text: str, where: str) -> dict[str, Any]:
     """The nodes of a YAML mapping by key; nodes keep their lines, and nothing is built from tags or aliases."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = reader().compose(text)
     except (YAMLError, RecursionError) as error:
         raise DataError(f"{where}: not valid YAML\n{error}") from error
     keys: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from limbeck.types import Json
 
@@ -51,11 +52,8 @@ class QuickWords:
         """The ids of a text, without special tokens."""
         if not (self._piece and text.isascii() and text.isprintable()):
             return self._ids(text)
-        found: list[int] = []
-        for word in _WORD.findall(text.lower() if self._lower else text):
-            piece = self._piece.get(word)
-            if piece is None:
-                found += self._ids(word)
-            else:
-                found.append(piece)
-        return found
+        words = _WORD.findall(text.lower() if self._lower else text)
+        pieces = [self._piece.get(word) for word in words]
+        if None not in pieces:
+            return cast("list[int]", pieces)
+        return [i for w, p in zip(words, pieces, strict=True) for i in (self._ids(w) if p is None else (p,))]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from limbeck.errors import DataError
+from limbeck.modalities._ngrams import LONGEST
 from limbeck.types import Json
 
 MOST_TOKENS = 65_536
@@ -31,14 +32,26 @@ def checked(spec: Any) -> Json:
     Raises:
         DataError: it is not; the message says what is odd.
     """
-    if not isinstance(spec, dict) or set(spec) != {"max_tokens", "before", "after", "tokenizer"}:
-        raise DataError("the spec of a text modality holds max_tokens, before, after and tokenizer, and nothing else")
+    if not isinstance(spec, dict) or set(spec) - {"ngrams"} != {"max_tokens", "before", "after", "tokenizer"}:
+        raise DataError(
+            "the spec of a text modality holds max_tokens, before, after and tokenizer, perhaps ngrams, and nothing else"
+        )
     if type(spec["max_tokens"]) is not int or not 1 <= spec["max_tokens"] <= MOST_TOKENS:
         raise DataError(f"max_tokens is {spec['max_tokens']!r:.40}; 1 to {MOST_TOKENS:,} is expected")
     for side in ("before", "after"):
         ids = spec[side]
         if not isinstance(ids, list) or len(ids) > MOST_AROUND or any(type(i) is not int or not 0 <= i < _MOST_ID for i in ids):
             raise DataError(f"'{side}' is {ids!r:.60}; up to {MOST_AROUND} token ids are expected")
+    ngrams = spec.get("ngrams", [2, 1])
+    if not (
+        isinstance(ngrams, list)
+        and [type(n) for n in ngrams] == [int, int]
+        and 2 <= ngrams[0] <= LONGEST
+        and 1 <= ngrams[1] < _MOST_ID
+    ):
+        raise DataError(
+            f"'ngrams' is {ngrams!r:.60}; the longest of them, 2 to {LONGEST}, and the number of their ids are expected"
+        )
     tokenizer = spec["tokenizer"]
     if not isinstance(tokenizer, dict) or not isinstance(tokenizer.get("model"), dict):
         raise DataError("the tokenizer holds no model")

@@ -15,13 +15,16 @@ from tokenizers import Tokenizer
 
 from limbeck.errors import DataError
 from limbeck.modalities._near_words import NearWords, near_words
+from limbeck.modalities._ngrams import NGrams
 from limbeck.modalities._pruning import Pruned, Template, bare, pruned, special_ids, template
 from limbeck.modalities._quick_words import QuickWords
 from limbeck.modalities._synonyms import synonyms
 from limbeck.modalities._text_spec import checked
 from limbeck.modalities._text_views import TextViews
 from limbeck.text import clean, readable, word_of
-from limbeck.types import Json, Record, View
+from limbeck.types import Json, Reading, Record, View
+
+_PLAIN = Reading()
 
 
 class Text:
@@ -31,6 +34,8 @@ class Text:
         tokenizer: the content of a `tokenizer.json` of the tokenizers library, parsed.
         max_tokens: longer texts are cut, so that they have so many with those around them.
         around: the ids before and after each text; `pruned` finds them.
+        ngrams: the longest run of tokens that has an id of its own behind those of the text, and how many such ids there are; None
+            is none. They begin behind the vocabulary, and `max_tokens` does not count them.
 
     Raises:
         DataError: the tokenizer cannot be read, or `max_tokens` leaves no room for a text.
@@ -42,7 +47,13 @@ class Text:
         [[1]]
     """
 
-    def __init__(self, tokenizer: Json, max_tokens: int = 128, around: Template | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Json,
+        max_tokens: int = 128,
+        around: Template | None = None,
+        ngrams: tuple[int, int] | None = None,
+    ) -> None:
         self._tokenizer_json = bare(tokenizer)
         self._own_template, self._special = template(tokenizer), special_ids(tokenizer)
         self._around = around or Template()
@@ -56,6 +67,7 @@ class Text:
             self._tokenizer = Tokenizer.from_str(json.dumps(self._tokenizer_json))
         except Exception as error:  # the library raises bare Exception
             raise DataError(f"the tokenizer cannot be read: {error}") from error
+        self._ngrams = NGrams(*ngrams, first=self.vocabulary_size) if ngrams else NGrams()
         self._quick = QuickWords(self._tokenizer_json, lambda text: self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     @classmethod
@@ -74,20 +86,23 @@ class Text:
 
     @property
     def vocabulary_size(self) -> int:
-        """Number of ids that `encode` can give."""
+        """Number of ids that `encode` can give; those of n-grams come behind them."""
         return max(int(self._tokenizer.get_vocab_size()), *(i + 1 for i in (*self._around.before, *self._around.after, -1)))
 
     def encode(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
-        """Token ids of each text, (T,), T at most `max_tokens`; an empty text has none but those around it."""
-        before, after = self._around.before, self._around.after
+        """Token ids of each text, (T,), T at most `max_tokens`, then those of its n-grams; an empty text has none but those around it."""
         texts = [readable(p, self.max_tokens) for p in payloads]
         if len(texts) == 1:
-            return [np.array([*before, *self._quick(texts[0])[: self._room], *after], dtype=np.int64)]
-        encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.asarray([*before, *e.ids[: self._room], *after], dtype=np.int64) for e in encoded]
+            return [self._array(self._quick(texts[0]))]
+        return [self._array(e.ids) for e in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def _array(self, ids: Sequence[int]) -> NDArray[np.int64]:
+        ids = ids[: self._room]
+        return np.array([*self._around.before, *ids, *self._around.after, *self._ngrams.of(ids)], dtype=np.int64)
 
     def pieces(self, payloads: Sequence[str]) -> list[list[str] | None]:
-        """The pieces of each text as strings, in the order of `encode`'s ids, without those around it; None where it cannot read all."""
+        """The pieces of each text as strings, in the order of `encode`'s ids, without those around it and n-grams; None where it cannot
+        read all."""
         model = self._tokenizer_json["model"]
         unknown = (
             model.get("unk_id") if model.get("type") == "Unigram" else self._tokenizer.token_to_id(model.get("unk_token") or "")
@@ -97,18 +112,26 @@ class Text:
         return [None if unknown in e.ids else e.tokens[: self._room] for e in encoded]
 
     def words(self, payloads: Sequence[str]) -> list[NDArray[np.int64]]:
-        """For each token that `encode` gives, (T,): the number of its word in the text (`limbeck.text.words`), -1 where it has none."""
+        """For each id that `encode` gives, (T,): the number of its word in the text (`limbeck.text.words`), -1 where it has none, as
+        special tokens and n-grams have."""
         texts = [readable(p, self.max_tokens) for p in payloads]
         encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         before, after = [-1] * len(self._around.before), [-1] * len(self._around.after)
-        numbers = [word_of(e.offsets[: self._room], text) for e, text in zip(encoded, texts, strict=True)]
-        return [np.asarray([*before, *n, *after], dtype=np.int64) for n in numbers]
+        found = []
+        for e, text in zip(encoded, texts, strict=True):
+            runs = [-1] * len(self._ngrams.of(e.ids[: self._room]))
+            found.append(np.asarray([*before, *word_of(e.offsets[: self._room], text), *after, *runs], dtype=np.int64))
+        return found
 
     def collate(self, encoded: Sequence[NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """ids_BT (int64, 0 where padded) and mask_BT (float32, 1 where a token is), T at least 1."""
         longest = max((len(e) for e in encoded), default=0)
         if len(encoded) == 1 and longest:
-            return {"ids": encoded[0][None], "mask": np.ones((1, longest), dtype=np.float32)}
+            mask_BT = np.empty((1, longest), dtype=np.float32)
+            mask_BT.fill(
+                1.0
+            )  # np.ones takes three times as long, and a bag's whole answer is not a hundred times as long as this
+            return {"ids": encoded[0][None], "mask": mask_BT}
         ids_BT = np.zeros((len(encoded), max(1, longest)), dtype=np.int64)
         mask_BT = np.zeros(ids_BT.shape, dtype=np.float32)
         for row, ids in enumerate(encoded):
@@ -119,7 +142,8 @@ class Text:
     def spec(self) -> Json:
         """All that `from_spec` needs."""
         around = {"before": list(self._around.before), "after": list(self._around.after)}
-        return {"max_tokens": self.max_tokens, **around, "tokenizer": self._tokenizer_json}
+        ngrams = {"ngrams": [self._ngrams.longest, self._ngrams.buckets]} if self._ngrams.buckets else {}
+        return {"max_tokens": self.max_tokens, **around, **ngrams, "tokenizer": self._tokenizer_json}
 
     @classmethod
     def from_spec(cls, spec: Json) -> Text:
@@ -130,7 +154,8 @@ class Text:
         """
         spec = checked(spec)
         around = Template(tuple(map(int, spec["before"])), tuple(map(int, spec["after"])))
-        return cls(spec["tokenizer"], int(spec["max_tokens"]), around)
+        longest, buckets = spec.get("ngrams", (1, 0))
+        return cls(spec["tokenizer"], spec["max_tokens"], around, (longest, buckets) if buckets else None)
 
     view_plan = TextViews
 
@@ -155,7 +180,7 @@ class Text:
         """For each word of the texts that is one piece: up to ten words whose embeddings (V, D) lie nearest, nearest first."""
         return near_words(self._tokenizer, embeddings_VD, [clean(t) for t in texts])
 
-    def pruned(self, texts: Sequence[str], special_tokens: bool = False, min_count: int = 1) -> tuple[Text, Pruned]:
+    def pruned(self, texts: Sequence[str], reading: Reading = _PLAIN, min_count: int = 1) -> tuple[Text, Pruned]:
         """This modality over the pieces that `texts` use and those that keep all others readable, and where each piece comes from.
 
         Every one of `texts` that the full tokenizer reads is encoded into the same pieces as before; others fall back to smaller
@@ -163,15 +188,17 @@ class Text:
 
         Args:
             texts: those that a student is trained on.
-            special_tokens: whether the tokenizer's own special tokens stand around each text, as ids behind those of all pieces.
+            reading: whether the tokenizer's own special tokens stand around each text, as ids behind those of all pieces, and
+                which n-grams have ids behind these.
             min_count: `used_V` is false for pieces in fewer of the texts than this.
         """
         smaller = pruned(
             self._tokenizer_json,
             self._tokenizer,
             [readable(t, self.max_tokens) for t in texts],
-            around=self._own_template if special_tokens else Template(),
+            around=self._own_template if reading.special_tokens else Template(),
             special=self._special,
             min_count=min_count,
         )
-        return Text(smaller.tokenizer, self.max_tokens, smaller.template), smaller
+        ngrams = (reading.ngrams, reading.buckets) if reading.ngrams > 1 else None
+        return Text(smaller.tokenizer, self.max_tokens, smaller.template, ngrams), smaller

@@ -21,7 +21,7 @@ from limbeck.plain_json import canonical
 from limbeck.run import Run
 from limbeck.runtime.golden import MOST_TOLERANCE
 from limbeck.search.candidates import Candidate, candidates
-from limbeck.types import Json, digest
+from limbeck.types import Json, Reading, digest
 
 _CALIBRATED = 64
 
@@ -32,7 +32,7 @@ class Students:
     def __init__(self, run: Run, teacher: Any, payloads: Sequence[Any], labels: Sequence[str]) -> None:
         self.labels = list(labels)
         self._run, self._teacher, self._payloads = run, teacher, payloads
-        self._vocabularies: dict[tuple[bool, int], tuple[Any, Any]] = {}
+        self._vocabularies: dict[tuple[Reading, int], tuple[Any, Any]] = {}
 
     def run(self, candidate: Candidate) -> Run:
         """The run with a recipe that names this candidate."""
@@ -40,9 +40,10 @@ class Students:
 
     def vocabulary(self, candidate: Candidate) -> tuple[Any, Any]:
         """Its modality, and where each of its pieces comes from."""
-        key = (catalog.find("students", candidate.family).special_tokens, candidate.min_count)
+        run = self.run(candidate)
+        key = (run.recipe.settings("students").reading, candidate.min_count)
         if key not in self._vocabularies:
-            self._vocabularies[key] = new_vocabulary(self.run(candidate), self._teacher, self._payloads)
+            self._vocabularies[key] = new_vocabulary(run, self._teacher, self._payloads)
         return self._vocabularies[key]
 
     def new(self, candidate: Candidate) -> tuple[Any, Any]:
@@ -75,7 +76,7 @@ class Drafts:
         for c in self.candidates:
             modality, pruned = self._students.vocabulary(c)
             used = hashlib.sha256(pruned.used_V.tobytes()).hexdigest()
-            vocabularies[f"{c.family} {c.min_count}"] = [digest(modality.spec()), used]
+            vocabularies[c.name] = [digest(modality.spec()), used]
         return {
             "candidates": digest([[c.name, c.section()] for c in self.candidates]),
             "labels": digest(self._students.labels),

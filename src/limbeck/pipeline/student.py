@@ -173,8 +173,8 @@ def new_student(
 
 def new_vocabulary(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
     """The modality over the pieces that these payloads use, as the run's student reads them, and where each piece comes from."""
-    special = run.recipe.entry("students").special_tokens
-    found: tuple[Any, Any] = full_modality(run, teacher).pruned(payloads, special, run.recipe.student.min_count)
+    reading = run.recipe.settings("students").reading
+    found: tuple[Any, Any] = full_modality(run, teacher).pruned(payloads, reading, run.recipe.student.min_count)
     return found
 
 

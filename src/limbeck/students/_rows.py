@@ -28,35 +28,43 @@ def row_of_piece(pieces: int, used_V: NDArray[np.bool_] | None) -> Tensor:
     return torch.from_numpy(np.where(used_V, np.cumsum(used_V), 0).astype(np.int32))
 
 
-def emit_rows(
-    g: GraphBuilder,
-    name: str,
-    table_RD: Tensor,
-    rows_BT: str,
-    precision: RowPrecision,
-    *,
-    weight_R1: Tensor | None = None,
-    times_BT1: str | None = None,
-) -> str:
-    """The rows of a table that `rows_BT` names, (B, T, D), each times its weight and times `times_BT1`.
+def emit_rows(g: GraphBuilder, name: str, table_RD: Tensor, rows_BT: str, precision: RowPrecision) -> str:
+    """The rows of a table that `rows_BT` names, (B, T, D)."""
+    steps_BTD, scale_R = _emit_steps(g, name, table_RD, rows_BT, precision)
+    if scale_R is None:
+        return steps_BTD
+    scales_BT1 = g("Gather", g.constant(f"{name}.scale", scale_R[:, None].numpy()), rows_BT, axis=0)
+    return g("Mul", steps_BTD, scales_BT1)
 
-    Whole numbers are gathered first and scaled after, and weights are multiplied into the scales, so no operator touches the table.
+
+def emit_sum(
+    g: GraphBuilder, name: str, table_RD: Tensor, rows_BT: str, precision: RowPrecision, weight_R: Tensor, mask_BT: str
+) -> str:
+    """The sum of the rows of a table that `rows_BT` names, each times its weight and its place in the mask, (B, D).
+
+    Weights are multiplied into the scales here, and a product of matrices scales and adds at once.
     """
+    steps_BTD, scale_R = _emit_steps(g, name, table_RD, rows_BT, precision)
+    times_R = weight_R if scale_R is None else weight_R * scale_R
+    times_BT = g("Mul", g("Gather", g.constant(f"{name}.scale", times_R.numpy()), rows_BT, axis=0), mask_BT)
+    sum_B1D = g("MatMul", g("Unsqueeze", times_BT, axes=[1]), steps_BTD)
+    return g("Reshape", sum_B1D, g.whole(-1, table_RD.shape[1]))
+
+
+def _emit_steps(
+    g: GraphBuilder, name: str, table_RD: Tensor, rows_BT: str, precision: RowPrecision
+) -> tuple[str, Tensor | None]:
+    """Rows before they are scaled, (B, T, D), and the scales of the table (R,); None: there are none. Whole numbers are gathered
+    first, so no operator touches the table."""
     table_RD = table_RD.detach().cpu()
     if precision == "float32":
-        table_RD = table_RD if weight_R1 is None else table_RD * weight_R1
-        gathered_BTD = g("Gather", g.constant(name, table_RD.numpy()), rows_BT, axis=0)
-        return gathered_BTD if times_BT1 is None else g("Mul", gathered_BTD, times_BT1)
+        return g("Gather", g.constant(name, table_RD.numpy()), rows_BT, axis=0), None
     whole_RD, scale_R1 = int8(table_RD) if precision == "int8" else int4(table_RD)
-    scale_R1 = scale_R1 if weight_R1 is None else scale_R1 * weight_R1
-    scales_BT1 = g("Gather", g.constant(f"{name}.scale", scale_R1.numpy()), rows_BT, axis=0)
     if precision == "int8":
         gathered_BTD = g("Gather", g.constant(name, whole_RD.to(torch.int8).numpy()), rows_BT, axis=0)
-        steps_BTD = g("Cast", gathered_BTD, to="float32")
-    else:
-        both_BTH = g("Gather", g.constant(name, packed(whole_RD)), rows_BT, axis=0)
-        steps_BTD = _emit_unpacked(g, both_BTH, table_RD.shape[1])
-    return g("Mul", steps_BTD, scales_BT1 if times_BT1 is None else g("Mul", scales_BT1, times_BT1))
+        return g("Cast", gathered_BTD, to="float32"), scale_R1[:, 0]
+    both_BTH = g("Gather", g.constant(name, packed(whole_RD)), rows_BT, axis=0)
+    return _emit_unpacked(g, both_BTH, table_RD.shape[1]), scale_R1[:, 0]
 
 
 def _emit_unpacked(g: GraphBuilder, both_BTH: str, width: int) -> str:
@@ -105,7 +113,7 @@ def start_rows(
     if start is not None:
         values_RD = principal(kept(start.tokens_VS, used_V), embedding.embedding_dim).values_RD
         scale = _START / values_RD.std(correction=0).clamp_min(1e-8)
-        embedding.weight[1:, : values_RD.shape[1]] = values_RD * scale
+        embedding.weight[1 : 1 + len(values_RD), : values_RD.shape[1]] = values_RD * scale
 
 
 @torch.no_grad()

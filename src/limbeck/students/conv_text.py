@@ -29,7 +29,7 @@ from limbeck.students._rows import (
     tiny_batch,
 )
 from limbeck.students._transformer import array, emit_norm
-from limbeck.types import Json, Outputs, Shapes, Start, TrainingPlan
+from limbeck.types import Json, Outputs, Reading, Shapes, Start, TrainingPlan
 
 
 class Convolution(nn.Module):
@@ -116,6 +116,8 @@ class ConvText(nn.Module):
         rows; all else is float32.
         """
 
+        reading: ClassVar[Reading] = Reading()
+
         width: Count = 128
         kernel: Count = 3
         depth: Count = 2
@@ -125,7 +127,6 @@ class ConvText(nn.Module):
         precision: RowPrecision = "int8"
         network: Precision = "int8"
 
-    special_tokens: ClassVar[bool] = False
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=2e-3)
 
     def __init__(

@@ -23,7 +23,7 @@ from limbeck.settings import Count, CountOrZero, Share
 from limbeck.students._rounding import Precision, RowPrecision, as_read
 from limbeck.students._rows import emit_rows, kept, principal, row_of_piece, tiny_batch
 from limbeck.students._transformer import Layer, array, emit_norm
-from limbeck.types import EncoderWeights, Json, Outputs, Shapes, Start, TrainingPlan
+from limbeck.types import EncoderWeights, Json, Outputs, Reading, Shapes, Start, TrainingPlan
 
 Chosen = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
 _FAR = 1e9  # subtracted from the score of a place without a token; finite, so that a text without any gives numbers
@@ -66,13 +66,14 @@ class Encoder(nn.Module):
         norms and the head stay float32.
         """
 
+        reading: ClassVar[Reading] = Reading(special_tokens=True)
+
         layers: Count | Chosen = 2
         embedding_width: CountOrZero = 128
         dropout: Share = 0.1
         precision: RowPrecision = "int8"
         network: Precision = "int8"
 
-    special_tokens: ClassVar[bool] = True
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-4)
 
     def __init__(
