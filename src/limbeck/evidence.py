@@ -253,6 +253,11 @@ class Report:
         return next((c for c in self.comparisons if (c.first, c.second) == (first, second)), None)
 
     @property
+    def measured_again(self) -> bool:
+        """Whether this is no run's report, but a bundle's on rows that it was given later."""
+        return "recipe" not in self.lineage
+
+    @property
     def exit_code(self) -> int:
         """What a command that ends with this report returns: 0 kept, 3 lost or a gate or the budget missed, 4 not shown."""
         if self.verdict is Verdict.LOST or self.budget_misses or any(g.passed is False for g in self.gates):

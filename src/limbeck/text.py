@@ -5,9 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _CHARACTERS_PER_TOKEN = 32
 _RUN_OR_SIGN = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What of a text a student's network is given: its tokens, those with the tokenizer's own special tokens around them, as a
+    transformer is, or with an id for each run of 2 to `ngrams` tokens behind them, of which there are `buckets` (1 and 0: none)."""
+
+    special_tokens: bool = False
+    ngrams: int = 1
+    buckets: int = 0
 
 
 def clean(text: object) -> str:

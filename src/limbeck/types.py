@@ -137,16 +137,6 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What of a text a student's network is given: its tokens, those with the tokenizer's own special tokens around them, as a
-    transformer is, or with an id for each run of 2 to `ngrams` tokens behind them, of which there are `buckets` (1 and 0: none)."""
-
-    special_tokens: bool = False
-    ngrams: int = 1
-    buckets: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Shapes:
     """The widths that an objective may need to know before training starts."""
 

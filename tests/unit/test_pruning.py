@@ -15,7 +15,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from limbeck.errors import DataError
 from limbeck.modalities._pruning import Template, template
 from limbeck.modalities.text import Text
-from limbeck.types import Reading
+from limbeck.text import Reading
 
 CORPUS = [
     "where is my parcel",

@@ -94,7 +94,7 @@ WHOLE = Report(
     notes=("2 of 77 classes are not tested (no row has the label): 'a', 'b'",),
     seconds={"verify": 3.0},
     bundle="runs/a/bundle",
-    lineage={"limbeck": "0"},
+    lineage={"limbeck": "0", "recipe": "0"},
     provable_margin=0.0103,
 )
 BARE = replace(

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from limbeck.errors import DataError
 from limbeck.modalities._text_views import TextViews, drop_words, splice, swap_words, typos
 from limbeck.modalities.text import Text
-from limbeck.types import Reading, Record
+from limbeck.text import Reading
+from limbeck.types import Record
 
 CORPUS = ["where is my parcel", "the parcel never came", "return the lamp please", "my lamp is broken", "straße köln"] * 5
 OTHER = ["a brick came", "please", "lampe", "éé", "zzz parcels"]

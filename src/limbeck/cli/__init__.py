@@ -1,7 +1,7 @@
 """The command line: one file for each command; each parses and prints, and decides nothing.
 
-Exit codes: 0 done, 2 something must be mended by the caller (the message says what, where and the next step); of `distill` also 3 lost
-and 4 not shown, of `search` 3 where nothing within the budget keeps enough.
+Exit codes: 0 done, 2 something must be mended by the caller (the message says what, where and the next step); of `distill`
+and `verify` also 3 lost and 4 not shown, of `search` 3 where nothing within the budget keeps enough.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from limbeck.cli.screen import err, out
 from limbeck.cli.search import search
 from limbeck.cli.sign import sign
 from limbeck.cli.store import store
+from limbeck.cli.verify import verify
 from limbeck.errors import LimbeckError
 
 app = typer.Typer(
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A new command is a file beside this one, and its function (or its group) in one of these lines.
-for command in (distill, search, ladder, measure, predict, pack, sign, keygen, label_sample, list_, demo):
+for command in (distill, search, ladder, measure, predict, verify, pack, sign, keygen, label_sample, list_, demo):
     app.command(command.__name__.strip("_").replace("_", "-"))(command)
 for group in (store,):
     app.add_typer(group)

@@ -21,8 +21,8 @@ from limbeck.modalities._quick_words import QuickWords
 from limbeck.modalities._synonyms import synonyms
 from limbeck.modalities._text_spec import checked
 from limbeck.modalities._text_views import TextViews
-from limbeck.text import clean, readable, word_of
-from limbeck.types import Json, Reading, Record, View
+from limbeck.text import Reading, clean, readable, word_of
+from limbeck.types import Json, Record, View
 
 _PLAIN = Reading()
 

@@ -21,7 +21,8 @@ from limbeck.plain_json import canonical
 from limbeck.run import Run
 from limbeck.runtime.golden import MOST_TOLERANCE
 from limbeck.search.candidates import Candidate, candidates
-from limbeck.types import Json, Reading, digest
+from limbeck.text import Reading
+from limbeck.types import Json, digest
 
 _CALIBRATED = 64
 

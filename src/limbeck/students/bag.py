@@ -27,7 +27,8 @@ from limbeck.students._rows import (
     tiny_batch,
 )
 from limbeck.students._transformer import array
-from limbeck.types import Json, Outputs, Reading, Shapes, Start, TrainingPlan
+from limbeck.text import Reading
+from limbeck.types import Json, Outputs, Shapes, Start, TrainingPlan
 
 
 class Bag(nn.Module):

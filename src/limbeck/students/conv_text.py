@@ -29,7 +29,8 @@ from limbeck.students._rows import (
     tiny_batch,
 )
 from limbeck.students._transformer import array, emit_norm
-from limbeck.types import Json, Outputs, Reading, Shapes, Start, TrainingPlan
+from limbeck.text import Reading
+from limbeck.types import Json, Outputs, Shapes, Start, TrainingPlan
 
 
 class Convolution(nn.Module):

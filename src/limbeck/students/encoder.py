@@ -23,7 +23,8 @@ from limbeck.settings import Count, CountOrZero, Share
 from limbeck.students._rounding import Precision, RowPrecision, as_read
 from limbeck.students._rows import emit_rows, kept, principal, row_of_piece, tiny_batch
 from limbeck.students._transformer import Layer, array, emit_norm
-from limbeck.types import EncoderWeights, Json, Outputs, Reading, Shapes, Start, TrainingPlan
+from limbeck.text import Reading
+from limbeck.types import EncoderWeights, Json, Outputs, Shapes, Start, TrainingPlan
 
 Chosen = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
 _FAR = 1e9  # subtracted from the score of a place without a token; finite, so that a text without any gives numbers

@@ -140,6 +140,21 @@ def compare(
     return Compared(rows, quality, comparisons, classes, result, _as_many(show, worth), to_label, provable, said)
 
 
+def quality_of(answers: Answers, true_N: Indices, text_N: Indices) -> Quality:
+    """Accuracy, macro-F1 and calibration of one model by itself; see `compare` for the arguments.
+
+    Raises:
+        DataError: logits that are not finite, or classes that do not exist.
+    """
+    classes = (
+        np.shape(answers.logits)[-1] if answers.logits is not None else 1 + max(int(answers.classes.max()), int(true_N.max()))
+    )
+    _checked({"teacher": answers, "student": answers}, true_N, [str(c) for c in range(classes)])
+    worth = independent_share(text_N)
+    resampled = Resampled(true_N, answers.classes[None], worth=worth)
+    return _quality(answers, answers.classes, true_N, resampled, 0, worth)
+
+
 def _as_many(independent: int | None, worth: float) -> int | None:
     """So many rows of the kind that was seen, with as many copies among them."""
     return None if independent is None else math.ceil(independent / worth)

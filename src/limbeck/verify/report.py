@@ -73,8 +73,11 @@ def _verdict(report: Report) -> Text:
 
 def _basis(report: Report) -> list[Text]:
     """What the verdict is about, and what the rows can and cannot show."""
+    unseen = f"that no training of this run saw: {report.held_out}"
+    if report.measured_again:
+        unseen = f"of {report.held_out}; whether it was trained on some of them, nobody here knows"
     lines = {
-        Basis.LABELS: f"Judged by the written file on {w.rows(report.rows)} that no training of this run saw: {report.held_out}.",
+        Basis.LABELS: f"Judged by the written file on {w.rows(report.rows)} {unseen}.",
         Basis.CROSS_FITTING: (
             f"Labels are few, so all {w.rows(report.rows)} judge, each answered by students that were trained without it. "
             "The written file learned from all of them; it is not judged by itself."
@@ -109,7 +112,7 @@ def _basis(report: Report) -> list[Text]:
 def _quality(report: Report, there: dict[str, Measured]) -> Table | None:
     """The models side by side on the same rows."""
     pairs = {name: report.against("teacher", name) for name in there}
-    table = _table("", *there)
+    table = columns("", *there)
     lines: list[tuple[str, Callable[[str], str]]] = [
         ("accuracy", lambda n: w.percent(q.accuracy.estimate) if (q := there[n].quality) else ""),
         ("", lambda n: w.span(q.accuracy) if (q := there[n].quality) else ""),
@@ -135,7 +138,7 @@ def _differences(report: Report) -> Table | None:
     labelled = [(c, c.difference) for c in report.comparisons if c.first == "student" and c.difference is not None]
     if not labelled:
         return None
-    table = _table("accuracy, points", "difference", "bounds", "right alone", "McNemar p")
+    table = columns("accuracy, points", "difference", "bounds", "right alone", "McNemar p")
     for c, difference in labelled:
         table.add_row(
             f"student {w.MINUS} {c.second}",
@@ -152,7 +155,7 @@ def _scope(report: Report) -> Table | None:
     found = report.out_of_scope
     if found is None:
         return None
-    table = _table("below the threshold", "teacher", "student", "difference", "bounds")
+    table = columns("below the threshold", "teacher", "student", "difference", "bounds")
     t, s, d = found.teacher, found.student, found.difference
     of = f"refused of {found.rows:,} out of scope"
     table.add_row(of, w.percent(t.recall.estimate), w.percent(s.recall.estimate), w.points(d.estimate), w.point_span(d))
@@ -169,7 +172,7 @@ def _costs(report: Report) -> Table | None:
     t, s = report.teacher.footprint, report.student.footprint
     if s is None:
         return None
-    table = _table("on this machine", *(["teacher", "student", "ratio"] if t else ["student"]))
+    table = columns("on this machine", *(["teacher", "student", "ratio"] if t else ["student"]))
     table.add_row("form", *([t.form, s.form, ""] if t else [s.form]))
     lines: list[tuple[str, Callable[[float | None], str], Callable[[Footprint], float | None]]] = [
         ("bytes", w.size, lambda f: f.bytes),
@@ -194,7 +197,7 @@ def _worst(report: Report) -> Table | None:
         return None
     agreeing = report.basis is Basis.AGREEMENT
     names = ("rows", "as the teacher", "bounds") if agreeing else ("rows", "teacher", "student", "points", "bounds")
-    table = _table("classes that lost most" if not agreeing else "the teacher's answers that change most", *names)
+    table = columns("classes that lost most" if not agreeing else "the teacher's answers that change most", *names)
     for c in lost:
         bounds = "too few rows" if c.difference is None else w.point_span(c.difference)
         if agreeing:
@@ -209,7 +212,7 @@ def _gates(report: Report) -> Table | None:
     """What else was asked, and whether it was met."""
     if not report.gates and not report.budget_misses:
         return None
-    table = _table("asked besides", "limit", "found", "", left=("why",))
+    table = columns("asked besides", "limit", "found", "", left=("why",))
     for gate in report.gates:
         found = w.NOTHING if gate.measured is None else w.figure(gate.measured)
         style = "bold red" if gate.passed is False else ""
@@ -254,10 +257,11 @@ class _Rows(Table):
         super().add_row(*(Text(w.clean(c)) if isinstance(c, str) else c for c in cells), **settings)
 
 
-def _table(first: str, *columns: str, left: tuple[str, ...] = ()) -> Table:
+def columns(first: str, *names: str, left: tuple[str, ...] = ()) -> Table:
+    """An empty table without lines: the first column and those of `left` read as words, the others as figures; cells are cleaned."""
     table = _Rows(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column(first, no_wrap=True)
-    for name in columns:
+    for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for name in left:
         table.add_column(name, overflow="fold")

@@ -1,0 +1,52 @@
+"""`limbeck verify`: parses rows and prints what a bundle's answers to them are worth; decides nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from limbeck.cli import screen
+from limbeck.cli.screen import JsonFlag, print_json, show
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="The folder bundle/ of a run, or its zip file.")],
+    data: Annotated[Path, typer.Option(help="Rows that are new to it: jsonl, csv, tsv, parquet or Rasa NLU.")],
+    teacher: Annotated[
+        Path | None, typer.Option(help="The teacher as a bundle, teacher-onnx/ of the run: both answer.", show_default=False)
+    ] = None,
+    text: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    label: Annotated[str, typer.Option(help="The column that holds the label; with a teacher it may be absent.")] = "label",
+    margin: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="The most accuracy that may be lost to the teacher.")
+    ] = 0.02,
+    least_agreement: Annotated[
+        float, typer.Option(min=0.0001, max=0.9999, help="Without labels: the least share of equal answers.")
+    ] = 0.9,
+    key: Annotated[Path | None, typer.Option(help="A public key: the bundle must be signed by its owner.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure a bundle again on new rows: accuracy, macro-F1, calibration, abstentions, classes. The base install is enough.
+
+    With --teacher both answer, and there is a verdict as after `limbeck distill`, with its exit codes: 0 kept, 3 lost, 4 not shown.
+    """
+    from limbeck.bundle import Bundle
+    from limbeck.data.read import read_records
+    from limbeck.verify.again import against_teacher, remeasured
+    from limbeck.verify.again_page import remeasured_page
+
+    opened = Bundle.open(bundle, key)
+    large = None if teacher is None else Bundle.open(teacher)
+    records = read_records(data, text=text, label=label, label_optional=large is not None)
+    if large is not None:
+        report = against_teacher(opened, large, records, held_out=f"{data}", margin=margin, least_agreement=least_agreement)
+        show(report, as_json)
+        raise typer.Exit(report.exit_code)
+    found = remeasured(opened, records)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        screen.out.print()
+        screen.out.print(remeasured_page(found, left_out=len(records) - found.rows), soft_wrap=False)

@@ -1,0 +1,189 @@
+"""A bundle on rows that are new to it: what its answers are worth today. Knows bundles, rows and statistics; reads no files, needs no torch.
+
+Letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck._version import __version__
+from limbeck.bundle import Bundle
+from limbeck.errors import DataError, listing
+from limbeck.evidence import Basis, Interval, Measured, Quality, Report
+from limbeck.metrics.probabilities import confidence
+from limbeck.runtime.predict import Predictor
+from limbeck.types import Json, Record
+from limbeck.verify.compare import Answers, compare, quality_of
+from limbeck.verify.statistics import independent_share, proportion
+
+
+@dataclass(frozen=True, slots=True)
+class ClassShare:
+    """One class by true label: how many rows have it, and the share of these that the bundle gets right."""
+
+    label: str
+    rows: int
+    right: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Remeasured:
+    """A bundle's answers to labelled rows.
+
+    rows: that have a label. threshold: the bundle's; answered: share of the rows whose answer is at least as sure, and
+    answered_accuracy of these; both None where the bundle never abstains. classes: those that occur, the worst first, with bounds of
+    each by itself. absent: classes that no row has, of which nothing is said.
+    """
+
+    rows: int
+    quality: Quality
+    threshold: float
+    answered: Interval | None
+    answered_accuracy: Interval | None
+    classes: tuple[ClassShare, ...]
+    absent: tuple[str, ...]
+    bundle: str
+    bundle_sha256: str
+
+    def to_json(self) -> Json:
+        """Its fields as plain JSON."""
+        return asdict(self)
+
+
+def remeasured(bundle: Bundle, records: Sequence[Record]) -> Remeasured:
+    """Accuracy, macro-F1, calibration, abstentions and classes of a bundle on labelled rows.
+
+    Bounds are those of the independent rows that all are worth, as in a run's report: copies of a text count as rows and bound as one.
+
+    Args:
+        records: those without a label are left out.
+
+    Raises:
+        BundleError: the bundle makes no model.
+        DataError: no row has a label, or some have a label that the bundle cannot give; the message names it and where it stands.
+    """
+    predictor = Predictor(bundle)
+    judged, true_N = _labelled(records, predictor.labels)
+    logits_NC, text_N = predictor.logits([r.payload for r in judged]), _texts(judged)
+    fitted = predictor.calibration
+    quality = quality_of(Answers(logits_NC, temperature=fitted.temperature if fitted.rows else None), true_N, text_N)
+    worth = independent_share(text_N)
+    right_N = logits_NC.argmax(axis=1) == true_N
+    answered = answered_accuracy = None
+    if fitted.threshold > 0:
+        sure_N = confidence(logits_NC / fitted.temperature) >= fitted.threshold
+        answered = proportion(worth * sure_N.sum(), worth * len(judged))
+        if sure_N.any():
+            answered_accuracy = proportion(worth * (right_N & sure_N).sum(), worth * sure_N.sum())
+    classes = []
+    for c in np.unique(true_N):
+        of_N = true_N == c
+        share = independent_share(text_N[of_N])
+        right = proportion(share * right_N[of_N].sum(), share * of_N.sum())
+        classes.append(ClassShare(predictor.labels[c], int(of_N.sum()), right))
+    return Remeasured(
+        rows=len(judged),
+        quality=quality,
+        threshold=fitted.threshold,
+        answered=answered,
+        answered_accuracy=answered_accuracy,
+        classes=tuple(sorted(classes, key=lambda k: (k.right.estimate, -k.rows, k.label))),
+        absent=tuple(label for c, label in enumerate(predictor.labels) if c not in set(true_N.tolist())),
+        bundle=str(bundle.path),
+        bundle_sha256=bundle.sha256,
+    )
+
+
+def against_teacher(
+    bundle: Bundle, teacher: Bundle, records: Sequence[Record], *, held_out: str, margin: float, least_agreement: float
+) -> Report:
+    """The report of a student and its teacher, both bundles, on the same rows: on accuracy where rows have labels, else on agreement.
+
+    Args:
+        held_out: where the rows come from, in words.
+        margin, least_agreement: what is asked, as in a recipe's section `verify`.
+
+    Raises:
+        BundleError: a bundle makes no model.
+        DataError: the two have other labels, or a row has a label that they cannot give.
+    """
+    student, large = Predictor(bundle), Predictor(teacher)
+    if set(large.labels) != set(student.labels):
+        odd = sorted(set(large.labels) ^ set(student.labels))
+        raise DataError(
+            f"the labels of {teacher.path} are not those of {bundle.path}: only one of them has {listing(odd)}. "
+            "Give the teacher-onnx/ of the run that made the bundle."
+        )
+    labelled = any(r.label is not None for r in records)
+    judged, true_N = _labelled(records, student.labels) if labelled else (list(records), None)
+    payloads = [r.payload for r in judged]
+    order_C = [large.labels.index(label) for label in student.labels]
+    fitted = student.calibration
+    answers = {
+        "teacher": Answers(large.logits(payloads)[:, order_C]),
+        "student": Answers(student.logits(payloads), temperature=fitted.temperature if fitted.rows else None),
+    }
+    basis = Basis.LABELS if labelled else Basis.AGREEMENT
+    found = compare(
+        answers,
+        true_N,
+        student.labels,
+        margin=margin,
+        least_agreement=least_agreement,
+        basis=basis,
+        text_N=_texts(judged),
+    )
+    left_out = len(records) - len(judged)
+    return Report(
+        task=bundle.manifest.task.replace("-", "_"),
+        basis=basis,
+        rows=found.rows,
+        held_out=held_out,
+        teacher=Measured(str(teacher.path), found.quality.get("teacher")),
+        student=Measured(str(bundle.path), found.quality.get("student")),
+        control=None,
+        baseline=None,
+        comparisons=found.comparisons,
+        classes=found.classes,
+        margin=margin,
+        least_agreement=least_agreement,
+        verdict=found.verdict,
+        rows_to_show=found.rows_to_show,
+        rows_to_label=found.rows_to_label,
+        gates=(),
+        budget_misses=(),
+        calibration=fitted,
+        notes=(*found.notes, *((f"{left_out:,} rows without a label are left out",) if left_out else ())),
+        seconds={},
+        bundle=str(bundle.path),
+        provable_margin=found.provable_margin,
+        lineage={"limbeck": __version__, "bundle": bundle.sha256, "teacher": {"bundle": teacher.sha256}},
+    )
+
+
+def _labelled(records: Sequence[Record], labels: Sequence[str]) -> tuple[list[Record], NDArray[np.int64]]:
+    """The rows that have a label, and their classes."""
+    judged = [r for r in records if r.label is not None]
+    if not judged:
+        raise DataError("no row has a label, so nothing can be measured. Give labelled rows, or a teacher to be compared with.")
+    index = {label: c for c, label in enumerate(labels)}
+    strange = {str(r.label): r.where for r in reversed(judged) if r.label not in index}
+    if strange:
+        name, where = next(reversed(strange.items()))
+        raise DataError(
+            f"{where}: the bundle has no class '{name}'; {len(strange):,} labels of these rows are unknown to it: "
+            f"{listing(sorted(strange))}. Rename them, or leave these rows out: the bundle can only be wrong on them."
+        )
+    return judged, np.array([index[str(r.label)] for r in judged], dtype=np.int64)
+
+
+def _texts(records: Sequence[Record]) -> NDArray[Any]:
+    """A number for each row, the same for copies of a text."""
+    numbers: NDArray[Any] = np.unique([r.key for r in records], return_inverse=True)[1]
+    return numbers

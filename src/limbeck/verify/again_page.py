@@ -1,0 +1,51 @@
+"""A bundle's answers to new rows as a page of text. Knows the nouns of `limbeck.verify.again`; measures nothing and decides nothing."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.constrain import Constrain
+from rich.text import Text
+
+from limbeck.verify import wording as w
+from limbeck.verify.again import Remeasured
+from limbeck.verify.report import WIDTH, columns
+
+_WORST = 10
+
+
+def remeasured_page(found: Remeasured, left_out: int = 0) -> RenderableType:
+    """Accuracy first, then what else was measured, then at most ten classes that are wrong most often.
+
+    Args:
+        left_out: rows that had no label.
+    """
+    q = found.quality
+    without = f"; {w.rows(left_out)} without a label left out" if left_out else ""
+    parts: list[RenderableType] = [
+        Text(
+            f"accuracy {w.percent(q.accuracy.estimate)} ({w.span(q.accuracy)}) on {w.rows(found.rows)}{without}", style="bold"
+        ),
+        Text(f"macro-F1 {w.percent(q.macro_f1.estimate)} ({w.span(q.macro_f1)})"),
+    ]
+    if q.ece is not None:
+        scaled = "" if q.ece_scaled is None else f", {w.plain(q.ece_scaled)} with the bundle's temperature"
+        parts.append(Text(f"calibration error {w.plain(q.ece)}{scaled}"))
+    if found.answered is not None:
+        right = (
+            "" if (of := found.answered_accuracy) is None else f"; {w.percent(of.estimate)} ({w.span(of)}) of these are right"
+        )
+        parts.append(
+            Text(
+                f"answers {w.percent(found.answered.estimate)} of the rows and abstains from the others, below a probability of "
+                f"{found.threshold:.3f}{right}"
+            )
+        )
+    if found.absent:
+        parts.append(Text(f"{len(found.absent):,} of its {len(found.absent) + len(found.classes):,} classes have no row here"))
+    table = columns("classes that are wrong most often", "rows", "right", "bounds")
+    for k in [k for k in found.classes if k.right.estimate < 1][:_WORST]:
+        table.add_row(k.label, w.count(k.rows), w.percent(k.right.estimate, 0), w.span(k.right))
+    if table.row_count:
+        parts += [Text(""), table]
+    parts += [Text(""), Text("Bounds are one-sided at 95%, each by itself.", style="dim")]
+    return Constrain(Group(*parts), WIDTH)
