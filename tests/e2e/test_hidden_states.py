@@ -1,9 +1,14 @@
 """A live objective on the whole way, and what is refused before the teacher is asked anything."""
 
+import shutil
+
 import pytest
+import torch
+import transformers
 
 import limbeck
 from limbeck.errors import LimbeckError, TeacherError
+from limbeck.teachers.huggingface import Huggingface
 from samples import TINY
 
 LIVE = {**TINY, "student": {"family": "encoder", "layers": 1}, "objectives": {"soft_targets": {}, "hidden_states": {}}}
@@ -53,3 +58,24 @@ def test_layers_that_the_teacher_lacks_are_said_before_it_is_asked(tiny_run, tmp
     with pytest.raises(LimbeckError, match="layer"):
         limbeck.distill(LIVE, data=data, teacher=teacher, out=tmp_path / "out", overrides=["student.layers=9"])
     assert not committed
+
+
+def test_a_student_takes_the_layers_that_its_teacher_misses_most(tiny_run, tmp_path, monkeypatch) -> None:
+    _, _, data, teacher = tiny_run
+    deep = tmp_path / "deep"
+    shutil.copytree(teacher, deep)
+    torch.manual_seed(0)
+    transformers.BertModel(transformers.BertConfig.from_pretrained(deep, num_hidden_layers=3)).save_pretrained(deep)
+    shown, whole = [], Huggingface.least_missed
+
+    def least_missed(self, payloads) -> tuple[int, ...]:
+        shown.append(len(payloads))
+        assert set(whole(self, payloads)) < {1, 2, 3}
+        return 3, 1
+
+    monkeypatch.setattr(Huggingface, "least_missed", least_missed)
+    student = {"family": "encoder", "layers": 1, "choose": "important"}
+    report = limbeck.distill({**TINY, "student": student}, data=data, teacher=deep, out=tmp_path / "out")
+    assert report.lineage["student"]["origin"].startswith("teacher's layers 2,")
+    assert shown
+    assert all(0 < n <= 256 for n in shown)

@@ -1,14 +1,20 @@
 """The encoder student is its teacher when it takes all of it; chosen layers, a factorised table and a start without a teacher."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import transformers
+from scipy.special import softmax
+from scipy.stats import entropy
+from torch import nn
 
 from limbeck.errors import RecipeError
 from limbeck.students.encoder import Encoder, chosen_layers
 from limbeck.targets.numpy import evaluate
 from limbeck.teachers._encoder_weights import encoder_weights
+from limbeck.teachers._layer_importance import least_missed, stack_of
 from limbeck.teachers.huggingface import EncoderClassifier, Huggingface
 
 V, S, L = 40, 16, 3
@@ -62,6 +68,44 @@ def logits(module: torch.nn.Module, inputs: dict[str, np.ndarray]) -> np.ndarray
 
 
 WHOLE = Encoder.Settings(layers=L, embedding_width=0, precision="float32")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_layers_that_a_teacher_misses_least_by_students_that_take_the_others(family: str) -> None:
+    the_teacher, inputs = teacher(family), batch()
+    stack = stack_of(the_teacher.module.backbone)
+    before, layers = logits(the_teacher.module, inputs), list(stack)
+    found = least_missed(stack, lambda: logits(the_teacher.module, inputs))
+    assert list(stack) == layers
+    np.testing.assert_array_equal(logits(the_teacher.module, inputs), before)
+
+    def divergence(chosen: tuple[int, ...]) -> float:
+        settings = Encoder.Settings(layers=chosen, embedding_width=0, precision="float32")
+        student = Encoder(settings, V, 3, start=the_teacher.start(np.arange(V))).eval()
+        return float(entropy(softmax(before, 1), softmax(logits(student, inputs), 1), axis=1).mean())
+
+    pairs = {n: divergence(tuple(i for i in (1, 2, 3) if i != n)) for n in (1, 2, 3)}
+    assert found[0] == min(pairs, key=pairs.get)
+    single = {n: divergence(tuple(i for i in (1, 2, 3) if i not in (n, found[0]))) for n in (1, 2, 3) if n != found[0]}
+    assert found[1:] == (min(single, key=single.get),)
+    start = replace(the_teacher.start(np.arange(V)), least_missed=found)
+    left = ({1, 2, 3} - set(found)).pop()
+    assert Encoder(replace(WHOLE, layers=1, choose="important"), V, 3, start=start).chosen == (left,)
+    assert Encoder(replace(WHOLE, layers=1), V, 3, start=start).chosen == (3,)  # evenly spaced, whatever the start knows
+
+
+def test_layers_come_back_when_a_teacher_fails_without_them() -> None:
+    stack = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+    layers = list(stack)
+
+    def answer() -> np.ndarray:
+        if len(stack) < 3:
+            raise RuntimeError("out of memory")
+        return np.zeros((1, 2), np.float32)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        least_missed(stack, answer)
+    assert list(stack) == layers
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ GOLDEN = (
     "one two three four five six seven eight nine ten eleven twelve",
 )  # fmt: skip
 """Synthetic texts whose logits a bundle carries; never a customer's."""
-_BATCH, _PIECES_CHECKED = 128, 200
+_BATCH, _PIECES_CHECKED, _TEXTS_WITHOUT_A_LAYER = 128, 200, 256
 _LEAST_TO_CALIBRATE = 50  # rows: fewer say little of how sure a student may be
 
 
@@ -160,11 +161,15 @@ def new_student(
     """
     family = run.recipe.entry("students")
     modality, pruned = vocabulary or new_vocabulary(run, teacher, payloads)
+    settings = run.recipe.settings("students")
+    start = teacher.start(pruned.old_ids_V) if started else None
+    if start is not None and getattr(settings, "choose", "even") == "important":
+        start = replace(start, least_missed=teacher.least_missed(spread(payloads, _TEXTS_WITHOUT_A_LAYER)))
     student = family(
-        run.recipe.settings("students"),
+        settings,
         pieces=modality.vocabulary_size,
         classes=len(labels),
-        start=teacher.start(pruned.old_ids_V) if started else None,
+        start=start,
         used_V=pruned.used_V,
         seed=run.recipe.seed,
     )

@@ -72,6 +72,11 @@ class Averaged:
         found: Start = self.members[0].start(old_ids_V)
         return found
 
+    def least_missed(self, payloads: Sequence[Any]) -> tuple[int, ...]:
+        """Which layers the first misses least."""
+        found: tuple[int, ...] = self.members[0].least_missed(payloads)
+        return found
+
 
 def _softmax(logits_BC: NDArray[np.float32]) -> NDArray[np.float64]:
     shifted_BC = np.exp(logits_BC.astype(np.float64) - logits_BC.max(axis=1, keepdims=True))

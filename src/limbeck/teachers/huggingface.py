@@ -26,6 +26,7 @@ from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
 from limbeck.teachers._encoder_weights import encoder_weights
+from limbeck.teachers._layer_importance import least_missed, stack_of
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
 from limbeck.teachers._word_states import BY_WORD, WordStates, numbered
 from limbeck.text import readable
@@ -283,8 +284,7 @@ class Huggingface:
         Raises:
             TeacherError: the backbone has fewer layers.
         """
-        backbone = cast(Any, self.module.backbone)
-        stack = max((m for m in backbone.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
+        backbone, stack = cast(Any, self.module.backbone), stack_of(self.module.backbone)
         if layers > len(stack):
             raise TeacherError(f"teacher.fine_tune.frozen_layers is {layers}, but this backbone has {len(stack)} layers")
         frozen = set(backbone.get_input_embeddings().parameters())
@@ -312,3 +312,10 @@ class Huggingface:
         if (own := self.module.head) is not None:
             head = (own.weight.detach().cpu().numpy().copy(), own.bias.detach().cpu().numpy().copy())
         return Start(self.token_embeddings()[old_ids_V], encoder_weights(self.module.backbone), head)
+
+    def least_missed(self, payloads: Sequence[Any]) -> tuple[int, ...]:
+        """Which of its layers it misses least when it answers these texts; empty where a student cannot start from its layers."""
+        if encoder_weights(self.module.backbone) is None:
+            return ()
+        logits = frozenset({"logits_BC"})
+        return least_missed(stack_of(self.module.backbone), lambda: np.asarray(self.answer(payloads, logits).logits_BC))
