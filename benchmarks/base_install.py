@@ -4,7 +4,7 @@
 
 Makes a virtual environment below --work and installs this repository into it, without extras, by constraints.txt (kept and used again
 while neither changes). A new process then loads the bundle, in folder form, and answers one text; its time counts from the fork to the
-first answer, and its peak memory is what the kernel says of the ended process. Without --bundle a small one is made.
+first answer, and its peak memory is what the kernel says of the process (VmHWM). Without --bundle a small one is made.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from harness import BUSY, Company, write
 
 ROOT = Path(__file__).resolve().parent.parent
 ABSENT = ("torch", "onnx", "transformers", "pyarrow", "safetensors")
-ANSWER = "import sys, limbeck; limbeck.load(sys.argv[1]).predict(['I lost my card']); import time; print(time.time())"
+ANSWER = (
+    "import sys, limbeck; limbeck.load(sys.argv[1]).predict(['I lost my card']); import time; print(time.time())\n"
+    "if sys.platform == 'linux':\n"
+    "    with open('/proc/self/status') as file: print(next(line.split()[1] for line in file if line.startswith('VmHWM')))"
+)
 LOADED = (
     "import sys, limbeck; limbeck.load(sys.argv[1]).predict(['I lost my card'])\n"
     "import importlib.util, json\n"
@@ -74,12 +78,13 @@ def started(command: list[str], clean: dict[str, str]) -> Start:
     began = time.time()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=clean)
     assert process.stdout is not None
-    answered = float(process.stdout.read())
+    answered, *peak_kb = map(float, process.stdout.read().split())
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, process.returncode
-    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-    return Start(answered - began, used.ru_utime + used.ru_stime, peak)
+    # ru_maxrss only where there is nothing else: Linux hands a parent's peak down through fork and exec.
+    peak = peak_kb[0] * 1024 if peak_kb else used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Start(answered - began, used.ru_utime + used.ru_stime, peak / 1e6)
 
 
 def main(bundle: Path, work: Path, starts: int) -> tuple[dict[str, float], dict[str, str]]:
