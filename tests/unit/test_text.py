@@ -5,11 +5,13 @@ import random
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from limbeck.errors import DataError
 from limbeck.modalities._text_views import TextViews, drop_words, splice, swap_words, typos
 from limbeck.modalities.text import Text
+from limbeck.students.bag import Bag
 from limbeck.text import Reading
 from limbeck.types import Record
 
@@ -61,21 +63,56 @@ def test_ids_of_ngrams_stand_behind_those_of_the_text(longest: int) -> None:
     assert reader.vocabulary_size == plain.vocabulary_size == len(origin.old_ids_V)
     again = Text.from_spec(json.loads(json.dumps(reader.spec())))
     texts = [*CORPUS[:5], "", "lamp", "my lamp", "straße " * 9, "éé zzz"]
+    said = spared = 0
     for text, tokens, together in zip(texts, plain.encode(texts), reader.encode(texts), strict=True):
         ids = [int(i) for i in tokens]
         runs = [tuple(ids[at : at + size]) for size in range(2, longest + 1) for at in range(len(ids) - size + 1)]
+        runs = [run for run in runs if origin.used_V[list(run)].all()]
+        said += len(runs)
+        spared += not origin.used_V[ids].all()
         factors = (1_103_515_245, 668_265_263, 374_761_393)
         hashes = [sum(f * i for f, i in zip(factors, run, strict=False)) % (2**31 - 1) % 11 for run in runs]
         expected = [*ids, *(plain.vocabulary_size + h for h in hashes)]
         assert together.tolist() == reader.encode([text])[0].tolist() == again.encode([text])[0].tolist() == expected
         assert reader.words([text])[0].tolist() == [*plain.words([text])[0].tolist(), *[-1] * len(runs)]
         assert reader.pieces([text]) == plain.pieces([text])
+    assert said
+    assert spared  # some texts hold pieces that no training text held
 
 
-@pytest.mark.parametrize("ngrams", [None, 3, [2], [1, 5], [4, 5], [2, 0], [2, 2**31], [2, True], [2.0, 5], {"2": 5}])
-def test_ngrams_that_are_none_are_refused(ngrams: object) -> None:
-    with pytest.raises(DataError, match="'ngrams' is "):
-        Text.from_spec({**Text(trained("WordPiece")).spec(), "ngrams": ngrams})
+def test_a_text_of_pieces_that_no_training_text_held_is_answered_as_an_empty_one() -> None:
+    """Its n-grams too: a bucket of others would answer for it, and the norm would make that loud."""
+    reader, origin = Text(trained("WordPiece")).pruned(["where is my parcel"] * 2, Reading(ngrams=2, buckets=7))
+    settings = Bag.Settings(width=6, hidden=9, ngrams=2, buckets=7, precision="float32")
+    bag = Bag(settings, reader.vocabulary_size, 3, used_V=origin.used_V).eval()
+    with torch.no_grad():
+        bag.embedding.weight.normal_(generator=torch.Generator().manual_seed(0))
+
+    def answered(text: str) -> list[float]:
+        arrays = reader.collate(reader.encode([text]))
+        with torch.inference_mode():
+            return bag(**{k: torch.from_numpy(v) for k, v in arrays.items()}).logits_BC[0].tolist()
+
+    other = "lnnn nnl"
+    assert not origin.used_V[reader.encode([other])[0]].any()
+    assert answered(other) == answered("") != answered("where is my parcel")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"longest": 1}, {"longest": 4}, {"buckets": 0}, {"buckets": 2**31}, {"buckets": True}, {"longest": 2.0}, {"unused": None},
+        {"unused": "AA"}, {"unused": "§"}, {"unused": "AAAA" * 999}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_ngrams_that_are_none_are_refused(odd: dict) -> None:
+    spec = Text(trained("WordPiece")).pruned(CORPUS, Reading(ngrams=2, buckets=5))[0].spec()
+    assert Text.from_spec(spec).spec() == spec
+    with pytest.raises(DataError, match="'ngrams' is |the unused ids of the n-grams cannot be read"):
+        Text.from_spec({**spec, "ngrams": {**spec["ngrams"], **odd}})
+    for other in (None, 3, [2, 5], {}):
+        with pytest.raises(DataError, match="'ngrams' is "):
+            Text.from_spec({**spec, "ngrams": other})
 
 
 def test_a_special_token_that_a_customer_types_is_text() -> None:

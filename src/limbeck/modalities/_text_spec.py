@@ -42,15 +42,15 @@ def checked(spec: Any) -> Json:
         ids = spec[side]
         if not isinstance(ids, list) or len(ids) > MOST_AROUND or any(type(i) is not int or not 0 <= i < _MOST_ID for i in ids):
             raise DataError(f"'{side}' is {ids!r:.60}; up to {MOST_AROUND} token ids are expected")
-    ngrams = spec.get("ngrams", [2, 1])
+    ngrams = spec.get("ngrams", {"longest": 2, "buckets": 1, "unused": ""})
     if not (
-        isinstance(ngrams, list)
-        and [type(n) for n in ngrams] == [int, int]
-        and 2 <= ngrams[0] <= LONGEST
-        and 1 <= ngrams[1] < _MOST_ID
+        isinstance(ngrams, dict)
+        and {name: type(value) for name, value in ngrams.items()} == {"longest": int, "buckets": int, "unused": str}
+        and 2 <= ngrams["longest"] <= LONGEST
+        and 1 <= ngrams["buckets"] < _MOST_ID
     ):
         raise DataError(
-            f"'ngrams' is {ngrams!r:.60}; the longest of them, 2 to {LONGEST}, and the number of their ids are expected"
+            f"'ngrams' is {ngrams!r:.60}; the longest of them, 2 to {LONGEST}, the number of their buckets and the unused ids are expected"
         )
     tokenizer = spec["tokenizer"]
     if not isinstance(tokenizer, dict) or not isinstance(tokenizer.get("model"), dict):

@@ -34,8 +34,8 @@ class Text:
         tokenizer: the content of a `tokenizer.json` of the tokenizers library, parsed.
         max_tokens: longer texts are cut, so that they have so many with those around them.
         around: the ids before and after each text; `pruned` finds them.
-        ngrams: the longest run of tokens that has an id of its own behind those of the text, and how many such ids there are; None
-            is none. They begin behind the vocabulary, and `max_tokens` does not count them.
+        ngrams: as their spec says; their ids stand behind those of the text, begin behind the vocabulary, and `max_tokens` does not
+            count them. None: there are none.
 
     Raises:
         DataError: the tokenizer cannot be read, or `max_tokens` leaves no room for a text.
@@ -52,7 +52,7 @@ class Text:
         tokenizer: Json,
         max_tokens: int = 128,
         around: Template | None = None,
-        ngrams: tuple[int, int] | None = None,
+        ngrams: Json | None = None,
     ) -> None:
         self._tokenizer_json = bare(tokenizer)
         self._own_template, self._special = template(tokenizer), special_ids(tokenizer)
@@ -67,7 +67,10 @@ class Text:
             self._tokenizer = Tokenizer.from_str(json.dumps(self._tokenizer_json))
         except Exception as error:  # the library raises bare Exception
             raise DataError(f"the tokenizer cannot be read: {error}") from error
-        self._ngrams = NGrams(*ngrams, first=self.vocabulary_size) if ngrams else NGrams()
+        try:
+            self._ngrams = NGrams.from_spec(ngrams, self.vocabulary_size) if ngrams else NGrams()
+        except ValueError as error:
+            raise DataError(f"the unused ids of the n-grams cannot be read: {error}") from error
         self._quick = QuickWords(self._tokenizer_json, lambda text: self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     @classmethod
@@ -142,7 +145,7 @@ class Text:
     def spec(self) -> Json:
         """All that `from_spec` needs."""
         around = {"before": list(self._around.before), "after": list(self._around.after)}
-        ngrams = {"ngrams": [self._ngrams.longest, self._ngrams.buckets]} if self._ngrams.buckets else {}
+        ngrams = {"ngrams": self._ngrams.spec()} if self._ngrams.buckets else {}
         return {"max_tokens": self.max_tokens, **around, **ngrams, "tokenizer": self._tokenizer_json}
 
     @classmethod
@@ -154,8 +157,7 @@ class Text:
         """
         spec = checked(spec)
         around = Template(tuple(map(int, spec["before"])), tuple(map(int, spec["after"])))
-        longest, buckets = spec.get("ngrams", (1, 0))
-        return cls(spec["tokenizer"], spec["max_tokens"], around, (longest, buckets) if buckets else None)
+        return cls(spec["tokenizer"], spec["max_tokens"], around, spec.get("ngrams"))
 
     view_plan = TextViews
 
@@ -200,5 +202,6 @@ class Text:
             special=self._special,
             min_count=min_count,
         )
-        ngrams = (reading.ngrams, reading.buckets) if reading.ngrams > 1 else None
+        unused = frozenset(np.flatnonzero(~smaller.used_V).tolist())
+        ngrams = NGrams(reading.ngrams, reading.buckets, len(smaller.used_V), unused).spec() if reading.ngrams > 1 else None
         return Text(smaller.tokenizer, self.max_tokens, smaller.template, ngrams), smaller

@@ -8,7 +8,7 @@ Letters: B examples, T positions, V pieces, R rows of the table, D width, H hidd
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
-from limbeck.settings import Count, Share
+from limbeck.settings import Count, Limits, Share
 from limbeck.students._rounding import RowPrecision, as_read
 from limbeck.students._rows import (
     emit_sum,
@@ -30,14 +30,17 @@ from limbeck.students._transformer import array
 from limbeck.text import Reading
 from limbeck.types import Json, Outputs, Shapes, Start, TrainingPlan
 
+Width = Annotated[int, Limits((("ge", 2),))]
+"""Of what a layer norm can tell apart: of one number nothing is left."""
+
 
 class Bag(nn.Module):
     """Bag of embeddings over a vocabulary of `pieces`.
 
     pooled = layer_norm(sum_t w[id_t] e[id_t]), w = softplus(learned logit); of a text without tokens the sum is 0.
 
-    With `ngrams` the text also has ids behind those of the pieces, for its runs of two (and of three) tokens, hashed into `buckets`
-    rows. These rows start as zeros, so the start is the teacher's.
+    With `ngrams` the text also has ids behind those of the pieces, for its runs of two (and of three) used pieces, hashed into
+    `buckets` rows. These rows start as zeros, so the start is the teacher's.
 
     Args:
         settings: widths, n-grams and dropout.
@@ -64,12 +67,12 @@ class Bag(nn.Module):
         """How large, and how it is trained and written.
 
         `width` of an embedding, `hidden` width of the classifier, `dropout` on the pooled and the hidden units, `token_dropout` of
-        whole tokens. `ngrams`: the longest run of tokens that has a row, of which there are `buckets`; 1 is none. `precision` of
+        whole tokens and n-grams. `ngrams`: the longest run of tokens that has a row, of which there are `buckets`; 1 is none. `precision` of
         the embeddings: "int8" writes each row as whole numbers and one scale, a quarter of the bytes, "int4" as numbers of four bits, an
         eighth, which training then reckons with; the classifier stays float32, since int8 makes it three times slower (docs/diary.md).
         """
 
-        width: Count = 192
+        width: Width = 192
         hidden: Count = 256
         dropout: Share = 0.1
         token_dropout: Share = 0.0
@@ -139,7 +142,7 @@ class Bag(nn.Module):
         rows_BT = self.row_of_id[ids]
         weight_BT = F.softplus(self.token_weight(rows_BT)[..., 0]) * mask * (rows_BT > 0)
         embedding_BTD = as_read(self.embedding(rows_BT), self.settings.precision, self.training)
-        pooled_BD = self.norm((weight_BT.unsqueeze(1) @ embedding_BTD)[:, 0])
+        pooled_BD = self.norm((embedding_BTD * weight_BT.unsqueeze(-1)).sum(1))  # no matrix product, which bfloat16 would round
         hidden_BH = F.relu(self.hidden(F.dropout(pooled_BD, self.settings.dropout, self.training)))
         return Outputs(self.output(F.dropout(hidden_BH, self.settings.dropout, self.training)), pooled_BD, embedding_BTD)
 
