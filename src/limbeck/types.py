@@ -125,14 +125,12 @@ class Start:
 
     tokens_VS: the teacher's embedding of each of the student's pieces, (V, S). encoder: the transformer around them; None where
     the teacher is not of a kind that can be taken apart. head: weight (C, S) and bias (C,) of its classifier on the mean-pooled
-    last hidden state, where it has one of that kind. least_missed: numbers of its layers, from 1, in the order in which they can be
-    left out; empty: nobody asked.
+    last hidden state, where it has one of that kind.
     """
 
     tokens_VS: NDArray[np.float32]
     encoder: EncoderWeights | None = None
     head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-    least_missed: tuple[int, ...] = ()
 
 
 # --- training ---------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import torch
 import transformers
 
 import limbeck
-from limbeck.errors import LimbeckError, TeacherError
+from limbeck.errors import LimbeckError, RecipeError, TeacherError
+from limbeck.students.encoder import Encoder
 from limbeck.teachers.huggingface import Huggingface
 from samples import TINY
 
@@ -60,22 +61,38 @@ def test_layers_that_the_teacher_lacks_are_said_before_it_is_asked(tiny_run, tmp
     assert not committed
 
 
-def test_a_student_takes_the_layers_that_its_teacher_misses_most(tiny_run, tmp_path, monkeypatch) -> None:
+def test_student_and_control_take_the_layers_that_the_teacher_misses_most(tiny_run, tmp_path, monkeypatch) -> None:
+    """Measured once, with the teacher that has learned the labels; the control's has not, and could not say."""
     _, _, data, teacher = tiny_run
     deep = tmp_path / "deep"
     shutil.copytree(teacher, deep)
+    for name in ("head.safetensors", "limbeck_teacher.json"):
+        (deep / name).unlink()
     torch.manual_seed(0)
     transformers.BertModel(transformers.BertConfig.from_pretrained(deep, num_hidden_layers=3)).save_pretrained(deep)
-    shown, whole = [], Huggingface.least_missed
+    shown, made, whole = [], [], Huggingface.most_missed
 
-    def least_missed(self, payloads) -> tuple[int, ...]:
+    def most_missed(self, number: int, payloads) -> tuple[int, ...]:
         shown.append(len(payloads))
-        assert set(whole(self, payloads)) < {1, 2, 3}
-        return 3, 1
+        assert set(whole(self, number, payloads)) < {1, 2, 3}
+        return (2,)
 
-    monkeypatch.setattr(Huggingface, "least_missed", least_missed)
+    def init(self, settings, *given, **named) -> None:
+        begin(self, settings, *given, **named)
+        made.append(self.chosen)
+
+    begin = Encoder.__init__
+    monkeypatch.setattr(Huggingface, "most_missed", most_missed)
+    monkeypatch.setattr(Encoder, "__init__", init)
     student = {"family": "encoder", "layers": 1, "choose": "important"}
-    report = limbeck.distill({**TINY, "student": student}, data=data, teacher=deep, out=tmp_path / "out")
+    recipe = {**TINY, "student": student, "teacher": {"fine_tune": {"epochs": 1}}}
+    recipe["verify"] = {**TINY["verify"], "control": True}
+    report = limbeck.distill(recipe, data=data, teacher=deep, out=tmp_path / "out")
     assert report.lineage["student"]["origin"].startswith("teacher's layers 2,")
-    assert shown
-    assert all(0 < n <= 256 for n in shown)
+    assert len(shown) == 1
+    assert 0 < shown[0] <= 256
+    assert report.control is not None
+    assert set(made) == {(2,), (1, 2, 3)}  # the whole is the teacher's own file
+    assert made.count((2,)) > 1
+    with pytest.raises(RecipeError, match=r"student\.layers names the layers"):
+        limbeck.distill(recipe, data=data, teacher=deep, out=tmp_path / "o", overrides=["student.layers=[1,2]"])

@@ -1,7 +1,5 @@
 """The encoder student is its teacher when it takes all of it; chosen layers, a factorised table and a start without a teacher."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,11 +8,11 @@ from scipy.special import softmax
 from scipy.stats import entropy
 from torch import nn
 
-from limbeck.errors import RecipeError
+from limbeck.errors import RecipeError, TeacherError
 from limbeck.students.encoder import Encoder, chosen_layers
 from limbeck.targets.numpy import evaluate
 from limbeck.teachers._encoder_weights import encoder_weights
-from limbeck.teachers._layer_importance import least_missed, stack_of
+from limbeck.teachers._layer_importance import most_missed, stack_of
 from limbeck.teachers.huggingface import EncoderClassifier, Huggingface
 
 V, S, L = 40, 16, 3
@@ -71,27 +69,33 @@ WHOLE = Encoder.Settings(layers=L, embedding_width=0, precision="float32")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_layers_that_a_teacher_misses_least_by_students_that_take_the_others(family: str) -> None:
+def test_the_layers_that_a_teacher_misses_most_by_students_that_take_them(family: str) -> None:
     the_teacher, inputs = teacher(family), batch()
     stack = stack_of(the_teacher.module.backbone)
     before, layers = logits(the_teacher.module, inputs), list(stack)
-    found = least_missed(stack, lambda: logits(the_teacher.module, inputs))
-    assert list(stack) == layers
-    np.testing.assert_array_equal(logits(the_teacher.module, inputs), before)
+
+    def most(number: int) -> tuple[int, ...]:
+        return most_missed(stack, number, lambda: logits(the_teacher.module, inputs))
 
     def divergence(chosen: tuple[int, ...]) -> float:
         settings = Encoder.Settings(layers=chosen, embedding_width=0, precision="float32")
         student = Encoder(settings, V, 3, start=the_teacher.start(np.arange(V))).eval()
         return float(entropy(softmax(before, 1), softmax(logits(student, inputs), 1), axis=1).mean())
 
-    pairs = {n: divergence(tuple(i for i in (1, 2, 3) if i != n)) for n in (1, 2, 3)}
-    assert found[0] == min(pairs, key=pairs.get)
-    single = {n: divergence(tuple(i for i in (1, 2, 3) if i not in (n, found[0]))) for n in (1, 2, 3) if n != found[0]}
-    assert found[1:] == (min(single, key=single.get),)
-    start = replace(the_teacher.start(np.arange(V)), least_missed=found)
-    left = ({1, 2, 3} - set(found)).pop()
-    assert Encoder(replace(WHOLE, layers=1, choose="important"), V, 3, start=start).chosen == (left,)
-    assert Encoder(replace(WHOLE, layers=1), V, 3, start=start).chosen == (3,)  # evenly spaced, whatever the start knows
+    pair = min(((1, 2), (1, 3), (2, 3)), key=divergence)
+    assert most(2) == pair
+    assert most(1) == min(((n,) for n in pair), key=divergence)
+    assert most(3) == (1, 2, 3)
+    assert list(stack) == layers
+    np.testing.assert_array_equal(logits(the_teacher.module, inputs), before)
+
+
+def test_layers_that_cannot_be_left_out_are_said() -> None:
+    with pytest.raises(TeacherError, match="layers is 9, but the teacher has 3"):
+        teacher("bert").most_missed(9, ["a"])
+    model = transformers.MPNetModel(transformers.MPNetConfig(**BERT))
+    with pytest.raises(TeacherError, match=r"cannot be left out one by one\. Set it to even"):
+        Huggingface(EncoderClassifier(model, None), None, (), 30).most_missed(1, ["a"])
 
 
 def test_layers_come_back_when_a_teacher_fails_without_them() -> None:
@@ -104,7 +108,7 @@ def test_layers_come_back_when_a_teacher_fails_without_them() -> None:
         return np.zeros((1, 2), np.float32)
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        least_missed(stack, answer)
+        most_missed(stack, 1, answer)
     assert list(stack) == layers
 
 

@@ -16,8 +16,9 @@ from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.int8 import calibration_and_judging, int8_form
 from limbeck.pipeline.int8_bench import Rows, spread
-from limbeck.pipeline.student import new_student, write_bundle
+from limbeck.pipeline.student import write_bundle
 from limbeck.pipeline.teacher import load_teacher
+from limbeck.pipeline.untrained import new_student
 from limbeck.run import open_run
 from limbeck.students.bag import Bag
 from limbeck.targets.numpy import evaluate

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_the_figures_of_other_libraries(bundle: Bundle) -> None:
     answers = predictor.predict([text for text, _ in ROWS])
     said, true = [a.label for a in answers], [label for _, label in ROWS]
     right = [a == b for a, b in zip(said, true, strict=True)]
-    assert found.rows == len(ROWS)
+    assert (found.rows, found.left_out) == (len(ROWS), 1)
     assert 0 < sum(right) < len(ROWS)  # else the rest would say little
     assert found.quality.accuracy.estimate == pytest.approx(accuracy_score(true, said))
     assert found.quality.macro_f1.estimate == pytest.approx(f1_score(true, said, average="macro"))
@@ -61,15 +62,27 @@ def test_the_figures_of_other_libraries(bundle: Bundle) -> None:
         bounds = binomtest(sum(of), len(of)).proportion_ci(0.9, "wilsoncc")  # ours are one-sided at 95%
         assert (share.right.low, share.right.high) == pytest.approx((bounds.low, bounds.high), abs=1e-6)
     assert [c.right.estimate for c in found.classes] == sorted(c.right.estimate for c in found.classes)
-    page = words(remeasured_page(found, left_out=1))
+    page = words(remeasured_page(found))
     assert f"accuracy {100 * np.mean(right):.1f}%" in page
     assert "1 row without a label left out" in page
     assert found.classes[0].label in page
 
 
+def test_labels_of_any_length_leave_room_for_their_figures(tmp_path: Path) -> None:
+    long = sealed(tmp_path / "b", labels=["greeting" * 40, "question" * 40, "\x1b[31mthanks"])
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(remeasured_page(remeasured(long, records([(t, long.manifest.labels[LABELS.index(i)]) for t, i in ROWS]))))
+    lines = console.export_text().splitlines()
+    assert "\x1b[31mthanks" not in "".join(lines)
+    row = next(line for line in lines if line.startswith("greetinggreeting"))
+    assert re.search(r" 5 +\d+% +[\d.]+–[\d.]+$", row.rstrip())
+
+
 def test_copies_of_a_text_do_not_narrow_the_bounds(bundle: Bundle) -> None:
     once, often = remeasured(bundle, records(ROWS)), remeasured(bundle, records(ROWS * 20))
     assert often.rows == 20 * once.rows
+    assert once.notes == ()
+    assert "285 of 300 rows repeat" in often.notes[0]
     assert often.quality.accuracy.low == pytest.approx(once.quality.accuracy.low, abs=1e-9)
 
 
@@ -123,6 +136,15 @@ def test_the_command_line(bundle: Bundle, tmp_path: Path) -> None:
         json.loads(run.stdout)["quality"]["accuracy"]["estimate"] == remeasured(bundle, records(ROWS)).quality.accuracy.estimate
     )
     assert "accuracy" in CliRunner().invoke(app, arguments).stdout
+    data.write_text(data.read_text(encoding="utf-8") + '{"q": "Hello there", "intent": "thanks"}\n', encoding="utf-8")
+    other = CliRunner().invoke(app, [*arguments, "--json"])
+    assert json.loads(other.stdout)["rows"] == len(ROWS) - 1  # "hello there" has two labels now, and judges nothing
+    assert "2 rows set aside; the first: " in other.stderr
+    wrong = subprocess.run(
+        [sys.executable, "-m", "limbeck", *arguments[:4], "--text", "text"], capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert "Name the column with --text NAME" in " ".join(wrong.stderr.split())
     with_teacher = CliRunner().invoke(app, [*arguments, "--teacher", str(bundle.path)])
     assert with_teacher.exit_code == 4
     assert "whether it was trained on some of them, nobody here knows" in " ".join(with_teacher.stdout.split())

@@ -25,6 +25,9 @@ def verify(
     least_agreement: Annotated[
         float, typer.Option(min=0.0001, max=0.9999, help="Without labels: the least share of equal answers.")
     ] = 0.9,
+    max_rejected_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="The share of rows that may be set aside, as empty ones are.")
+    ] = 0.05,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundle must be signed by its owner.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -33,13 +36,24 @@ def verify(
     With --teacher both answer, and there is a verdict as after `limbeck distill`, with its exit codes: 0 kept, 3 lost, 4 not shown.
     """
     from limbeck.bundle import Bundle
-    from limbeck.data.read import read_records
+    from limbeck.data.prepare import judging
     from limbeck.verify.again import against_teacher, remeasured
     from limbeck.verify.again_page import remeasured_page
 
     opened = Bundle.open(bundle, key)
     large = None if teacher is None else Bundle.open(teacher)
-    records = read_records(data, text=text, label=label, label_optional=large is not None)
+    records, aside = judging(
+        data,
+        text=text,
+        label=label,
+        label_optional=large is not None,
+        max_rejected_share=max_rejected_share,
+        option=lambda name, value: f"--{name.replace('_', '-')} {value}",
+        no_labels="compare it with its teacher: --teacher FOLDER",
+    )
+    if aside:
+        first = f"{aside[0].where}: {aside[0].reason}"
+        screen.err.print(f"{len(aside):,} {'row' if len(aside) == 1 else 'rows'} set aside; the first: {first}", markup=False)
     if large is not None:
         report = against_teacher(opened, large, records, held_out=f"{data}", margin=margin, least_agreement=least_agreement)
         show(report, as_json)
@@ -49,4 +63,4 @@ def verify(
         print_json(found.to_json())
     else:
         screen.out.print()
-        screen.out.print(remeasured_page(found, left_out=len(records) - found.rows), soft_wrap=False)
+        screen.out.print(remeasured_page(found), soft_wrap=False)

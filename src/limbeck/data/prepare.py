@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from limbeck.data.audit import Audit, audit, by_text
 from limbeck.data.files import write_whole
@@ -114,6 +115,20 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     rejected += _set_aside(judging_too, "this text, case and spaces aside, judges; so it chooses nothing.", "unchoosing")
     report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train)
     return Prepared(splits, report, tuple(rejected))
+
+
+def judging(source: str | Path, **how: Any) -> tuple[list[Record], list[Rejected]]:
+    """The rows of a source that a finished student is judged by, as those of a test file are, and what is set aside of them.
+
+    Args:
+        source, how: as for `read_records`.
+
+    Raises:
+        InputFileError, DataError: as `read_records` does.
+    """
+    rejected: list[Rejected] = []
+    found = read_records(source, reject=rejected.append, **how)
+    return _without_contradictions(found, "it judges nothing", rejected), rejected
 
 
 def _without_contradictions(records: Sequence[Record], what: str, rejected: list[Rejected]) -> list[Record]:

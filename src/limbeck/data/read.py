@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ _HOPELESS = 1000
 """A source whose first rows, this many, are all unusable is not read to its end."""
 
 
+def _set(name: str, value: str) -> str:
+    return f"--set data.{name}={value}"
+
+
 def read_records(
     source: str | Path,
     *,
@@ -27,6 +32,8 @@ def read_records(
     label_optional: bool = False,
     reject: Reject = stop,
     max_rejected_share: float = 0.05,
+    option: Callable[[str, str], str] = _set,
+    no_labels: str = "say that there is none with --set data.label=null",
 ) -> list[Record]:
     """All rows of a source as records, in order.
 
@@ -38,6 +45,8 @@ def read_records(
         label_optional: whether the column of the label may be absent everywhere.
         reject: is told of each row that cannot be used; by default the first one is an error.
         max_rejected_share: the share of rows from which on the fault is the source's.
+        option: how the caller's user gives one of these arguments a value, for messages.
+        no_labels: what this user may do where no row has a label, for messages.
 
     Raises:
         InputFileError: the source is missing or cannot be opened.
@@ -62,7 +71,7 @@ def read_records(
         name = None if label is None else row.get(label)
         labelled = labelled or label in row
         if text not in row:
-            refuse(Rejected(where, _absent(text, "text", row), row))
+            refuse(Rejected(where, _absent(text, row, option("text", "NAME")), row))
         elif payload is None or (isinstance(payload, str) and not payload.strip()):
             refuse(Rejected(where, "the text is empty.", row, "empty"))
         elif not isinstance(payload, str):
@@ -80,10 +89,10 @@ def read_records(
     if first is not None and rejected > max_rejected_share * total:
         raise DataError(
             f"{source}: {rejected:,} of {total:,} rows cannot be used, more than {max_rejected_share:.0%}. {_of(first)} "
-            "Mend them, or allow more with --set data.max_rejected_share=SHARE"
+            f"Mend them, or allow more with {option('max_rejected_share', 'SHARE')}"
         )
     if label is not None and not labelled and not label_optional:
-        raise DataError(f"{source}: {_absent(label, 'label', columns)}, or say that there is none with --set data.label=null")
+        raise DataError(f"{source}: {_absent(label, columns, option('label', 'NAME'))}, or {no_labels}")
     return records
 
 
@@ -107,8 +116,8 @@ def _label(value: Any) -> str | None:
     return None if missing else str(value)
 
 
-def _absent(column: str, role: str, columns: dict[str, Any]) -> str:
+def _absent(column: str, columns: dict[str, Any], how: str) -> str:
     return (
         f"there is no column '{column}'; the columns are {listing(list(columns))}.{nearest(column, columns)} "
-        f"Name the {role} column with --set data.{role}=NAME"
+        f"Name the column with {how}"
     )

@@ -20,9 +20,10 @@ from limbeck.data.split import Splits
 from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.metrics.classification import accuracy
-from limbeck.pipeline.student import full_modality, new_student, student_logits
+from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.training import trained
+from limbeck.pipeline.untrained import full_modality, new_student
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Shapes, TrainingPlan, View

@@ -32,8 +32,9 @@ from limbeck.errors import DataError
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.fine_tuning import fine_tuned
-from limbeck.pipeline.student import fit_student, made_from, make_views, new_student, student_logits
+from limbeck.pipeline.student import fit_student, made_from, make_views, student_logits
 from limbeck.pipeline.teacher import LOGITS, ask_teacher
+from limbeck.pipeline.untrained import LAYERS, new_student
 from limbeck.run import COMPLETE, RESOLVED, Run, write_json
 from limbeck.types import Json, Record, digest
 
@@ -106,7 +107,7 @@ def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run
     # What the run's measurements chose holds for its parts too, but for the teacher's epochs, which are each part's own.
     if not (folder / RESOLVED).is_file():
         settled = json.loads((run.folder / RESOLVED).read_text(encoding="utf-8"))
-        settled["measured"] = {k: v for k, v in settled["measured"].items() if k == "precision"}
+        settled["measured"] = {k: v for k, v in settled["measured"].items() if k.startswith(("precision", LAYERS))}
         write_json(folder / RESOLVED, settled)
     signals = run.recipe.signals or str(run.folder / "signals") if shared else None
 

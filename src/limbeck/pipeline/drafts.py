@@ -16,7 +16,8 @@ from limbeck.graph import Graph
 from limbeck.manifest import Precision
 from limbeck.pipeline.int8 import first_form
 from limbeck.pipeline.int8_bench import Rows, spread
-from limbeck.pipeline.student import make_views, new_student, new_vocabulary, sealed
+from limbeck.pipeline.student import make_views, sealed
+from limbeck.pipeline.untrained import new_student, new_vocabulary, reading_of
 from limbeck.plain_json import canonical
 from limbeck.run import Run
 from limbeck.runtime.golden import MOST_TOLERANCE
@@ -42,7 +43,7 @@ class Students:
     def vocabulary(self, candidate: Candidate) -> tuple[Any, Any]:
         """Its modality, and where each of its pieces comes from."""
         run = self.run(candidate)
-        key = (run.recipe.settings("students").reading, candidate.min_count)
+        key = (reading_of(run), candidate.min_count)
         if key not in self._vocabularies:
             self._vocabularies[key] = new_vocabulary(run, self._teacher, self._payloads)
         return self._vocabularies[key]

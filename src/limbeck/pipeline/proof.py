@@ -34,6 +34,7 @@ from limbeck.verify.compare import Answers, compare
 from limbeck.verify.doors import same_through_cli
 from limbeck.verify.footprint import Model
 from limbeck.verify.gates import judge
+from limbeck.verify.notes import repeated
 from limbeck.verify.out_of_scope import Heard, out_of_scope
 from limbeck.verify.parity import check_alone
 
@@ -223,12 +224,7 @@ def _fitted(calibration: Calibration) -> float | None:
 
 def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[str, ...]:
     """What limbeck cannot know of these rows, or a reader would not guess."""
-    found = []
-    if repeated := len(judged.rows) - len({r.key for r in judged.rows}):
-        found.append(
-            f"{repeated:,} of {len(judged.rows):,} rows repeat the text of another, case and spaces aside; they count as rows, and bounds "
-            "are those of the independent rows that all together are worth"
-        )
+    found = [*repeated(len(judged.rows), len({r.key for r in judged.rows}))]
     if raced := run.measured("search"):
         found.append(told(raced))
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:

@@ -24,8 +24,9 @@ from limbeck.bundle import Bundle, seal
 from limbeck.errors import BundleError, ExportError, TeacherError
 from limbeck.graph import Graph
 from limbeck.modalities._pruning import special_ids
-from limbeck.pipeline.student import GOLDEN, full_modality
+from limbeck.pipeline.student import GOLDEN
 from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.untrained import full_modality
 from limbeck.run import RESOLVED, Run, write_json
 from limbeck.runtime.golden import MOST_TOLERANCE
 from limbeck.targets._torch_export import write_module

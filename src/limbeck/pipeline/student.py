@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from limbeck.pipeline.int8 import in_int8
 from limbeck.pipeline.int8_bench import spread
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.training import trained
+from limbeck.pipeline.untrained import full_modality
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, Runner, Shapes, View, digest
@@ -41,7 +41,7 @@ GOLDEN = (
     "one two three four five six seven eight nine ten eleven twelve",
 )  # fmt: skip
 """Synthetic texts whose logits a bundle carries; never a customer's."""
-_BATCH, _PIECES_CHECKED, _TEXTS_WITHOUT_A_LAYER = 128, 200, 256
+_BATCH, _PIECES_CHECKED = 128, 200
 _LEAST_TO_CALIBRATE = 50  # rows: fewer say little of how sure a student may be
 
 
@@ -145,42 +145,6 @@ def distilled(
 def made_from(run: Run, teacher: Any) -> Json:
     """What decides a student's training."""
     return {"recipe": run.recipe.identity(), "data": run.data, "teacher": dict(teacher.fingerprint())}
-
-
-def new_student(
-    run: Run,
-    teacher: Any,
-    payloads: Sequence[Any],
-    labels: Sequence[str],
-    started: bool = True,
-    vocabulary: tuple[Any, Any] | None = None,
-) -> tuple[Any, Any]:
-    """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality.
-
-    It is made before the teacher is asked: what its settings and the teacher do not agree on is said before that is paid for.
-    """
-    family = run.recipe.entry("students")
-    modality, pruned = vocabulary or new_vocabulary(run, teacher, payloads)
-    settings = run.recipe.settings("students")
-    start = teacher.start(pruned.old_ids_V) if started else None
-    if start is not None and getattr(settings, "choose", "even") == "important":
-        start = replace(start, least_missed=teacher.least_missed(spread(payloads, _TEXTS_WITHOUT_A_LAYER)))
-    student = family(
-        settings,
-        pieces=modality.vocabulary_size,
-        classes=len(labels),
-        start=start,
-        used_V=pruned.used_V,
-        seed=run.recipe.seed,
-    )
-    return student.to(run.device), modality
-
-
-def new_vocabulary(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
-    """The modality over the pieces that these payloads use, as the run's student reads them, and where each piece comes from."""
-    reading = run.recipe.settings("students").reading
-    found: tuple[Any, Any] = full_modality(run, teacher).pruned(payloads, reading, run.recipe.student.min_count)
-    return found
 
 
 def nearness(modality: Any, payloads: Sequence[Any], teacher_NC: NDArray[np.float32], device: str) -> Judge:
@@ -299,8 +263,3 @@ def _answered(written: Runner, modality: Any, payloads: Sequence[Any]) -> NDArra
         written(modality.collate([encoded[i] for i in order[start : start + _BATCH]])) for start in range(0, len(order), _BATCH)
     ]
     return np.asarray(np.concatenate(parts)[np.argsort(order)])
-
-
-def full_modality(run: Run, teacher: Any) -> Any:
-    """The task's modality over the teacher's whole vocabulary."""
-    return run.recipe.entry("modalities")(teacher.tokenizer_json(), teacher.max_tokens)

@@ -72,11 +72,15 @@ class Predictor:
         payloads = list(payloads)
         if not payloads:
             return []
+        return self.answers(self.logits(payloads))
+
+    def answers(self, logits_NC: NDArray[np.float32]) -> list[Prediction]:
+        """What raw outputs (N, C) of `logits` mean: label, probability, and whether it abstains."""
         fitted = self.calibration
-        answers: list[Prediction] = self._task.answers(
-            self.logits(payloads), self.labels, temperature=fitted.temperature, threshold=fitted.threshold
+        found: list[Prediction] = self._task.answers(
+            logits_NC, self.labels, temperature=fitted.temperature, threshold=fitted.threshold
         )
-        return answers
+        return found
 
     def logits(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
         """Raw outputs (N, C), float32, before any temperature, in order; longer inputs are batched with their like."""

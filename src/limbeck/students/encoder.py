@@ -60,7 +60,7 @@ class Encoder(nn.Module):
         """Which layers, how wide, and how it is trained and written.
 
         `layers`: how many of the teacher's, or their numbers from 1. `choose` says which, where it is how many: "even", evenly spaced with
-        the last among them, or "important", those that the teacher misses most on training texts. `embedding_width` of a
+        the last among them, or "important", those that the teacher misses most on training texts, as measured before the student is made. `embedding_width` of a
         row of the table, 0: the whole width. `dropout` behind the embeddings and each half of a layer. `precision` of the table:
         "int8" writes each row as whole numbers and one scale, "int4" as numbers of four bits, which training then reckons with.
         `network`: "int8" writes the matrix products of the layers and the table of positions as whole numbers too, by the scheme that
@@ -92,8 +92,7 @@ class Encoder(nn.Module):
         self.settings = settings
         generator = torch.Generator().manual_seed(seed)
         weights = start.encoder if start else None
-        least_missed = start.least_missed if start and settings.choose == "important" else ()
-        self.chosen = chosen_layers(settings.layers, len(weights.layers) if weights else None, least_missed)
+        self.chosen = chosen_layers(settings.layers, len(weights.layers) if weights else None)
         width = len(weights.segment_S) if weights else _WIDTH
         shape = (weights.heads, len(weights.layers[0]["up.bias"])) if weights else (_HEADS, 4 * _WIDTH)
         activation, epsilon = (weights.activation, weights.epsilon) if weights else ("gelu", _NORM_EPSILON)
@@ -248,7 +247,7 @@ class Encoder(nn.Module):
         }
 
 
-def chosen_layers(wanted: int | tuple[int, ...], there: int | None, least_missed: tuple[int, ...] = ()) -> tuple[int, ...]:
+def chosen_layers(wanted: int | tuple[int, ...], there: int | None) -> tuple[int, ...]:
     """The numbers, from 1, of the teacher's layers that a student takes.
 
     A number of layers is spread evenly with the last among them, since the teacher's head was trained on what the last one says: of
@@ -258,7 +257,6 @@ def chosen_layers(wanted: int | tuple[int, ...], there: int | None, least_missed
     Args:
         wanted: how many, or which.
         there: how many the teacher has; None: it gives none, and the numbers only count.
-        least_missed: the order in which its layers can be left out: those that are left then are taken. Empty: evenly spaced.
 
     Raises:
         RecipeError: the teacher does not have so many.
@@ -266,8 +264,6 @@ def chosen_layers(wanted: int | tuple[int, ...], there: int | None, least_missed
     Example:
         >>> chosen_layers(2, 6), chosen_layers(4, 6), chosen_layers((1, 2), 6)
         ((3, 6), (2, 3, 5, 6), (1, 2))
-        >>> chosen_layers(2, 6, least_missed=(5, 2, 4, 3, 6))
-        (1, 6)
     """
     if there is not None and max((wanted,) if isinstance(wanted, int) else wanted) > there:
         raise RecipeError(
@@ -275,6 +271,4 @@ def chosen_layers(wanted: int | tuple[int, ...], there: int | None, least_missed
         )
     if not isinstance(wanted, int):
         return wanted
-    if there is not None and least_missed:
-        return tuple(n for n in range(1, there + 1) if n not in least_missed[: there - wanted])
     return tuple((2 * number * (there or wanted) + wanted) // (2 * wanted) for number in range(1, wanted + 1))

@@ -72,9 +72,9 @@ class Averaged:
         found: Start = self.members[0].start(old_ids_V)
         return found
 
-    def least_missed(self, payloads: Sequence[Any]) -> tuple[int, ...]:
-        """Which layers the first misses least."""
-        found: tuple[int, ...] = self.members[0].least_missed(payloads)
+    def most_missed(self, number: int, payloads: Sequence[Any]) -> tuple[int, ...]:
+        """Which layers the first misses most: a student starts from it."""
+        found: tuple[int, ...] = self.members[0].most_missed(number, payloads)
         return found
 
 

@@ -26,7 +26,7 @@ from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
 from limbeck.teachers._encoder_weights import encoder_weights
-from limbeck.teachers._layer_importance import least_missed, stack_of
+from limbeck.teachers._layer_importance import most_missed, stack_of
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
 from limbeck.teachers._word_states import BY_WORD, WordStates, numbered
 from limbeck.text import readable
@@ -313,9 +313,17 @@ class Huggingface:
             head = (own.weight.detach().cpu().numpy().copy(), own.bias.detach().cpu().numpy().copy())
         return Start(self.token_embeddings()[old_ids_V], encoder_weights(self.module.backbone), head)
 
-    def least_missed(self, payloads: Sequence[Any]) -> tuple[int, ...]:
-        """Which of its layers it misses least when it answers these texts; empty where a student cannot start from its layers."""
+    def most_missed(self, number: int, payloads: Sequence[Any]) -> tuple[int, ...]:
+        """Which of its layers, from 1, it misses most when it answers these texts without the others.
+
+        Raises:
+            TeacherError: it has not so many, or is not of a kind that can be taken apart.
+        """
+        stack, logits = stack_of(self.module.backbone), frozenset({"logits_BC"})
         if encoder_weights(self.module.backbone) is None:
-            return ()
-        logits = frozenset({"logits_BC"})
-        return least_missed(stack_of(self.module.backbone), lambda: np.asarray(self.answer(payloads, logits).logits_BC))
+            raise TeacherError(
+                "student.choose is important, but this teacher's layers cannot be left out one by one. Set it to even."
+            )
+        if number > len(stack):
+            raise TeacherError(f"student.layers is {number}, but the teacher has {len(stack)} layers")
+        return most_missed(stack, number, lambda: np.asarray(self.answer(payloads, logits).logits_BC))

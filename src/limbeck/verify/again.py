@@ -16,10 +16,10 @@ from limbeck._version import __version__
 from limbeck.bundle import Bundle
 from limbeck.errors import DataError, listing
 from limbeck.evidence import Basis, Interval, Measured, Quality, Report
-from limbeck.metrics.probabilities import confidence
 from limbeck.runtime.predict import Predictor
 from limbeck.types import Json, Record
 from limbeck.verify.compare import Answers, compare, quality_of
+from limbeck.verify.notes import repeated
 from limbeck.verify.statistics import independent_share, proportion
 
 
@@ -36,18 +36,20 @@ class ClassShare:
 class Remeasured:
     """A bundle's answers to labelled rows.
 
-    rows: that have a label. threshold: the bundle's; answered: share of the rows whose answer is at least as sure, and
+    rows: that have a label; left_out: those that have none. threshold: the bundle's; answered: share of the rows whose answer is at least as sure, and
     answered_accuracy of these; both None where the bundle never abstains. classes: those that occur, the worst first, with bounds of
-    each by itself. absent: classes that no row has, of which nothing is said.
+    each by itself. absent: classes that no row has, of which nothing is said. notes: what a reader would not guess, as sentences.
     """
 
     rows: int
+    left_out: int
     quality: Quality
     threshold: float
     answered: Interval | None
     answered_accuracy: Interval | None
     classes: tuple[ClassShare, ...]
     absent: tuple[str, ...]
+    notes: tuple[str, ...]
     bundle: str
     bundle_sha256: str
 
@@ -77,11 +79,12 @@ def remeasured(bundle: Bundle, records: Sequence[Record]) -> Remeasured:
     right_N = logits_NC.argmax(axis=1) == true_N
     answered = answered_accuracy = None
     if fitted.threshold > 0:
-        sure_N = confidence(logits_NC / fitted.temperature) >= fitted.threshold
+        sure_N = np.array([not a.abstain for a in predictor.answers(logits_NC)])
         answered = proportion(worth * sure_N.sum(), worth * len(judged))
         if sure_N.any():
-            answered_accuracy = proportion(worth * (right_N & sure_N).sum(), worth * sure_N.sum())
-    classes = []
+            share = independent_share(text_N[sure_N])
+            answered_accuracy = proportion(share * (right_N & sure_N).sum(), share * sure_N.sum())
+    classes, there = [], set(true_N.tolist())
     for c in np.unique(true_N):
         of_N = true_N == c
         share = independent_share(text_N[of_N])
@@ -89,12 +92,14 @@ def remeasured(bundle: Bundle, records: Sequence[Record]) -> Remeasured:
         classes.append(ClassShare(predictor.labels[c], int(of_N.sum()), right))
     return Remeasured(
         rows=len(judged),
+        left_out=len(records) - len(judged),
         quality=quality,
         threshold=fitted.threshold,
         answered=answered,
         answered_accuracy=answered_accuracy,
         classes=tuple(sorted(classes, key=lambda k: (k.right.estimate, -k.rows, k.label))),
-        absent=tuple(label for c, label in enumerate(predictor.labels) if c not in set(true_N.tolist())),
+        absent=tuple(label for c, label in enumerate(predictor.labels) if c not in there),
+        notes=repeated(len(judged), len(np.unique(text_N))),
         bundle=str(bundle.path),
         bundle_sha256=bundle.sha256,
     )
@@ -129,7 +134,7 @@ def against_teacher(
         "teacher": Answers(large.logits(payloads)[:, order_C]),
         "student": Answers(student.logits(payloads), temperature=fitted.temperature if fitted.rows else None),
     }
-    basis = Basis.LABELS if labelled else Basis.AGREEMENT
+    basis, text_N = Basis.LABELS if labelled else Basis.AGREEMENT, _texts(judged)
     found = compare(
         answers,
         true_N,
@@ -137,11 +142,11 @@ def against_teacher(
         margin=margin,
         least_agreement=least_agreement,
         basis=basis,
-        text_N=_texts(judged),
+        text_N=text_N,
     )
     left_out = len(records) - len(judged)
     return Report(
-        task=bundle.manifest.task.replace("-", "_"),
+        task=bundle.manifest.task,
         basis=basis,
         rows=found.rows,
         held_out=held_out,
@@ -159,7 +164,11 @@ def against_teacher(
         gates=(),
         budget_misses=(),
         calibration=fitted,
-        notes=(*found.notes, *((f"{left_out:,} rows without a label are left out",) if left_out else ())),
+        notes=(
+            *found.notes,
+            *repeated(len(judged), len(np.unique(text_N))),
+            *((f"{left_out:,} rows without a label are left out",) if left_out else ()),
+        ),
         seconds={},
         bundle=str(bundle.path),
         provable_margin=found.provable_margin,
@@ -173,9 +182,12 @@ def _labelled(records: Sequence[Record], labels: Sequence[str]) -> tuple[list[Re
     if not judged:
         raise DataError("no row has a label, so nothing can be measured. Give labelled rows, or a teacher to be compared with.")
     index = {label: c for c, label in enumerate(labels)}
-    strange = {str(r.label): r.where for r in reversed(judged) if r.label not in index}
+    strange: dict[str, str] = {}
+    for r in judged:
+        if r.label not in index:
+            strange.setdefault(str(r.label), r.where)
     if strange:
-        name, where = next(reversed(strange.items()))
+        name, where = next(iter(strange.items()))
         raise DataError(
             f"{where}: the bundle has no class '{name}'; {len(strange):,} labels of these rows are unknown to it: "
             f"{listing(sorted(strange))}. Rename them, or leave these rows out: the bundle can only be wrong on them."

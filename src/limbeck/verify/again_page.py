@@ -8,19 +8,15 @@ from rich.text import Text
 
 from limbeck.verify import wording as w
 from limbeck.verify.again import Remeasured
-from limbeck.verify.report import WIDTH, columns
+from limbeck.verify.report import WIDTH, columns, cut
 
 _WORST = 10
 
 
-def remeasured_page(found: Remeasured, left_out: int = 0) -> RenderableType:
-    """Accuracy first, then what else was measured, then at most ten classes that are wrong most often.
-
-    Args:
-        left_out: rows that had no label.
-    """
+def remeasured_page(found: Remeasured) -> RenderableType:
+    """Accuracy first, then what else was measured, then at most ten classes that are wrong most often."""
     q = found.quality
-    without = f"; {w.rows(left_out)} without a label left out" if left_out else ""
+    without = f"; {w.rows(found.left_out)} without a label left out" if found.left_out else ""
     parts: list[RenderableType] = [
         Text(
             f"accuracy {w.percent(q.accuracy.estimate)} ({w.span(q.accuracy)}) on {w.rows(found.rows)}{without}", style="bold"
@@ -44,8 +40,12 @@ def remeasured_page(found: Remeasured, left_out: int = 0) -> RenderableType:
         parts.append(Text(f"{len(found.absent):,} of its {len(found.absent) + len(found.classes):,} classes have no row here"))
     table = columns("classes that are wrong most often", "rows", "right", "bounds")
     for k in [k for k in found.classes if k.right.estimate < 1][:_WORST]:
-        table.add_row(k.label, w.count(k.rows), w.percent(k.right.estimate, 0), w.span(k.right))
+        table.add_row(cut(k.label), w.count(k.rows), w.percent(k.right.estimate, 0), w.span(k.right))
     if table.row_count:
         parts += [Text(""), table]
-    parts += [Text(""), Text("Bounds are one-sided at 95%, each by itself.", style="dim")]
+    parts += [
+        Text(""),
+        *(Text(f"{w.clean(note)}.", style="dim") for note in found.notes),
+        Text("Bounds are one-sided at 95%, each by itself.", style="dim"),
+    ]
     return Constrain(Group(*parts), WIDTH)

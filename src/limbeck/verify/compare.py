@@ -149,7 +149,7 @@ def quality_of(answers: Answers, true_N: Indices, text_N: Indices) -> Quality:
     classes = (
         np.shape(answers.logits)[-1] if answers.logits is not None else 1 + max(int(answers.classes.max()), int(true_N.max()))
     )
-    _checked({"teacher": answers, "student": answers}, true_N, [str(c) for c in range(classes)])
+    _checked({"student": answers, "teacher": answers}, true_N, [str(c) for c in range(classes)])
     worth = independent_share(text_N)
     resampled = Resampled(true_N, answers.classes[None], worth=worth)
     return _quality(answers, answers.classes, true_N, resampled, 0, worth)

@@ -58,3 +58,13 @@ def notes(
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def repeated(rows: int, texts: int) -> tuple[str, ...]:
+    """What a reader has to know where rows repeat the texts of others; nothing where none does."""
+    if rows == texts:
+        return ()
+    return (
+        f"{rows - texts:,} of {rows:,} rows repeat the text of another, case and spaces aside; they count as rows, and bounds are those of "
+        "the independent rows that all together are worth",
+    )

@@ -73,9 +73,10 @@ def _verdict(report: Report) -> Text:
 
 def _basis(report: Report) -> list[Text]:
     """What the verdict is about, and what the rows can and cannot show."""
-    unseen = f"that no training of this run saw: {report.held_out}"
+    unseen, bare = f"that no training of this run saw: {report.held_out}", f"without labels: {report.held_out}"
     if report.measured_again:
-        unseen = f"of {report.held_out}; whether it was trained on some of them, nobody here knows"
+        known = f"{report.held_out}; whether it was trained on some of them, nobody here knows"
+        unseen, bare = f"of {known}", f"without labels, of {known}"
     lines = {
         Basis.LABELS: f"Judged by the written file on {w.rows(report.rows)} {unseen}.",
         Basis.CROSS_FITTING: (
@@ -83,7 +84,7 @@ def _basis(report: Report) -> list[Text]:
             "The written file learned from all of them; it is not judged by itself."
         ),
         Basis.AGREEMENT: (
-            f"Judged by the written file on {w.rows(report.rows)} without labels: {report.held_out}. Accuracy is not measurable"
+            f"Judged by the written file on {w.rows(report.rows)} {bare}. Accuracy is not measurable"
             + (
                 f": label about {report.rows_to_label:,} rows to measure it to within {w.fine(report.margin)} points."
                 if report.rows_to_label
@@ -201,10 +202,10 @@ def _worst(report: Report) -> Table | None:
     for c in lost:
         bounds = "too few rows" if c.difference is None else w.point_span(c.difference)
         if agreeing:
-            table.add_row(_cut(c.label), w.count(c.rows), w.percent(c.student, 0), bounds)
+            table.add_row(cut(c.label), w.count(c.rows), w.percent(c.student, 0), bounds)
         else:
             shares = (w.percent(c.teacher, 0), w.percent(c.student, 0), w.points(c.student - c.teacher))
-            table.add_row(_cut(c.label), w.count(c.rows), *shares, bounds)
+            table.add_row(cut(c.label), w.count(c.rows), *shares, bounds)
     return table
 
 
@@ -283,7 +284,8 @@ def _item(said: str) -> RenderableType:
     return grid
 
 
-def _cut(label: str, most: int = 30) -> Text:
+def cut(label: str, most: int = 30) -> Text:
+    """A label as a cell that leaves room for the others."""
     found = Text(w.clean(label))
     found.truncate(most, overflow="ellipsis")
     return found

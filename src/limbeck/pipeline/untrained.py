@@ -1,0 +1,85 @@
+"""A student before it is trained: what it reads, its vocabulary, its start. Knows recipes and teachers; knows nothing of signals or files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from limbeck.errors import RecipeError
+from limbeck.pipeline.int8_bench import spread
+from limbeck.run import Run
+from limbeck.text import Reading
+from limbeck.types import Json
+
+LAYERS = "student.layers"
+"""Where the layers stand that a measurement chose."""
+_TEXTS_WITHOUT_A_LAYER = 256  # that a teacher answers without one of its layers and another
+
+
+def new_student(
+    run: Run,
+    teacher: Any,
+    payloads: Sequence[Any],
+    labels: Sequence[str],
+    started: bool = True,
+    vocabulary: tuple[Any, Any] | None = None,
+) -> tuple[Any, Any]:
+    """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality.
+
+    It is made before the teacher is asked: what its settings and the teacher do not agree on is said before that is paid for.
+    """
+    family = run.recipe.entry("students")
+    modality, pruned = vocabulary or new_vocabulary(run, teacher, payloads)
+    student = family(
+        _settled(run, teacher, payloads),
+        pieces=modality.vocabulary_size,
+        classes=len(labels),
+        start=teacher.start(pruned.old_ids_V) if started else None,
+        used_V=pruned.used_V,
+        seed=run.recipe.seed,
+    )
+    return student.to(run.device), modality
+
+
+def _settled(run: Run, teacher: Any, payloads: Sequence[Any]) -> Any:
+    """The student's settings, the teacher's most important layers named in them where they are asked for: measured once, so the control and
+    a run that is taken up have the same.
+
+    Raises:
+        RecipeError: the recipe names the layers itself.
+        TeacherError: the teacher cannot do without one of its layers.
+    """
+    settings = run.recipe.settings("students")
+    if getattr(settings, "choose", "even") != "important":
+        return settings
+    if not isinstance(settings.layers, int):
+        raise RecipeError(
+            "student.choose is important, but student.layers names the layers. Give their number, or leave choose out."
+        )
+
+    def measure() -> Json:
+        texts = spread(payloads, _TEXTS_WITHOUT_A_LAYER)
+        run.progress("student", 0, 1, f"which layers the teacher misses most, on {len(texts):,} texts")
+        return {"layers": list(teacher.most_missed(settings.layers, texts))}
+
+    chosen = run.decided(f"{LAYERS} of {settings.layers}", measure)
+    return replace(settings, layers=tuple(chosen["layers"]))
+
+
+def reading_of(run: Run) -> Reading:
+    """What of a text the run's student is given; by default its tokens."""
+    found: Reading = getattr(run.recipe.settings("students"), "reading", Reading())
+    return found
+
+
+def new_vocabulary(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
+    """The modality over the pieces that these payloads use, as the run's student reads them, and where each piece comes from."""
+    reading = reading_of(run)
+    found: tuple[Any, Any] = full_modality(run, teacher).pruned(payloads, reading, run.recipe.student.min_count)
+    return found
+
+
+def full_modality(run: Run, teacher: Any) -> Any:
+    """The task's modality over the teacher's whole vocabulary."""
+    return run.recipe.entry("modalities")(teacher.tokenizer_json(), teacher.max_tokens)
