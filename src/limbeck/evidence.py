@@ -248,6 +248,12 @@ class Report:
     out_of_scope: OutOfScope | None = None
     schema_version: Literal[2] = 2
 
+    @property
+    def models(self) -> dict[str, Measured]:
+        """The models that were measured, by the names that comparisons use."""
+        named = {"teacher": self.teacher, "student": self.student, "control": self.control, "baseline": self.baseline}
+        return {name: model for name, model in named.items() if model is not None}
+
     def against(self, second: str, first: str = "student") -> Comparison | None:
         """The comparison of two of its models, by name; None where it was not made."""
         return next((c for c in self.comparisons if (c.first, c.second) == (first, second)), None)
