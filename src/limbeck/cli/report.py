@@ -12,22 +12,27 @@ from limbeck.cli import screen
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="The folder of a run, or its bundle; several are compared.")
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or their bundles; several are compared.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The HTML file to write.", show_default="RUN/evidence/report.html; comparison.html for several"),
+        typer.Option(help="The HTML file to write.", show_default="evidence/ of the run; comparison.html for several"),
     ] = None,
 ) -> None:
-    """Make the page of a finished run again from its evidence, or one page that compares several runs."""
-    from limbeck.page.material import EVIDENCE, gather
-    from limbeck.page.written import write, write_text
+    """Make the pages of a finished run again from its files, or one page that compares several runs. No torch is needed."""
+    from limbeck.page.comparison import compared
+    from limbeck.page.material import evidence_of, gather
+    from limbeck.page.whole import whole
+    from limbeck.page.written import HTML, write, write_page
 
     found = [gather(run) for run in runs]
-    from limbeck.page.render import html
-    from limbeck.page.whole import whole
-
-    path = out or runs[0] / EVIDENCE / "report.html"
-    write_text(path, html(whole(found[0])))
-    del write
+    if len(found) > 1:
+        path = out or Path("comparison.html")
+        write_page(compared(found), path)
+    elif out is not None:
+        path = out
+        write_page(whole(found[0]), path)
+    else:
+        path = evidence_of(runs[0]) / HTML
+        write(found[0], path.parent)
     screen.out.print(f"{path}  {path.stat().st_size:,} bytes", markup=False)

@@ -41,7 +41,7 @@ def gather(path: Path) -> Material:
     Raises:
         InputFileError: there is no evidence there, or it cannot be read as what it must be.
     """
-    evidence = _evidence(path)
+    evidence = evidence_of(path)
     folder = evidence.parent
     content = _json(evidence / REPORT)
     if isinstance(content, dict) and content.get("schema_version", 0) != REPORT_SCHEMA:
@@ -62,8 +62,12 @@ def gather(path: Path) -> Material:
     return Material(name, report, details, audit, front, tuple(read_curves(folder / "curves.jsonl")))
 
 
-def _evidence(path: Path) -> Path:
-    """The folder of evidence that belongs to a path."""
+def evidence_of(path: Path) -> Path:
+    """The folder of evidence that belongs to a run, or to its bundle.
+
+    Raises:
+        InputFileError: there is none.
+    """
     try:
         for folder in (path / EVIDENCE, path, path.resolve().parent / EVIDENCE):
             if (folder / REPORT).is_file():

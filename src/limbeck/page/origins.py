@@ -97,12 +97,12 @@ def lineage(material: Material) -> Section:
         }
     rows = [
         row(name, value)
-        for name, value in _flat(told)
+        for name, value in flat(told)
         if name.partition(": ")[0] != "recipe" or not isinstance(told.get("recipe"), Mapping)
     ]
     blocks = [Table("What it was made from", ("", "Value"), tuple(rows), words=(1,))]
     if isinstance(told.get("recipe"), Mapping):
-        settings = tuple(row(name, value) for name, value in _flat(told["recipe"], "."))
+        settings = tuple(row(name, value) for name, value in flat(told["recipe"], "."))
         blocks.append(
             Table(
                 "The recipe with every setting", ("Key", "Value"), settings, words=(1,), folded="The recipe with every setting"
@@ -121,12 +121,12 @@ def remarks(report: Report) -> Section | None:
     return Section("remarks", "What to know before you rely on this", (), (), tuple(found)) if found else None
 
 
-def _flat(content: Any, joint: str = ": ", path: str = "") -> list[tuple[str, str]]:
+def flat(content: Any, joint: str = ": ", path: str = "") -> list[tuple[str, str]]:
     """A value of JSON as lines of a name and a text."""
     if isinstance(content, Mapping):
         found = []
         for key, value in content.items():
-            found += _flat(value, joint, f"{path}{joint}{key}" if path else str(key))
+            found += flat(value, joint, f"{path}{joint}{key}" if path else str(key))
         return found
     if content is None:
         return [(path, w.NOTHING)]

@@ -1,7 +1,8 @@
-"""A document as HTML. Knows the template and its style sheet; says nothing. Jinja2 comes with the extra `train`."""
+"""A document as HTML or as Markdown. Knows the templates and the style sheet; says nothing. Jinja2 comes with the extra `train`."""
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +11,8 @@ from limbeck.page.document import Bar, Document
 from limbeck.verify import wording as w
 
 _FOLDER = files("limbeck.page") / "templates"
+_MARKS = re.compile(r"([\\`*_\[\]|~$#])")
+_BLANKS = re.compile(r"\n{3,}")
 
 
 def html(document: Document) -> str:
@@ -19,6 +22,15 @@ def html(document: Document) -> str:
         MissingExtraError: Jinja2 is not installed.
     """
     return filled("page.html.j2", document=document, style=(_FOLDER / "page.css").read_text(encoding="utf-8"))
+
+
+def markdown(document: Document) -> str:
+    """The same as Markdown (GitHub's), the drawings as sentences.
+
+    Raises:
+        MissingExtraError: Jinja2 is not installed.
+    """
+    return filled("page.md.j2", document=document)
 
 
 def filled(name: str, **values: Any) -> str:
@@ -34,18 +46,24 @@ def filled(name: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: w.clean(value) if type(value) is str else value,
+        finalize=(lambda value: w.clean(value) if type(value) is str else value) if escaped else None,
     )
-    environment.filters |= {"place": place, "plural": plural}
-    environment.globals |= {"w": w}
-    return environment.get_template(name).render(**values)
+    environment.filters |= {"place": place, "md": md}
+    text: str = environment.get_template(name).render(**values)
+    return text if escaped else _BLANKS.sub("\n\n", text).strip() + "\n"
+
+
+def md(text: str) -> str:
+    """A text that Markdown takes as it stands: no HTML, no mark-up, no new cell of a table.
+
+    Example:
+        >>> md("<b>a|b_c</b>")
+        '&lt;b&gt;a\\\\|b\\\\_c&lt;/b&gt;'
+    """
+    plain = w.clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKS.sub(r"\\\1", plain)
 
 
 def place(value: float, bar: Bar) -> str:
     """Where a value lies on a bar's axis, from 0 to 100."""
     return f"{50 + 50 * max(-1.0, min(1.0, value / bar.reach)):.1f}"
-
-
-def plural(number: float, noun: str) -> str:
-    """A number with its noun."""
-    return f"{w.count(number)} {noun}{'' if number == 1 else 's'}"

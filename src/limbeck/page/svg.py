@@ -26,8 +26,12 @@ def canvas(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise missing_extra("matplotlib", "train", "drawing the figures of a page") from error
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
+    # By hand: a layout that is worked out draws the figure several times.
+    figure.subplots_adjust(
+        left=0.6 / width, right=1 - 0.1 / width, bottom=0.5 / height, top=1 - 0.3 / height, wspace=0.25, hspace=0.08
+    )
     return figure
 
 

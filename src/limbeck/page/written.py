@@ -5,23 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 from limbeck.disk import write_whole
+from limbeck.errors import InputFileError
+from limbeck.page.card import card
+from limbeck.page.document import Document
 from limbeck.page.material import Material
-from limbeck.page.render import html
+from limbeck.page.render import html, markdown
 from limbeck.page.whole import whole
 
-PAGES = ("report.html",)
+HTML, MARKDOWN, CARD = "report.html", "report.md", "README.md"
+PAGES = (HTML, MARKDOWN, CARD)
 
 
 def write(material: Material, folder: Path) -> None:
-    """Write the page of a run, and what else is made from the same document, into a folder.
+    """Write the page of a run as HTML and as Markdown, and the model card, into a folder.
 
     Raises:
         MissingExtraError: Jinja2 or matplotlib is not installed.
+        InputFileError: the folder cannot be written.
     """
     document = whole(material)
-    write_text(folder / PAGES[0], html(document))
+    write_page(document, folder / HTML)
+    _write(folder / MARKDOWN, markdown(document))
+    _write(folder / CARD, card(material, document))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text; what is no character becomes U+FFFD."""
-    write_whole(path, [text.encode("utf-8", "replace")])
+def write_page(document: Document, path: Path) -> None:
+    """Write one page as HTML.
+
+    Raises:
+        MissingExtraError, InputFileError: as `write` does.
+    """
+    _write(path, html(document))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, [text.encode("utf-8", "replace")])
+    except OSError as error:
+        raise InputFileError(f"cannot write {path}: {error.strerror}. Give another --out.") from error
