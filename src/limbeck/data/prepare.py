@@ -25,11 +25,13 @@ from limbeck.types import Record
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run takes from its data."""
+    """What a run takes from its data. as_read, test_as_read: the rows of the files before anything was set aside, in their order."""
 
     splits: Splits
     audit: Audit
     rejected: tuple[Rejected, ...]
+    as_read: tuple[Record, ...] = ()
+    test_as_read: tuple[Record, ...] = ()
 
     def note(self) -> str:
         """The splits in one sentence."""
@@ -114,7 +116,7 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     judging_too = [r for r in valid or () if r.key in held]
     rejected += _set_aside(judging_too, "this text, case and spaces aside, judges; so it chooses nothing.", "unchoosing")
     report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train)
-    return Prepared(splits, report, tuple(rejected))
+    return Prepared(splits, report, tuple(rejected), tuple(found), tuple(found_test or ()))
 
 
 def judging(source: str | Path, **how: Any) -> tuple[list[Record], list[Rejected]]:

@@ -49,13 +49,18 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
     needs = LOGITS.union(*(o.needs for o, _ in run.recipe.terms() if not getattr(o, "live", False)))
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):
-        folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
-        if hasattr(teacher, "precision"):
-            teacher.precision = _labelling_precision(run, teacher, folder)
-        store = SignalStore(folder, teacher.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
+        store = store_of(run, teacher)
         for done, total in teach(teacher, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
+
+
+def store_of(run: Run, teacher: Any) -> SignalStore:
+    """The store of the teacher's answers; from here on it answers in the store's precision."""
+    folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
+    if hasattr(teacher, "precision"):
+        teacher.precision = _labelling_precision(run, teacher, folder)
+    return SignalStore(folder, teacher.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
 
 
 def _labelling_precision(run: Run, teacher: Any, folder: Path) -> str:
