@@ -83,6 +83,11 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     found = read(section.train, label=section.label)
     if section.unlabelled is not None:
         found += read(section.unlabelled, label=None)
+    if len(found) > 1 and len({r.key for r in found}) == 1:
+        raise DataError(
+            f"{section.train}: all {len(found):,} rows hold the same text, so there is nothing to tell apart. "
+            "Name the column that holds the texts (--set data.text=NAME), or mend the file."
+        )
     found_test = None if section.test is None else read(section.test, label=section.label or "label")
     found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
     outside = [] if section.out_of_scope is None else read(section.out_of_scope, label=None)

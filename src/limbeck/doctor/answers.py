@@ -25,6 +25,7 @@ from limbeck.verify.statistics import proportion
 LEAST = 30
 """Labelled rows below which accuracy and calibration say little."""
 _FAR_OFF, _SOFT, _SHARP = 0.1, 0.6, 1.9  # distance of confidence from accuracy; temperatures that would mend it
+_VERY_SHARP, _WRONG = 3.0, 5  # a temperature that says enough by itself, where so many rows are wrong
 _SURE = 0.95
 
 
@@ -217,15 +218,18 @@ def _calibration(true_N: Indices, logits_NC: NDArray[np.float64]) -> Iterator[Fi
     temperature = fit_temperature(logits_NC, np.eye(logits_NC.shape[1])[true_N])
     ece = expected_calibration_error(sure_N, right_N)
     evidence = f"It is right on {reached:.1%} of {len(true_N):,} labelled rows and {mean:.1%} sure of its answers (calibration error {ece:.2f}); "
-    evidence += f"divided by {temperature:.2g} its logits would be honest."
-    if reached - mean > _FAR_OFF and temperature < _SOFT:
+    evidence += f"divided by {temperature:.2g} its logits would be honest." if not right_N.all() else ""
+    # Where all rows are right no temperature is the best, since any lower one is better.
+    if reached - mean > (_FAR_OFF if temperature < _SOFT else 2 * _FAR_OFF if right_N.all() else 1.0):
         yield warning(
             "teacher_underconfident",
             "The teacher is far less sure than it is right, as if a temperature had been applied to its logits already.",
             evidence,
             "Take the temperature out of the teacher: the objectives apply their own, and twice leaves next to nothing to learn.",
         )
-    elif mean - reached > _FAR_OFF and temperature > _SHARP:
+    elif (temperature > _VERY_SHARP and int((~right_N).sum()) >= _WRONG) or (
+        mean - reached > _FAR_OFF and temperature > _SHARP
+    ):
         yield warning(
             "teacher_overconfident",
             "The teacher is far surer than it is right.",

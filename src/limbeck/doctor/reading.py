@@ -19,8 +19,8 @@ from tokenizers import Tokenizer
 from limbeck.findings import Finding, refusal, warning
 from limbeck.types import Json
 
-UNKNOWN, PIECES, CUT = 0.02, 3.5, 0.05
-"""Limits: the share of unknown tokens, pieces a word, the share of texts that are cut."""
+UNKNOWN, AVOIDABLE, PIECES, CUT = 0.02, 0.003, 3.5, 0.05
+"""Limits: the share of unknown tokens, and of those that another way of writing makes known; pieces a word; the share of texts that are cut."""
 MOST = 2000
 """Texts that are read."""
 _WORD = re.compile(r"\w+")
@@ -175,11 +175,11 @@ def kinship(vocabulary: dict[str, int], table_VD: NDArray[Any]) -> Kinship | Non
 
 def _unknown(reader: Reader, texts: Sequence[str]) -> Iterator[Finding]:
     share = reader.unknown(texts)
-    if share <= UNKNOWN:
+    if share <= AVOIDABLE:
         return
     for way in NORMALISATIONS:
         then = reader.unknown([way.apply(t) for t in texts])
-        if then < share / 2:
+        if then < share / 2 and share - then > AVOIDABLE:
             yield warning(
                 "normalisation",
                 f"The tokenizer expects {way.name}, and does not make them itself.",
@@ -187,6 +187,8 @@ def _unknown(reader: Reader, texts: Sequence[str]) -> Iterator[Finding]:
                 "Set the tokenizer as it was when the teacher was trained (do_lower_case, strip_accents: the normalizer in tokenizer.json).",
             )
             return
+    if share <= UNKNOWN:
+        return
     yield warning(
         "unknown_tokens",
         "The tokenizer does not know much of the texts.",
