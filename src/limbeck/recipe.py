@@ -83,7 +83,7 @@ class Recipe(Section):
 
     def naming(self, student: Mapping[str, Any]) -> Self:
         """This recipe with a student that is named: its family and settings in place of the search."""
-        kept = self.student.model_dump(mode="json", include={"budget", "keep"})
+        kept = self.student.model_dump(mode="json", include={"budget", "keep", "start"})
         return self.read(self, values={"student": {**kept, **student}})
 
     def complete(self) -> Json:

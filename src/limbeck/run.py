@@ -45,7 +45,11 @@ RESOLVED, LOCK, CURVES, COMPLETE, REPORT = "resolved.json", ".lock", "curves.jso
 
 @dataclass(slots=True)
 class Run:
-    """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder."""
+    """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder.
+
+    ready: a teacher that this run does not train: handed over from Python, or loaded with its classes. origin: what students read and
+    start from, where that is not the teacher's.
+    """
 
     recipe: Recipe
     folder: Path
@@ -57,6 +61,8 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     curves: Curves | None = None
     lock: FileLock | None = None
+    ready: Any = None
+    origin: Any = None
 
     def __enter__(self) -> Run:
         return self
