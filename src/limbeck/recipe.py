@@ -113,6 +113,8 @@ class Recipe(Section):
         for key in FILES:
             del identity["data"][key]
         del identity["search"]["profile"]
+        for key in getattr(self.entry("teachers"), "operating", ()):  # how a teacher is asked, and not what
+            del identity["teacher"][key]
         return identity
 
     def fingerprint(self) -> str:

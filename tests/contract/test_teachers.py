@@ -106,5 +106,10 @@ def test_the_fingerprint_is_stable_and_notices_other_weights(kind: str, teacher,
 
 def test_an_unknown_source_is_explained(kind: str) -> None:
     entry = find("teachers", kind)
+    source = {"model": "no/such-model"}
+    if "model" not in {f.name for f in dataclasses.fields(entry.Settings)}:
+        source = {"members": ({"kind": "onnx", **source}, {"kind": "onnx"})}
+    if "endpoint" in {f.name for f in dataclasses.fields(entry.Settings)}:
+        source["endpoint"] = "no-such-endpoint"  # a teacher that is asked elsewhere is not looked for before it is asked
     with pytest.raises((TeacherError, MissingExtraError), match=r"cannot load the teacher|needs the package|teacher\.\w+"):
-        entry.load(entry.Settings(model="no/such-model"))
+        entry.load(entry.Settings(**source))

@@ -26,6 +26,7 @@ from limbeck.cli.screen import err, out
 from limbeck.cli.search import search
 from limbeck.cli.sign import sign
 from limbeck.cli.store import store
+from limbeck.cli.teach import teach
 from limbeck.cli.verify import verify
 from limbeck.errors import LimbeckError
 
@@ -38,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A new command is a file beside this one, and its function (or its group) in one of these lines.
-for command in (distill, search, ladder, measure, predict, verify, pack, sign, keygen, label_sample, list_, demo):
+for command in (distill, teach, search, ladder, measure, predict, verify, pack, sign, keygen, label_sample, list_, demo):
     app.command(command.__name__.strip("_").replace("_", "-"))(command)
 for group in (store,):
     app.add_typer(group)

@@ -227,6 +227,8 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
     found = [*repeated(len(judged.rows), len({r.key for r in judged.rows}))]
     if raced := run.measured("search"):
         found.append(told(raced))
+    if hasattr(teacher, "remarks"):
+        found.extend(teacher.remarks())
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
         found.append(
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
