@@ -248,9 +248,10 @@ def _version(package: str) -> str:
 
 
 def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two JSON values differ, as (dotted path, before, now); where a recipe holds paths only what `now` has is compared."""
+    """Where two JSON values differ, as (dotted path, before, now); where a recipe holds paths, or how a teacher is asked, only what
+    `now` has is compared."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in now if path in ("", "recipe", "recipe.data", "recipe.search") else sorted({*before, *now}):
+        for key in now if path in ("", "recipe", "recipe.data", "recipe.search", "recipe.teacher") else sorted({*before, *now}):
             yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
     elif before != now:
         yield path, before, now

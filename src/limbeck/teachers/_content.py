@@ -74,7 +74,7 @@ def _held(value: Any) -> Iterator[Any]:
         )  # every object has one since Python 3.11
         if isinstance(state, dict):
             # scikit-learn remembers where in memory a list of stop words lay.
-            state = {key: held for key, held in state.items() if not str(key).endswith("_id")}
+            state = {key: held for key, held in state.items() if not (str(key).startswith("_") and str(key).endswith("_id"))}
         yield state
         if state is None and hasattr(value, "__reduce__"):
             yield from value.__reduce__()[1:2]
