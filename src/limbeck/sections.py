@@ -84,9 +84,13 @@ class FineTuneSection(Section):
 
 
 class TeacherSection(Open):
-    """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head."""
+    """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head.
+
+    map: the teacher's classes to the data's labels, where they are called otherwise or are finer; null leaves a class out.
+    """
 
     kind: str = "huggingface"
+    map: dict[str, str | None] = Field(default_factory=dict)
     fine_tune: FineTuneSection = FineTuneSection()
 
 

@@ -13,6 +13,7 @@ from sklearn.svm import LinearSVC
 
 from limbeck.errors import MissingExtraError, TeacherError
 from limbeck.teachers._content import content_of
+from limbeck.teachers._mapped import Mapped
 from limbeck.teachers.boosting import Boosting
 from limbeck.teachers.ensemble import Ensemble
 from limbeck.teachers.function import Function
@@ -343,6 +344,33 @@ def test_a_wrong_member_is_named_by_its_place() -> None:
         Ensemble.load(Ensemble.Settings(({"kind": "function", "model": "math:sqrt"}, {"kind": "recorded", "no_such_key": 1})))
     with pytest.raises(TeacherError, match=r"teacher.members.0: .*'sklern' is not among the teachers"):
         Ensemble.load(Ensemble.Settings(({"kind": "sklern"}, {"kind": "sklearn"})))
+
+
+# --- another set of labels ----------------------------------------------------------------------------------
+
+
+def test_finer_classes_are_summed_and_some_left_out() -> None:
+    fine = of([0.1, 0.2, 0.3, 0.4], ["hi", "good day", "why", "noise"])
+    teacher = Mapped(fine, {"hi": "greeting", "good day": "greeting", "why": "question", "noise": None})
+    assert teacher.labels == ("greeting", "question")
+    np.testing.assert_allclose(probabilities(teacher, ["x"]), [[0.5, 0.5]], atol=1e-6)
+    assert set(teacher.fingerprint()) == {*fine.fingerprint(), "map"}
+    assert teacher.says == "probabilities"
+    assert teacher.form == "Python"
+
+
+def test_a_label_is_known_where_all_its_classes_are() -> None:
+    call = Function(lambda texts: [{"hi": 0.5, "why": 0.2}] * len(texts), ["hi", "good day", "why"])
+    signal = Mapped(call, {"good day": "hi"}).answer(["x"], BOTH)
+    np.testing.assert_allclose(np.exp(signal.logits_BC), [[0.8, 0.2]], atol=1e-6)
+    np.testing.assert_array_equal(signal.known_BC, [[0, 1]])
+
+
+def test_a_table_that_fits_no_class_is_refused() -> None:
+    with pytest.raises(TeacherError, match=r"teacher.map: the teacher has no class 'hello'.*It knows 'greeting'"):
+        Mapped(of([0.8, 0.1, 0.1]), {"hello": "greeting"})
+    with pytest.raises(TeacherError, match="two different ones"):
+        Mapped(of([0.8, 0.1, 0.1]), dict.fromkeys(LABELS, "all"))
 
 
 def test_content_does_not_depend_on_memory_or_order() -> None:

@@ -79,5 +79,8 @@ def settle_origin(run: Run, teacher: Any, texts: Iterable[str]) -> None:
         run.origin = LearnedPieces(texts, section.pieces, section.max_tokens)
         count = len(run.origin.tokenizer_json()["model"]["vocab"])
         run.progress(
-            "start", 1, 1, f"the teacher has no tokenizer: {count:,} pieces learned from the texts; students start from chance"
+            "start",
+            1,
+            1,
+            f"the teacher has no tokenizer: {count:,} pieces learned from the texts; students start from chance, and views know no near words",
         )

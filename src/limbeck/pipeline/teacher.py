@@ -15,6 +15,7 @@ from limbeck.pipeline.training import precision
 from limbeck.run import Run, settle
 from limbeck.signals.store import SignalStore, described, is_store
 from limbeck.signals.teach import check_gives, teach
+from limbeck.teachers._mapped import Mapped
 from limbeck.types import Record, View
 
 LOGITS = frozenset({"logits_BC"})
@@ -33,6 +34,8 @@ def load_teacher(run: Run, splits: Splits) -> Any:
     teacher = loaded(run)
     if hasattr(teacher, "discover"):
         teacher.discover([*splits.valid, *splits.train], splits.labels)
+    if teacher.has_head and run.recipe.teacher.map:
+        teacher = Mapped(teacher, run.recipe.teacher.map)
     if teacher.has_head:
         teacher.labels = matched_labels(teacher.labels, splits.labels)
         run.ready = teacher

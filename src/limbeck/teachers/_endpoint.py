@@ -24,6 +24,7 @@ from limbeck.types import Json
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 60.0
 """Seconds before the second try, doubled each time and drawn at random below that."""
+_MOST_WAITS = 100  # for a server that is busy (429), beside the tries
 _TRIPPED = 24
 """So many failures in a row, of all calls together, and the endpoint counts as down."""
 
@@ -38,6 +39,15 @@ class RefusedError(TeacherError):
 
 class _StoppedError(Exception):
     """A call that another one's failure has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """A try without an answer: why, for how many seconds the server asks to be left alone, and whether it is only busy."""
+
+    reason: str
+    pause: float | None = None
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,47 +144,47 @@ class Endpoint:
             raise failed
 
     def _one(self, path: str, call: Call) -> Returned:
-        reason = ""
-        for number in range(self._tries):
-            if self._stopped.is_set():
-                raise _StoppedError
+        failed = waited = 0
+        while not self._stopped.is_set():
             self._wait_for_turn()
-            pause: float | None = None
-            try:
-                response = self._client.post(self.url + path, json=call.body, headers={"Idempotency-Key": call.key})
-            except httpx2.TimeoutException as error:
-                reason = f"no answer in time ({type(error).__name__})"
-            except httpx2.TransportError as error:
-                reason = f"{type(error).__name__}: {error!s:.200}"
-            else:
-                if response.status_code == 200:
-                    try:
-                        body = response.json()
-                        if not isinstance(body, dict):
-                            raise ValueError("no JSON object")
-                    except ValueError as error:
-                        reason = f"an answer that is no JSON ({error!s:.100}): {response.text[:200]}"
-                    else:
-                        with self._gate:
-                            self._failures = 0
-                        return Returned(call, body)
-                else:
-                    reason = f"{response.status_code}: {_said(response)}"
-                    if response.status_code not in _PASSING:
-                        raise self._final(response)
-                    pause = _retry_after(response.headers)
-            self._failed(reason)
-            backoff = random.uniform(0.0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**number))
-            if pause is not None:
+            found = self._once(path, call)
+            if isinstance(found, Returned):
+                with self._gate:
+                    self._failures = 0
+                return found
+            if found.pause is not None:
                 with self._gate:  # all calls wait: the limit is on all of them
-                    self._not_before = max(self._not_before, time.monotonic() + pause)
-            self._stopped.wait(backoff)
-        raise TeacherError(
-            self._scrubbed(
-                f"teacher.endpoint: {self.url} failed {self._tries} times for one question; the last time: {reason}. All answers that came are "
-                "kept: run the same command again when it is up, or mend teacher.endpoint."
-            )
-        )
+                    self._not_before = max(self._not_before, time.monotonic() + found.pause)
+            if found.busy and waited < _MOST_WAITS:  # a server that is busy is not down
+                waited += 1
+            else:
+                failed += 1
+                self._failed(found.reason, failed)
+            self._stopped.wait(random.uniform(0.0, min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** max(failed, min(waited, 6)))))
+        raise _StoppedError
+
+    def _once(self, path: str, call: Call) -> Returned | _Missed:
+        """One try.
+
+        Raises:
+            TeacherError: trying again would not help.
+        """
+        try:
+            response = self._client.post(self.url + path, json=call.body, headers={"Idempotency-Key": call.key})
+        except httpx2.TimeoutException as error:
+            return _Missed(f"no answer in time ({type(error).__name__})")
+        except httpx2.TransportError as error:
+            return _Missed(f"{type(error).__name__}: {error!s:.200}")
+        if response.status_code in _PASSING:
+            busy = response.status_code == 429
+            return _Missed(f"{response.status_code}: {_said(response)}", _retry_after(response.headers), busy)
+        if response.status_code != 200:
+            raise self._final(response)
+        try:
+            body = response.json()
+        except ValueError as error:
+            return _Missed(f"an answer that is no JSON ({error!s:.100}): {response.text[:200]}")
+        return Returned(call, body) if isinstance(body, dict) else _Missed(f"no JSON object: {response.text[:200]}")
 
     def _wait_for_turn(self) -> None:
         with self._gate:
@@ -183,16 +193,22 @@ class Endpoint:
             self._next = at + self._every
         self._stopped.wait(max(0.0, at - now))
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, times: int) -> None:
+        """Count a failure; give up where this call, or all of them together, have had too many.
+
+        Raises:
+            TeacherError: it is given up.
+        """
         with self._gate:
             self._failures += 1
-            failures = self._failures
-        if failures >= max(_TRIPPED, 3 * self._concurrency):
-            self._stopped.set()
+            together = self._failures
+        down = together >= max(_TRIPPED, 3 * self._concurrency)
+        if down or times >= self._tries:
+            often = f"{together} times in a row, so it counts as down" if down else f"{times} times for one question"
             raise TeacherError(
                 self._scrubbed(
-                    f"teacher.endpoint: {self.url} failed {failures} times in a row, so it counts as down; the last time: {reason}. "
-                    "All answers that came are kept: run the same command again when it is up, or mend teacher.endpoint."
+                    f"teacher.endpoint: {self.url} failed {often}; the last time: {reason}. All answers that came are kept: run the same "
+                    "command again when it is up, or mend teacher.endpoint."
                 )
             )
 
