@@ -131,6 +131,17 @@ def test_texts_are_not_in_the_file_of_answers(served, tmp_path) -> None:
         assert all(t.encode() not in path.read_bytes() for t in TEXTS if len(t) > 8)
 
 
+def test_what_points_to_a_person_may_stay_here(served, monkeypatch) -> None:
+    heard = []
+    given = served.chat.probabilities
+    monkeypatch.setattr(served.chat, "probabilities", lambda text: heard.append(text) or given(text))
+    teacher = served.teacher(redact=True)
+    text = "this is Ann Lee, where is it? ann@example.com"
+    teacher.answer([text], BOTH)
+    assert heard[-1] == "this is [NAME 1], where is it? [E-MAIL 1]"
+    assert "texts were pseudonymised" in " ".join(teacher.remarks())
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

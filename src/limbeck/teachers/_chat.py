@@ -16,6 +16,7 @@ from typing import Any, Literal
 import httpx2
 
 from limbeck.teachers._endpoint import Call
+from limbeck.teachers._pseudonyms import pseudonymised
 from limbeck.types import Json, digest
 
 _NUMBER = "You sort texts. Answer with the number of the one label that fits best, and with nothing else."
@@ -47,7 +48,7 @@ class Chat:
     """How a text is asked about.
 
     url: of the endpoint, part of a question's identity. samples: of each text; several are drawn at temperature 0.7 unless one is given.
-    body: further fields of a request.
+    body: further fields of a request. redact: what points to a person stays here (`_pseudonyms.py`).
     """
 
     url: str
@@ -59,6 +60,7 @@ class Chat:
     samples: int = 1
     temperature: float | None = None
     body: Mapping[str, Any] | None = None
+    redact: bool = False
 
     def without_logprobs(self) -> Chat:
         """The same, for an endpoint that gives none."""
@@ -70,7 +72,11 @@ class Chat:
         listed = [f"{n}: {label}" if self.form == "number" else label for n, label in enumerate(self.labels, 1)]
         system = "\n".join([own, "", "Labels:", *listed])
         again: list[Json] = [{"role": "user", "content": _AGAIN}] * attempt
-        return [{"role": "system", "content": system}, {"role": "user", "content": text}, *again]
+        return [
+            {"role": "system", "content": system},
+            {"role": "user", "content": pseudonymised(text) if self.redact else text},
+            *again,
+        ]
 
     def call(self, text: str, sample: int, attempt: int) -> Call:
         """A request under a key that holds all that decides its answer."""

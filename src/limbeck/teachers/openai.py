@@ -52,6 +52,7 @@ class Openai:
 
         What is asked: `instructions` in place of limbeck's own; `form` number or json; `logprobs`: None: where the endpoint gives any.
         `samples` of each text, whose answers are votes; `temperature`: None: 0, and 0.7 for several samples. `body`: further fields of a request.
+        `redact`: e-mail addresses, numbers of accounts, cards and phones, and announced names leave as placeholders.
         How: `concurrency` calls at once, `per_minute` at most, `timeout` in seconds, `tries` of each call. What it costs: `price_in`,
         `price_out` of a million tokens; it stops before it has cost more than `max_cost`. `answers`: the file that keeps them; None: the
         user's own. `terms`: under what terms the answers may be used, for the report.
@@ -67,6 +68,7 @@ class Openai:
         samples: Count = 1
         temperature: NotNegative | None = None
         body: Body = field(default_factory=dict)
+        redact: bool = False
         concurrency: Count = 8
         per_minute: Count | None = None
         timeout: Positive = 60.0
@@ -213,6 +215,10 @@ class Openai:
         ]
         if lost:
             told.append(f"{lost:,} of its answers could not be used; of these rows the student learned nothing from it")
+        if self.settings.redact:
+            told.append(
+                "texts were pseudonymised before they left this machine: addresses, numbers, and names that a word announces"
+            )
         if self.settings.terms:
             told.append(f"the teacher's terms, as the recipe says: {self.settings.terms}")
         return tuple(told)
@@ -243,7 +249,16 @@ class Openai:
         s = self.settings
         logprobs = s.form == "number" and s.logprobs is not False
         self._chat = Chat(
-            s.endpoint.rstrip("/"), s.model, self._own, s.form, s.instructions, logprobs, s.samples, s.temperature, s.body
+            s.endpoint.rstrip("/"),
+            s.model,
+            self._own,
+            s.form,
+            s.instructions,
+            logprobs,
+            s.samples,
+            s.temperature,
+            s.body,
+            s.redact,
         )
 
     @property
