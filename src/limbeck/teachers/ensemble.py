@@ -16,8 +16,9 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from limbeck import catalog, settings
-from limbeck.errors import TeacherError, listing
+from limbeck.errors import TeacherError, UnknownNameError, listing
 from limbeck.metrics.probabilities import log_softmax
+from limbeck.problems import sentence
 from limbeck.teachers._said import Says
 from limbeck.types import Fingerprint, Json, Record, Signal, digest
 
@@ -182,6 +183,9 @@ def _member(place: int, section: Mapping[str, Any], device: str) -> Any:
     try:
         entry = catalog.find("teachers", kind)
         values = settings.made(entry.Settings, {key: value for key, value in section.items() if key != "kind"})
-    except (ValidationError, KeyError) as error:
-        raise TeacherError(f"teacher.members.{place}: {error}") from error
+    except UnknownNameError as error:
+        raise TeacherError(f"teacher.members.{place}.kind: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(sentence(settings.checker(entry.Settings), details) for details in error.errors())
+        raise TeacherError(f"teacher.members.{place}: {wrong}") from error
     return entry.load(values, device)
