@@ -22,6 +22,7 @@ from limbeck.pipeline import baseline
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
+from limbeck.pipeline.labelling import MEASURED, told_of_labelling
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS, name_of
@@ -227,6 +228,8 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
     found = [*repeated(len(judged.rows), len({r.key for r in judged.rows}))]
     if raced := run.measured("search"):
         found.append(told(raced))
+    if labelled := run.measured(MEASURED):
+        found += told_of_labelling(labelled)
     if hasattr(teacher, "remarks"):
         found.extend(teacher.remarks())
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:

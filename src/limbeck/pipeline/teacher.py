@@ -9,11 +9,11 @@ from typing import Any
 from limbeck.data.labels import matched_labels
 from limbeck.data.split import Splits, spared
 from limbeck.errors import TeacherError
+from limbeck.pipeline.labelling import labelling_teacher
 from limbeck.pipeline.origin import settle_origin
 from limbeck.pipeline.terms import terms
-from limbeck.pipeline.training import precision
 from limbeck.run import Run, settle
-from limbeck.signals.store import SignalStore, described, is_store
+from limbeck.signals.store import SignalStore
 from limbeck.signals.teach import check_gives, teach
 from limbeck.teachers._mapped import Mapped
 from limbeck.types import Record, View
@@ -74,16 +74,8 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):
         folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
-        if hasattr(teacher, "precision"):
-            teacher.precision = _labelling_precision(run, teacher, folder)
-        store = SignalStore(folder, teacher.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
-        for done, total in teach(teacher, store, asked, needs):
+        labelling = labelling_teacher(run, teacher, folder, [v.payload for v in asked])
+        store = SignalStore(folder, labelling.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
+        for done, total in teach(labelling, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
-
-
-def _labelling_precision(run: Run, teacher: Any, folder: Path) -> str:
-    """That of the answers that lie in the store already, else the recipe's, else the faster one."""
-    if run.recipe.precision == "auto" and is_store(folder) and (before := described(folder).get("precision")):
-        return before
-    return precision(run, teacher.module)
