@@ -16,6 +16,7 @@ try:
     from limbeck.pipeline.field import field_of
     from limbeck.pipeline.fine_tuning import fine_tuned
     from limbeck.pipeline.given import as_teacher
+    from limbeck.pipeline.pages import write_pages
     from limbeck.pipeline.proof import prove
     from limbeck.pipeline.searching import ladder as ladder
     from limbeck.pipeline.searching import search as search
@@ -72,6 +73,7 @@ def distill(
         the_teacher = load_teacher(run, splits)
         prepared.write(run.folder)
         if done := finished(run):
+            write_pages(run, done, splits)
             return done
         field = field_of(run, the_teacher, splits) if run.recipe.searches else None
         the_teacher = fine_tuned(run, the_teacher, splits)
@@ -81,4 +83,6 @@ def distill(
         untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
         store = ask_teacher(run, the_teacher, views, splits)
         bundle, student = distilled(run, the_teacher, untrained, store, views, splits)
-        return prove(run, the_teacher, student, bundle, store, views, splits)
+        report = prove(run, the_teacher, student, bundle, store, views, splits)
+        write_pages(run, report, splits)
+        return report
