@@ -104,9 +104,7 @@ class Openai:
             raise TeacherError("teacher.model is empty; name a model of the endpoint")
         self._prices = Prices(settings.price_in, settings.price_out)
         if settings.max_cost is not None and not self._prices.known:
-            raise TeacherError(
-                "teacher.max_cost needs the prices of a million tokens: set teacher.price_in and teacher.price_out"
-            )
+            raise TeacherError("teacher.max_cost needs the prices of a million tokens: set teacher.price_in and price_out")
         self._secret = os.environ.get(settings.key_env) or None
         key_name = settings.key_env if self._secret else f"{settings.key_env}, which is not set"
         self._endpoint = Endpoint(
@@ -313,8 +311,6 @@ class Openai:
     def _tokens(self, calls: Sequence[Call]) -> tuple[float, float]:
         usual = 2.0 if self.settings.form == "number" else 12.0
         return tokens(sum(map(characters, calls)), len(calls), self._store.spent(self._job), usual)
-
-    # --- what it says --------------------------------------------------------------------------------------
 
     def _said(self, heard_B: Sequence[Sequence[Heard]]) -> Said:
         where = f"teacher {self.name}"
