@@ -48,7 +48,7 @@ class Run:
     """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder.
 
     ready: a teacher that this run does not train: handed over from Python, or loaded with its classes. origin: what students read and
-    start from, where that is not the teacher's.
+    start from, where that is not the teacher's. owned: what it has opened and will close.
     """
 
     recipe: Recipe
@@ -63,11 +63,14 @@ class Run:
     lock: FileLock | None = None
     ready: Any = None
     origin: Any = None
+    owned: list[Any] = field(default_factory=list)
 
     def __enter__(self) -> Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        for opened in self.owned:
+            opened.close()
         if self.curves is not None:
             self.curves.close()
         if self.lock is not None:

@@ -122,6 +122,7 @@ def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run
         seconds={},
         curves=Curves(folder / "curves.jsonl"),
         lock=None,
+        owned=[],
     )
 
 

@@ -53,7 +53,10 @@ def loaded(run: Run) -> Any:
     """The teacher as it came: the one that is ready, else loaded by the recipe."""
     if run.ready is not None:
         return run.ready
-    return run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    if hasattr(teacher, "close"):  # one that is handed over belongs to whoever did
+        run.owned.append(teacher)
+    return teacher
 
 
 def name_of(run: Run, teacher: Any) -> str:

@@ -105,7 +105,8 @@ class TorchModule:
             if settings.weights is not None:
                 module.load_state_dict(load_file(settings.weights))
         except Exception as error:  # anybody's code, and anybody's file
-            raise TeacherError(f"cannot load the teacher '{settings.model}': {type(error).__name__}: {error!s:.500}") from error
+            said = " ".join(f"{error}".split())
+            raise TeacherError(f"cannot load the teacher '{settings.model}': {type(error).__name__}: {said:.500}") from error
         tokens = Tokens(Path(settings.tokenizer), settings.max_tokens)
         wanted = [p.name for p in inspect.signature(module.forward).parameters.values() if p.default is p.empty]
 
