@@ -78,6 +78,11 @@ def test_several_samples_are_votes(served) -> None:
     assert teacher.spent().calls == 5 * len(TEXTS)
 
 
+def test_any_text_can_be_asked(served) -> None:
+    odd = ["", " ", "\ud800b", "\x00", "👍", "w" * 100_000]
+    assert served.teacher().answer(odd, BOTH).logits_BC.shape == (6, 3)
+
+
 def test_structured_output_holds_answers_to_the_set(served) -> None:
     teacher = served.teacher(form="json")
     assert teacher.says == "labels"
@@ -139,6 +144,9 @@ def test_what_points_to_a_person_may_stay_here(served, monkeypatch) -> None:
     text = "this is Ann Lee, where is it? ann@example.com"
     teacher.answer([text], BOTH)
     assert heard[-1] == "this is [NAME 1], where is it? [E-MAIL 1]"
+    before = served.asked()
+    teacher.answer(["call +44 20 7946 0000", "call +44 20 7946 1111"], BOTH)
+    assert served.asked() == before + 1  # one question, once it is told of neither
     assert "texts were pseudonymised" in " ".join(teacher.remarks())
 
 
@@ -190,6 +198,11 @@ def test_an_estimate_asks_nothing(served) -> None:
     assert (found.rows, found.calls) == (len(TEXTS), len(TEXTS))
     assert found.money == pytest.approx((found.tokens_in * 2.0 + found.tokens_out * 8.0) / 1e6, rel=0.01)
     assert served.asked() == 0
+    served.chat.logprobs = False
+    served.teacher()
+    assert (
+        served.teacher(found=False, labels=tuple(LABELS)).estimate(TEXTS).calls == 0
+    )  # what was answered without them counts too
     assert teacher.gives() >= {"logits_BC"}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ import httpx2
 
 from limbeck.teachers._endpoint import Call
 from limbeck.teachers._pseudonyms import pseudonymised
+from limbeck.teachers._said import Said, Says, of_labels, of_some, of_votes
+from limbeck.text import clean
 from limbeck.types import Json, digest
 
 _NUMBER = "You sort texts. Answer with the number of the one label that fits best, and with nothing else."
@@ -72,6 +74,7 @@ class Chat:
         listed = [f"{n}: {label}" if self.form == "number" else label for n, label in enumerate(self.labels, 1)]
         system = "\n".join([own, "", "Labels:", *listed])
         again: list[Json] = [{"role": "user", "content": _AGAIN}] * attempt
+        text = clean(text)
         return [
             {"role": "system", "content": system},
             {"role": "user", "content": pseudonymised(text) if self.redact else text},
@@ -151,6 +154,22 @@ def kept(body: Json, scrub: Any) -> Kept:
         return Kept({"text": scrub(text), "tokens": tokens, "top": best}, *used)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return Kept({"text": scrub(json.dumps(body, ensure_ascii=False)[:20_000]), "odd": True}, *used)
+
+
+def said_of(heard_B: Sequence[Sequence[Heard]], says: Says, labels: Sequence[str], where: str) -> Said:
+    """What the answers to each text say together; of a text without any, all labels are alike and none is known."""
+    alike = dict.fromkeys(labels, 1.0 / len(labels))
+    if says == "votes":
+        said = of_votes([Counter(h.label for h in heard) for heard in heard_B], labels, where)
+    elif says == "top_k":
+        given = [(heard[0].some or {heard[0].label: 1.0}) if heard else alike for heard in heard_B]
+        said = of_some(given, labels, where)
+    else:
+        said = of_labels([heard[0].label if heard else labels[0] for heard in heard_B], labels, where)
+    for row, heard in enumerate(heard_B):
+        if not heard:
+            said.logits_BC[row], said.known_BC[row] = -math.log(len(labels)), 0.0
+    return said
 
 
 def characters(call: Call) -> int:

@@ -6,9 +6,7 @@ nothing that was paid for is asked again by any run.
 
 from __future__ import annotations
 
-import math
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +18,12 @@ from pydantic import Field
 
 from limbeck.errors import TeacherError
 from limbeck.settings import Count, Limits, Positive
-from limbeck.teachers._chat import Chat, Heard, characters, counted, kept
+from limbeck.teachers._chat import Chat, Heard, characters, counted, kept, said_of
 from limbeck.teachers._cost import Estimate, Prices, tokens
 from limbeck.teachers._endpoint import Call, Endpoint, RefusedError, scrubbed
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._paid_answers import PaidAnswers, default_path
-from limbeck.teachers._said import Said, Says, fields, of_labels, of_some, of_votes
+from limbeck.teachers._said import Says, fields
 from limbeck.types import Fingerprint, Json, Record, Signal, digest
 
 SMOKE = 16
@@ -194,9 +192,10 @@ class Openai:
     def estimate(self, payloads: Sequence[Any]) -> Estimate:
         """What asking these texts will take; nothing is asked."""
         texts = list(dict.fromkeys(str(p) for p in payloads))
-        calls = [self._chat.call(text, sample, 0) for text in texts for sample in range(self.settings.samples)]
-        there = self._store.find(c.key for c in calls)
-        missing = [c for c in calls if c.key not in there]
+        chats = [self._chat, *([self._chat.without_logprobs()] if self.settings.logprobs is None else [])]
+        missing = min(
+            (self._missing(chat, texts) for chat in chats), key=len
+        )  # which of them it takes, it says when it is asked
         return self._prices.estimate(len(texts), len(missing), *self._tokens(missing))
 
     def spent(self) -> Estimate:
@@ -231,8 +230,8 @@ class Openai:
         """
         texts = [str(p) for p in payloads]
         heard = self._heard(list(dict.fromkeys(texts)))
-        said = self._said([[h for h in heard[text] if h is not None] for text in texts])
-        return said.signal(needs)
+        given = [[h for h in heard[text] if h is not None] for text in texts]
+        return said_of(given, self.says, self._own, f"teacher {self.name}").signal(needs)
 
     # --- how it is asked -----------------------------------------------------------------------------------
 
@@ -259,6 +258,10 @@ class Openai:
             s.redact,
         )
 
+    def _missing(self, chat: Chat, texts: Sequence[str]) -> list[Call]:
+        calls = {c.key: c for text in texts for sample in range(self.settings.samples) if (c := chat.call(text, sample, 0))}
+        return [calls[key] for key in calls.keys() - self._store.find(calls).keys()]
+
     @property
     def _job(self) -> str:
         return digest(dict(self.fingerprint()))
@@ -271,7 +274,10 @@ class Openai:
         for attempt in range(_ASKS):
             calls = {(text, sample): self._chat.call(text, sample, attempt) for text, sample in unread}
             found = self._store.find(c.key for c in calls.values())
-            found.update(self._asked([c for c in calls.values() if c.key not in found]))
+            wanted = {
+                c.key: c for c in calls.values() if c.key not in found
+            }  # two texts may be one without what names a person
+            found.update(self._asked(list(wanted.values())))
             answers = {place: (call.key, found[call.key]) for place, call in calls.items()}
             for (text, sample), (_, answer) in answers.items():
                 heard[text][sample] = self._chat.heard(answer)
@@ -311,18 +317,3 @@ class Openai:
     def _tokens(self, calls: Sequence[Call]) -> tuple[float, float]:
         usual = 2.0 if self.settings.form == "number" else 12.0
         return tokens(sum(map(characters, calls)), len(calls), self._store.spent(self._job), usual)
-
-    def _said(self, heard_B: Sequence[Sequence[Heard]]) -> Said:
-        where = f"teacher {self.name}"
-        alike = dict.fromkeys(self._own, 1.0 / len(self._own))
-        if self.says == "votes":
-            said = of_votes([Counter(h.label for h in heard) for heard in heard_B], self._own, where)
-        elif self.says == "top_k":
-            given = [(heard[0].some or {heard[0].label: 1.0}) if heard else alike for heard in heard_B]
-            said = of_some(given, self._own, where)
-        else:
-            said = of_labels([heard[0].label if heard else self._own[0] for heard in heard_B], self._own, where)
-        for row, heard in enumerate(heard_B):
-            if not heard:
-                said.logits_BC[row], said.known_BC[row] = -math.log(len(self._own)), 0.0
-        return said
