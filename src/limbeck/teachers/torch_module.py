@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -220,4 +220,4 @@ class TorchModule:
                 f"teacher {self.name}: expected logits of the shape (texts, {len(self._own)}), for the {len(self._own)} labels; "
                 f"got {tuple(found.shape)} for {count} texts. Name other labels (teacher.labels) or another output (teacher.output)."
             )
-        return cast(Tensor, found)
+        return found
