@@ -103,7 +103,7 @@ class MissingExtraError(LimbeckError, ImportError):
     """A part of limbeck needs packages that the base install does not bring."""
 
 
-_WITHOUT_TORCH = ("sign",)
+_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api")
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

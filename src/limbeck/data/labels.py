@@ -27,7 +27,7 @@ def matched_labels(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ..
     if unknown := sorted(wanted - set(names.values())):
         raise TeacherError(
             f"the teacher has no class for {len(unknown)} of the data's labels: {listing(unknown)}; it knows {listing(list(teacher))}. "
-            "Give a teacher for these labels, a backbone without a head (it is fine-tuned), or rename the labels in the data."
+            "Give a teacher for these labels, a backbone without a head (it is fine-tuned), or say which of its classes are which labels (teacher.map)."
         )
     return tuple(names[label] for label in teacher)
 
