@@ -143,7 +143,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ClassResult:
-    """One class, by true label (by the teacher's answer where there are no labels): student - teacher on its rows.
+    """One class (or one value of a slice), by true label (by the teacher's answer where there are no labels): student - teacher on its rows.
 
     teacher, student: share of its rows that are right (that the student answers as the teacher does). difference: student - teacher
     with simultaneous bounds: each side holds for all classes at once in 95 % of all samples, by Holm's procedure for the drop that the
@@ -155,6 +155,23 @@ class ClassResult:
     teacher: float
     student: float
     difference: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rows parted by a column of the data, or by the length of their texts.
+
+    values: those with ten rows or more, the one that lost most first, each as a class is, with bounds that hold for all classes and
+    all slices at once. few: the others, up to eight of them by name; few_values, few_rows: how many there are and how many rows they
+    have. without: rows with no value.
+    """
+
+    name: str
+    values: tuple[ClassResult, ...]
+    few: tuple[str, ...] = ()
+    few_values: int = 0
+    few_rows: int = 0
+    without: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +264,15 @@ class Report:
     lineage: Json
     provable_margin: float | None = None
     out_of_scope: OutOfScope | None = None
+    slices: tuple[Slice, ...] = ()
     checkup: Checkup = field(default_factory=Checkup)
     schema_version: Literal[2] = 2
+
+    @property
+    def models(self) -> dict[str, Measured]:
+        """The models that were measured, by the names that comparisons use."""
+        named = {"teacher": self.teacher, "student": self.student, "control": self.control, "baseline": self.baseline}
+        return {name: model for name, model in named.items() if model is not None}
 
     def against(self, second: str, first: str = "student") -> Comparison | None:
         """The comparison of two of its models, by name; None where it was not made."""

@@ -46,6 +46,7 @@ class DataSection(Section):
     where there is no `test`; `valid`, or where there is no such file `valid_share`, chooses (the epoch of the teacher, the weights of the
     student) and trains no student. `out_of_scope` holds texts that no class is for: they train and choose nothing, and judge how many
     of them the student refuses (see `verify.abstain_cost`).
+    `slices` are further columns of the rows that judge (a language, a source): the report says of each of their values what was lost there.
     Rows that cannot be used are written to OUT/rejected.jsonl; where a file has a larger share of them than `max_rejected_share`, the
     fault is the file's, and the run does not start.
     """
@@ -57,9 +58,19 @@ class DataSection(Section):
     out_of_scope: str | None = None
     text: str = "text"
     label: str | None = "label"
+    slices: Annotated[tuple[str, ...], Field(strict=False)] = ()
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     valid_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     max_rejected_share: Share = 0.05
+
+    @model_validator(mode="after")
+    def _slices_part_rows(self) -> DataSection:
+        """The text of a row is no slice: its values would stand in the report."""
+        if self.text in self.slices:
+            raise ValueError(
+                f"slices names '{self.text}', the column of the texts; texts do not belong into a report. Name another column."
+            )
+        return self
 
 
 class FineTuneSection(Section):
@@ -218,6 +229,14 @@ class VerifySection(Section):
     latency_queries: Count = 200
     cold_starts: CountOrZero = 5
     gates: GatesSection = GatesSection()
+
+
+class ReportSection(Section):
+    """What the page of the run may show. texts: the rows in which the student is surest and wrong, with their texts (e-mail addresses, numbers and
+    the like replaced); else no text of the data stands on any page. No part of a run's identity.
+    """
+
+    texts: bool = False
 
 
 class DoctorSection(Section):

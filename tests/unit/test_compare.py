@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from limbeck.errors import DataError
 from limbeck.evidence import Basis, Measured, Verdict
 from limbeck.sections import GatesSection
-from limbeck.verify.classes import LEAST_ROWS, class_results
+from limbeck.verify.classes import LEAST_ROWS, class_groups, group_results
 from limbeck.verify.compare import Answers, compare
 from limbeck.verify.gates import judge
 from limbeck.verify.statistics import paired_difference, proportion
@@ -223,7 +223,7 @@ def test_bounds_of_classes_hold_all_at_once() -> None:
     for _ in range(200):
         teacher = dice.random(len(class_n)) < 0.95
         student = teacher & (dice.random(len(class_n)) < 1 - lost / 0.95)
-        found = class_results([str(c) for c in range(classes)], class_n, teacher[None], student[None], 0.1)
+        found = group_results(class_groups([str(c) for c in range(classes)], class_n), teacher[None], student[None], 0.1)
         assert all(c.difference is not None for c in found)
         held.append(all(c.difference.low <= -lost for c in found))
     assert np.mean(held) >= 0.95 - 3 * (0.05 * 0.95 / 200) ** 0.5
@@ -232,7 +232,7 @@ def test_bounds_of_classes_hold_all_at_once() -> None:
 def test_small_classes_get_no_bounds_and_cost_nothing() -> None:
     class_n = np.array([0] * 200 + [1] * (LEAST_ROWS - 1))
     right = np.ones((1, len(class_n)), dtype=bool)
-    big, small = sorted(class_results(["big", "small"], class_n, right, right), key=lambda c: c.label)
+    big, small = sorted(group_results(class_groups(["big", "small"], class_n), right, right), key=lambda c: c.label)
     assert small.difference is None
     assert big.difference is not None
     assert big.difference.low == pytest.approx(max(-0.1, paired_difference(0, 0, 200).low))

@@ -22,6 +22,7 @@ from limbeck.cli.ladder import ladder
 from limbeck.cli.measure import measure
 from limbeck.cli.pack import pack
 from limbeck.cli.predict import predict
+from limbeck.cli.report import report
 from limbeck.cli.screen import Watch as Watch
 from limbeck.cli.screen import err, out
 from limbeck.cli.search import search
@@ -39,7 +40,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A new command is a file beside this one, and its function (or its group) in one of these lines.
-for command in (doctor, distill, search, ladder, measure, predict, verify, pack, sign, keygen, label_sample, list_, demo):
+for command in (
+    doctor,
+    distill,
+    search,
+    ladder,
+    measure,
+    predict,
+    verify,
+    report,
+    pack,
+    sign,
+    keygen,
+    label_sample,
+    list_,
+    demo,
+):
     app.command(command.__name__.strip("_").replace("_", "-"))(command)
 for group in (store,):
     app.add_typer(group)

@@ -80,15 +80,17 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     """
     rejected: list[Rejected] = []
     read = partial(read_records, text=section.text, reject=rejected.append, max_rejected_share=section.max_rejected_share)
-    found = read(section.train, label=section.label)
+    judging_rows = {"slices": section.slices}  # those of a test file; without one, some of the others judge
+    own = {} if section.test is not None else judging_rows
+    found = read(section.train, label=section.label, **own)
     if section.unlabelled is not None:
-        found += read(section.unlabelled, label=None)
+        found += read(section.unlabelled, label=None, slices_optional=True, **own)
     if len(found) > 1 and len({r.key for r in found}) == 1:
         raise DataError(
             f"{section.train}: all {len(found):,} rows hold the same text, so there is nothing to tell apart. "
             "Name the column that holds the texts (--set data.text=NAME), or mend the file."
         )
-    found_test = None if section.test is None else read(section.test, label=section.label or "label")
+    found_test = None if section.test is None else read(section.test, label=section.label or "label", **judging_rows)
     found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
     outside = [] if section.out_of_scope is None else read(section.out_of_scope, label=None)
     records = _without_contradictions(found, "it trains without a label", rejected)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ def read_records(
     text: str = "text",
     label: str | None = "label",
     label_optional: bool = False,
+    slices: Sequence[str] = (),
+    slices_optional: bool = False,
     reject: Reject = stop,
     max_rejected_share: float = 0.05,
     option: Callable[[str, str], str] = _set,
@@ -43,6 +45,8 @@ def read_records(
         text: the column that holds the text.
         label: the column that holds the label; a row where it is absent, null or empty has none. None: labels are not looked at.
         label_optional: whether the column of the label may be absent everywhere.
+        slices: further columns, whose values each record keeps by their names; a row where one is absent, null or empty has no value there.
+        slices_optional: whether these columns may be absent everywhere.
         reject: is told of each row that cannot be used; by default the first one is an error.
         max_rejected_share: the share of rows from which on the fault is the source's.
         option: how the caller's user gives one of these arguments a value, for messages.
@@ -65,7 +69,7 @@ def read_records(
         if not records and rejected >= _HOPELESS:
             raise DataError(f"{source}: none of the first {rejected:,} rows can be used. {_of(first)}")
 
-    for where, row in rows(source, frozenset(name for name in (text, label) if name is not None), refuse):
+    for where, row in rows(source, frozenset(name for name in (text, label, *slices) if name is not None), refuse):
         columns.update(dict.fromkeys(row))
         payload = row.get(text)
         name = None if label is None else row.get(label)
@@ -80,7 +84,7 @@ def read_records(
         elif problem := _label_problem(name):
             refuse(Rejected(where, f"column '{label}' {problem}", row))
         else:
-            records.append(Record(key_of(payload), payload, _label(name), where=where))
+            records.append(Record(key_of(payload), payload, _label(name), slices=_values(row, slices, where), where=where))
     if not records and first is None:
         raise DataError(f"{source}: there are no rows. Give a source with one example a row.")
     total = len(records) + rejected
@@ -93,6 +97,11 @@ def read_records(
         )
     if label is not None and not labelled and not label_optional:
         raise DataError(f"{source}: {_absent(label, columns, option('label', 'NAME'))}, or {no_labels}")
+    if not slices_optional and (missing := [name for name in slices if name not in columns]):
+        raise DataError(
+            f"{source}: data.slices names the column '{missing[0]}', and there is none; the columns are {listing(list(columns))}."
+            f"{nearest(missing[0], columns)} Mend data.slices, or leave it out."
+        )
     return records
 
 
@@ -114,6 +123,20 @@ def _label_problem(value: Any) -> str | None:
 def _label(value: Any) -> str | None:
     missing = value is None or isinstance(value, float) or str(value).strip() == ""
     return None if missing else str(value)
+
+
+def _values(row: Mapping[str, Any], slices: Sequence[str], where: str) -> dict[str, str]:
+    """The values of a row in the columns of the slices, as texts that any file can hold."""
+    found = {}
+    for name in slices:
+        value = row.get(name)
+        if isinstance(value, list | dict | bytes):
+            raise DataError(f"{where}: column '{name}' of data.slices must hold names or numbers; got {value!r:.40}")
+        if (
+            value is not None and (shown := str(value).strip()) and value == value
+        ):  # what is not equal to itself is pandas' missing number
+            found[name] = shown.encode("utf-8", "backslashreplace").decode()
+    return found
 
 
 def _absent(column: str, columns: dict[str, Any], how: str) -> str:

@@ -17,6 +17,7 @@ try:
     from limbeck.pipeline.doctor import examine as examine
     from limbeck.pipeline.field import field_of
     from limbeck.pipeline.fine_tuning import fine_tuned
+    from limbeck.pipeline.pages import write_pages
     from limbeck.pipeline.proof import prove
     from limbeck.pipeline.searching import ladder as ladder
     from limbeck.pipeline.searching import search as search
@@ -67,6 +68,7 @@ def distill(
         the_teacher = load_teacher(run, splits)
         prepared.write(run.folder)
         if done := finished(run):
+            write_pages(run, done, splits)
             return done
         checkup = admitted(run, the_teacher, prepared)
         field = field_of(run, the_teacher, splits) if run.recipe.searches else None
@@ -78,4 +80,6 @@ def distill(
         store = ask_teacher(run, the_teacher, views, splits)
         checkup = goes_on(run, the_teacher, prepared, store, checkup)
         bundle, student = distilled(run, the_teacher, untrained, store, views, splits)
-        return prove(run, the_teacher, student, bundle, store, views, splits, checkup)
+        report = prove(run, the_teacher, student, bundle, store, views, splits, checkup)
+        write_pages(run, report, splits)
+        return report

@@ -23,6 +23,7 @@ from limbeck.pipeline import baseline
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
+from limbeck.pipeline.labelling import MEASURED, told_of_labelling
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS
@@ -38,6 +39,7 @@ from limbeck.verify.gates import judge
 from limbeck.verify.notes import repeated
 from limbeck.verify.out_of_scope import Heard, out_of_scope
 from limbeck.verify.parity import check_alone
+from limbeck.verify.slices import LENGTH, Values, by_length
 
 ANSWERS = "answers.npz"
 """In evidence/: what everybody answered, by the rows' keys; no text."""
@@ -86,6 +88,7 @@ def prove(
             basis=splits.basis,
             class_drop=section.gates.class_drop,
             text_N=np.unique([r.key for r in judged.rows], return_inverse=True)[1],
+            parted=parted(judged.rows, recipe.data.slices),
         )
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
@@ -110,12 +113,13 @@ def prove(
             baseline=measured.get("baseline"),
             comparisons=compared.comparisons,
             classes=compared.classes,
+            slices=compared.slices,
             margin=section.margin,
             least_agreement=section.least_agreement,
             verdict=compared.verdict,
             rows_to_show=compared.rows_to_show,
             rows_to_label=compared.rows_to_label,
-            gates=judge(section.gates, measured["student"], compared.comparisons[0], compared.classes),
+            gates=judge(section.gates, measured["student"], compared.comparisons[0], compared.classes, compared.slices),
             budget_misses=tuple(
                 budget.misses(
                     {
@@ -227,6 +231,14 @@ def _out_of_scope(
     )
 
 
+def parted(rows: Sequence[Record], columns: Sequence[str]) -> dict[str, Values]:
+    """The slices of rows: by each column that the recipe names, and by the length of the text."""
+    found: dict[str, Values] = {name: [r.slices.get(name) for r in rows] for name in columns}
+    if LENGTH not in found and (lengths := by_length([r.payload for r in rows])) is not None:
+        found[LENGTH] = lengths
+    return found
+
+
 def _fitted(calibration: Calibration) -> float | None:
     """The temperature; None where none was fitted, so that nothing is called scaled which is not."""
     return calibration.temperature if calibration.rows else None
@@ -237,6 +249,8 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
     found = [*repeated(len(judged.rows), len({r.key for r in judged.rows}))]
     if raced := run.measured("search"):
         found.append(told(raced))
+    if labelled := run.measured(MEASURED):
+        found += told_of_labelling(labelled)
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
         found.append(
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
@@ -263,6 +277,8 @@ def _write_answers(run: Run, judged: Judged) -> None:
     arrays: dict[str, NDArray[Any]] = {"keys": np.array([r.key for r in judged.rows])}
     for name, given in judged.answers.items():
         arrays[name] = np.asarray(given.predicted if given.logits is None else given.logits)
+    if isinstance(fitted := judged.answers["student"].temperature, np.ndarray):
+        arrays["temperature"] = fitted  # of the part that each row was in
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_whole(run.folder / "evidence" / ANSWERS, [buffer.getvalue()])

@@ -9,9 +9,9 @@ from typing import Any
 from limbeck.data.labels import matched_labels
 from limbeck.data.split import Splits, spared
 from limbeck.errors import TeacherError
-from limbeck.pipeline.training import precision
+from limbeck.pipeline.labelling import labelling_teacher
 from limbeck.run import Run, settle
-from limbeck.signals.store import SignalStore, described, is_store
+from limbeck.signals.store import SignalStore
 from limbeck.signals.teach import check_gives, teach
 from limbeck.types import Record, View
 
@@ -49,22 +49,9 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
     needs = LOGITS.union(*(o.needs for o, _ in run.recipe.terms() if not getattr(o, "live", False)))
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):
-        store = store_of(run, teacher)
-        for done, total in teach(teacher, store, asked, needs):
+        folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
+        labelling = labelling_teacher(run, teacher, folder, [v.payload for v in asked])
+        store = SignalStore(folder, labelling.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
+        for done, total in teach(labelling, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
-
-
-def store_of(run: Run, teacher: Any) -> SignalStore:
-    """The store of the teacher's answers; from here on it answers in the store's precision."""
-    folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
-    if hasattr(teacher, "precision"):
-        teacher.precision = _labelling_precision(run, teacher, folder)
-    return SignalStore(folder, teacher.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
-
-
-def _labelling_precision(run: Run, teacher: Any, folder: Path) -> str:
-    """That of the answers that lie in the store already, else the recipe's, else the faster one."""
-    if run.recipe.precision == "auto" and is_store(folder) and (before := described(folder).get("precision")):
-        return before
-    return precision(run, teacher.module)

@@ -14,25 +14,36 @@ _LABELS: dict[Axis, str] = {"bytes": "bytes of the bundle", "latency_p50": "micr
 
 
 def draw(found: Front, path: Path) -> None:
-    """Quality against bytes and against latency, on logarithmic axes; the file's suffix names the format (svg, png, pdf).
+    """Write the picture; the file's suffix names the format (svg, png, pdf).
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    drawn = figure(found)
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "limbeck"}):  # else each drawing has names of its own in it
+        drawn.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def figure(found: Front) -> Any:
+    """Quality against bytes and against latency, on logarithmic axes, as matplotlib's figure.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
     try:
-        import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise missing_extra("matplotlib", "train", "drawing the front of a search") from error
-    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2, sharey=True)
+    drawn = Figure(figsize=(9.6, 3.9), layout="constrained")
+    FigureCanvasAgg(drawn)
+    panels = drawn.subplots(1, 2, sharey=True)
     for axes, axis in zip(panels, _LABELS, strict=True):
         _panel(axes, found, axis)
     panels[0].set_ylabel(f"{found.by} on {w.rows(found.rows)} of validation", color=_INK)
-    with matplotlib.rc_context({"svg.hashsalt": "limbeck"}):  # else each drawing has names of its own in it
-        figure.savefig(path, transparent=True, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return drawn
 
 
 def _panel(axes: Any, found: Front, axis: Axis) -> None:

@@ -10,7 +10,8 @@ for "the class lost `limit` or less", so a class is shown to have dropped exactl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -29,42 +30,62 @@ DROP = 0.1
 ALPHA = 0.05
 
 
-def class_results(
-    labels: Sequence[str],
-    class_N: NDArray[np.integer[Any]],
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that are looked at by themselves: their name, and whether each row (N,) is among them."""
+
+    name: str
+    among_N: NDArray[np.bool_]
+
+
+def class_groups(labels: Sequence[str], class_N: NDArray[np.integer[Any]]) -> list[Group]:
+    """The classes that occur.
+
+    Args:
+        labels: the names of all classes.
+        class_N: each row's class.
+    """
+    return [Group(labels[c], class_N == c) for c in np.unique(class_N)]
+
+
+def group_results(
+    groups: Sequence[Group],
     teacher_RN: NDArray[np.bool_],
     student_RN: NDArray[np.bool_],
     limit: float = DROP,
     text_N: NDArray[np.integer[Any]] | None = None,
-) -> tuple[ClassResult, ...]:
-    """Each class that occurs, the one that lost the largest share first.
+) -> list[ClassResult]:
+    """What was gained and lost in each group, in their order, with bounds that hold for all of them at once. Groups may overlap.
 
     Args:
-        labels: names of all classes.
-        class_N: each row's class.
+        groups: none of them empty.
         teacher_RN, student_RN: whether they are right, in R repeats.
         limit: the drop that bounds are made for, in (0, 1).
         text_N: a number for each row, the same for copies of a text: bounds are those of the independent rows that they are worth.
     """
-    present = np.unique(class_N)
-    rows = np.array([(class_N == c).sum() for c in present], dtype=np.float64)
+    rows = np.array([g.among_N.sum() for g in groups], dtype=np.float64)
 
-    def per_class(flag_RN: NDArray[np.bool_]) -> Floats:
+    def per_group(flag_RN: NDArray[np.bool_]) -> Floats:
         mean_N = flag_RN.mean(axis=0)
-        return np.array([mean_N[class_N == c].sum() for c in present])
+        return np.array([mean_N[g.among_N].sum() for g in groups])
 
-    gained, lost = per_class(student_RN & ~teacher_RN), per_class(teacher_RN & ~student_RN)
+    gained, lost = per_group(student_RN & ~teacher_RN), per_group(teacher_RN & ~student_RN)
     enough = np.flatnonzero(rows >= LEAST_ROWS)
-    worth_K = np.array([1.0 if text_N is None else independent_share(text_N[class_N == c]) for c in present[enough]])
+    worth_K = np.array([1.0 if text_N is None else independent_share(text_N[groups[k].among_N]) for k in enough])
     low, high = adjusted_bounds(worth_K * gained[enough], worth_K * lost[enough], worth_K * rows[enough], limit)
     bounds = {int(k): (float(low[i]), float(high[i])) for i, k in enumerate(enough)}
-    teacher, student = per_class(teacher_RN) / rows, per_class(student_RN) / rows
+    teacher, student = per_group(teacher_RN) / rows, per_group(student_RN) / rows
     found = []
-    for k, c in enumerate(present):
+    for k, group in enumerate(groups):
         difference = float((gained[k] - lost[k]) / rows[k])
         interval = Interval(difference, *bounds[k], 1 - ALPHA) if k in bounds else None
-        found.append(ClassResult(labels[c], int(rows[k]), float(teacher[k]), float(student[k]), interval))
-    return tuple(sorted(found, key=lambda c: (c.student - c.teacher, -c.rows, c.label)))
+        found.append(ClassResult(group.name, int(rows[k]), float(teacher[k]), float(student[k]), interval))
+    return found
+
+
+def worst_first(results: Iterable[ClassResult]) -> tuple[ClassResult, ...]:
+    """The results in the order of what was lost."""
+    return tuple(sorted(results, key=lambda c: (c.student - c.teacher, -c.rows, c.label)))
 
 
 def adjusted_bounds(gained_K: Floats, lost_K: Floats, rows_K: Floats, limit: float) -> tuple[Floats, Floats]:

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import DataError
-from limbeck.evidence import Basis, ClassResult, Comparison, Interval, Quality, Verdict
+from limbeck.evidence import Basis, ClassResult, Comparison, Interval, Quality, Slice, Verdict
 from limbeck.metrics.probabilities import confidence, expected_calibration_error, kl
 from limbeck.verify.bootstrap import Resampled, mean_interval
-from limbeck.verify.classes import DROP, class_results
+from limbeck.verify.classes import DROP, class_groups, group_results, worst_first
 from limbeck.verify.notes import notes
 from limbeck.verify.sample_size import provable_margin, rows_to_show, rows_to_show_agreement
+from limbeck.verify.slices import Values, slice_groups, slices
 from limbeck.verify.statistics import independent_share, mcnemar, paired_difference, paired_ratio, proportion, verdict
 
 Indices = NDArray[np.integer[Any]]
@@ -62,6 +63,7 @@ class Compared:
     quality: Mapping[str, Quality]
     comparisons: tuple[Comparison, ...]
     classes: tuple[ClassResult, ...]
+    slices: tuple[Slice, ...]
     verdict: Verdict
     rows_to_show: int | None
     rows_to_label: int | None
@@ -79,6 +81,7 @@ def compare(
     basis: Basis | None = None,
     class_drop: float | None = None,
     text_N: Indices | None = None,
+    parted: Mapping[str, Values] | None = None,
 ) -> Compared:
     """Quality of each model, each pair that a report speaks of, the classes, and whether the student kept its teacher's quality.
 
@@ -98,6 +101,7 @@ def compare(
         basis: by default what `true_N` and the answers suggest.
         class_drop: the drop that the classes' bounds are made for (the gate's, or a tenth).
         text_N: a number for each row, the same for copies of a text; None: no row is a copy.
+        parted: slices: by a name, the value of each row; bounds then hold for all classes and all slices at once.
 
     Raises:
         DataError: no rows, answers of different shapes, classes that do not exist, logits that are not finite.
@@ -124,8 +128,11 @@ def compare(
     comparisons = tuple(_pair(pair, answers, predicted, true_N, resampled, worth) for pair in pairs)
     judged = next(c for c in comparisons if (c.first, c.second) == ("student", "teacher"))
     truth_RN = predicted["teacher"] if true_N is None else np.broadcast_to(true_N, (repeats, rows))
-    classes = class_results(
-        labels, truth_RN[0], predicted["teacher"] == truth_RN, predicted["student"] == truth_RN, class_drop or DROP, text_N
+    parted = parted or {}
+    groups = class_groups(labels, truth_RN[0])
+    apart = [*groups, *(group for values in parted.values() for group in slice_groups(values))]
+    results = group_results(
+        apart, predicted["teacher"] == truth_RN, predicted["student"] == truth_RN, class_drop or DROP, text_N
     )
     to_label, provable = None, None
     if judged.difference is None:
@@ -137,7 +144,8 @@ def compare(
         result, show = verdict(judged.difference, -margin), rows_to_show(worth * gained, worth * lost, worth * rows, margin)
         provable = provable_margin((gained + lost) / rows, max(1, round(worth * rows)))
     said = notes(labels, predicted, true_N, quality)
-    return Compared(rows, quality, comparisons, classes, result, _as_many(show, worth), to_label, provable, said)
+    found = worst_first(results[: len(groups)]), slices(parted, results[len(groups) :])
+    return Compared(rows, quality, comparisons, *found, result, _as_many(show, worth), to_label, provable, said)
 
 
 def quality_of(answers: Answers, true_N: Indices, text_N: Indices) -> Quality:

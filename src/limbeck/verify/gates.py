@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from limbeck.errors import listing
-from limbeck.evidence import ClassResult, Comparison, Gate, Measured
+from limbeck.evidence import ClassResult, Comparison, Gate, Measured, Slice
 from limbeck.sections import GatesSection
 from limbeck.verify.classes import rows_needed
 
 
 def judge(
-    asked: GatesSection, student: Measured, against_teacher: Comparison, classes: Sequence[ClassResult]
+    asked: GatesSection,
+    student: Measured,
+    against_teacher: Comparison,
+    classes: Sequence[ClassResult],
+    slices: Sequence[Slice] = (),
 ) -> tuple[Gate, ...]:
     """One gate for each limit that the recipe sets, in the order of the section.
 
@@ -25,6 +29,7 @@ def judge(
         student: as measured.
         against_teacher: student against teacher.
         classes: with bounds made for `asked.class_drop` (`compare(..., class_drop=asked.class_drop)`).
+        slices: whose values share these bounds with the classes.
     """
     quality, footprint = student.quality, student.footprint
     ece = None if quality is None else quality.ece if quality.ece_scaled is None else quality.ece_scaled
@@ -36,7 +41,7 @@ def judge(
         "latency_p50_us": lambda limit: _at_most("latency_p50_us", limit, latency, "not measured"),
         "ece": lambda limit: _at_most("ece", limit, ece, "not measurable without labels and probabilities"),
         "flips": lambda limit: _at_most("flips", limit, share, ""),
-        "class_drop": lambda limit: _class_drop(limit, against_teacher, classes),
+        "class_drop": lambda limit: _class_drop(limit, against_teacher, classes, sum(len(s.values) for s in slices)),
     }
     limits = asked.model_dump(exclude_none=True)
     return tuple(make(float(limits[name])) for name, make in makers.items() if name in limits)
@@ -54,14 +59,14 @@ def _retention(limit: float, pair: Comparison) -> Gate:
     return Gate("retention", limit, low, low >= limit, f"the lower bound; {pair.retention.estimate:.4f} measured")
 
 
-def _class_drop(limit: float, pair: Comparison, classes: Sequence[ClassResult]) -> Gate:
+def _class_drop(limit: float, pair: Comparison, classes: Sequence[ClassResult], others: int) -> Gate:
     """Missed where a class is shown to have lost more, or has rows enough to be cleared and is not."""
     bounded = {c.label: c.difference for c in classes if c.difference is not None}
     if pair.gained is None or pair.lost is None:
         rates = (0.0, pair.flips / pair.rows)  # whatever changes is a loss where the teacher is the truth
     else:
         rates = ((pair.gained + pair.lost) / 2 / pair.rows,) * 2
-    needed = rows_needed(len(bounded), limit, *rates)
+    needed = rows_needed(len(bounded) + others, limit, *rates)
     dropped = [c.label for c in classes if c.label in bounded and bounded[c.label].high <= -limit]
     undecided = [c for c in classes if c.label not in dropped and (c.label not in bounded or bounded[c.label].low < -limit)]
     few = [c.label for c in undecided if needed is None or c.rows < needed]

@@ -6,7 +6,7 @@ classes that lost most, gates and notes. A part that was not measured leaves out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from limbeck.evidence import Basis, Footprint, Measured, Report, Verdict
+from limbeck.verify import sentences as said
 from limbeck.verify import wording as w
 
 WIDTH = 100
@@ -25,9 +26,8 @@ _MARK = {True: "passed", False: "MISSED", None: "undecided"}
 
 def page(report: Report) -> RenderableType:
     """The whole report; made for 80 columns, at most 100 wide, and readable without colour."""
-    models = {"teacher": report.teacher, "student": report.student, "control": report.control, "baseline": report.baseline}
-    there = {name: model for name, model in models.items() if model is not None}
-    parts: list[RenderableType] = [_verdict(report), *_basis(report), Text("")]
+    there = report.models
+    parts: list[RenderableType] = [_verdict(report), *map(Text, said.basis(report)), Text("")]
     for table in (
         _quality(report, there),
         _differences(report),
@@ -38,76 +38,13 @@ def page(report: Report) -> RenderableType:
     ):
         if table is not None:
             parts += [table, Text("")]
-    parts += [_item(said) for said in _remarks(report, there)]
+    parts += [_item(line) for line in said.remarks(report)]
     return Constrain(Group(*parts), WIDTH)
 
 
 def _verdict(report: Report) -> Text:
-    """One sentence: what was found, how sure it is, what was asked."""
-    pair = report.against("teacher")
-    if pair is None:
-        return Text(str(report.verdict), style=_STYLE[report.verdict])
-    d = pair.difference
-    if d is None:
-        a = pair.agreement
-        bound = f"at most {w.percent(a.high)}" if report.verdict is Verdict.LOST else f"at least {w.percent(a.low)}"
-        said = (
-            f"the student answers as its teacher does on {w.percent(a.estimate)} of the rows and, with 95% certainty, on {bound} "
-            f"of all ({w.fine(report.least_agreement)}% are asked for)."
-        )
-    else:
-        size = w.points(d.estimate, sign=False)
-        change = f"loses {size} points of" if d.estimate < 0 else f"gains {size} points of"
-        change = "has the same" if float(size) == 0 else change
-        if report.verdict is Verdict.LOST:
-            sure = f"has lost at least {w.points(d.high, sign=False)}"
-        else:
-            sure = "has lost nothing" if d.low >= 0 else f"has lost at most {w.points(d.low, sign=False)}"
-        allowed = "1 is" if report.margin == 0.01 else f"{w.fine(report.margin)} are"
-        said = (
-            f"the student {change} accuracy {'as' if change == 'has the same' else 'against'} its teacher and, with 95% "
-            f"certainty, {sure} ({allowed} allowed)."
-        )
-    return Text.assemble((f"{report.verdict}: ", _STYLE[report.verdict]), said)
-
-
-def _basis(report: Report) -> list[Text]:
-    """What the verdict is about, and what the rows can and cannot show."""
-    unseen, bare = f"that no training of this run saw: {report.held_out}", f"without labels: {report.held_out}"
-    if report.measured_again:
-        known = f"{report.held_out}; whether it was trained on some of them, nobody here knows"
-        unseen, bare = f"of {known}", f"without labels, of {known}"
-    lines = {
-        Basis.LABELS: f"Judged by the written file on {w.rows(report.rows)} {unseen}.",
-        Basis.CROSS_FITTING: (
-            f"Labels are few, so all {w.rows(report.rows)} judge, each answered by students that were trained without it. "
-            "The written file learned from all of them; it is not judged by itself."
-        ),
-        Basis.AGREEMENT: (
-            f"Judged by the written file on {w.rows(report.rows)} {bare}. Accuracy is not measurable"
-            + (
-                f": label about {report.rows_to_label:,} rows to measure it to within {w.fine(report.margin)} points."
-                if report.rows_to_label
-                else "."
-            )
-        ),
-    }
-    said = [lines[report.basis]]
-    if report.verdict is Verdict.NOT_SHOWN:
-        if report.rows_to_show is None:
-            said.append("More rows would not show it: the student itself must become better.")
-        else:
-            more = report.rows_to_show - report.rows
-            said.append(
-                f"If these rows are typical, {report.rows_to_show:,} rows show it four times out of five"
-                + (f": {more:,} more than there are." if more > 0 else "; these do not.")
-            )
-    if report.provable_margin is not None:
-        said.append(
-            f"The smallest margin that {w.rows(report.rows)} with this much disagreement can show: {100 * report.provable_margin:.1f} "
-            "points (four times out of five, for a student as good as its teacher)."
-        )
-    return [Text(line) for line in said]
+    """The mark in its colour, and the sentence."""
+    return Text.assemble((f"{report.verdict}", _STYLE[report.verdict]), said.verdict(report).removeprefix(report.verdict))
 
 
 def _quality(report: Report, there: dict[str, Measured]) -> Table | None:
@@ -223,34 +160,6 @@ def _gates(report: Report) -> Table | None:
     return table
 
 
-def _remarks(report: Report, there: dict[str, Measured]) -> Iterable[str]:
-    """What the figures mean, and what they cannot tell."""
-    for name in ("control", "baseline"):
-        if name in there:
-            yield f"{name}: {there[name].what}."
-    c = report.calibration
-    if c.rows:
-        against = "labels" if c.against == "labels" else "the teacher's probabilities"
-        yield f"Probabilities are divided by a temperature of {c.temperature:.2f}, fitted to {against} of {w.rows(c.rows)} of validation."
-        if (scope := report.out_of_scope) is not None and c.threshold_found:
-            yield (
-                f"Below a probability of {c.threshold:.2f} it abstains; the teacher's threshold is {scope.teacher.threshold:.2f}. Each held back "
-                f"{'right answers' if c.against == 'labels' else 'answers of the teacher'} to at most {w.fine(scope.allowed)}% of "
-                f"{w.rows(c.rows)} of validation, and bounds of what is refused are for these two thresholds."
-            )
-        elif not c.threshold_found:
-            yield "No confidence makes the answers as good as the teacher's, so the student never abstains."
-        elif c.threshold > 0:
-            good = "as accurately as the teacher all" if c.against == "labels" else "as the teacher does as often as asked"
-            yield f"Below a probability of {c.threshold:.2f} it abstains: of those rows it answers {w.percent(c.answered, 0)}, {good}."
-    if report.student.footprint and report.student.footprint.latency:
-        yield "Latency: one query at a time on one thread, tokenising included, the models taking turns."
-    if any(p.difference is not None for p in report.comparisons):
-        together = "; those of classes hold for all classes at once" if any(k.difference for k in report.classes) else ""
-        yield f"Bounds are one-sided at 95%{together}. McNemar's p decides nothing."
-    yield from (f"{note.removesuffix('.')}." for note in report.notes)
-
-
 class _Rows(Table):
     """A table whose cells are taken as they are: a label of a customer may hold brackets, or characters that no terminal should get."""
 
@@ -278,9 +187,9 @@ def _filled(table: Table, lines: list[tuple[str, Callable[[str], str]]], there: 
     return table if table.row_count else None
 
 
-def _item(said: str) -> RenderableType:
+def _item(line: str) -> RenderableType:
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row("·", Text(w.clean(said[0].upper() + said[1:])))
+    grid.add_row("·", Text(w.clean(line)))
     return grid
 
 
