@@ -19,7 +19,7 @@ from limbeck.data.prepare import Prepared
 from limbeck.doctor.answers import Asked, answer_findings
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
 from limbeck.doctor.steadiness import steadiness_findings, written_otherwise
-from limbeck.findings import Finding
+from limbeck.findings import Finding, Severity
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore, described, is_store
@@ -41,10 +41,11 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     """
     splits = prepared.splits
     rows = [*splits.train, *splits.valid]
-    yield from reading_findings(
-        teacher.tokenizer_json(), teacher.token_embeddings(), teacher.max_tokens, [r.payload for r in rows]
+    reading = list(
+        reading_findings(teacher.tokenizer_json(), teacher.token_embeddings(), teacher.max_tokens, [r.payload for r in rows])
     )
-    if not teacher.has_head:
+    yield from reading
+    if not teacher.has_head or any(f.severity is Severity.REFUSAL for f in reading):  # it could not even be asked
         return
     store = _store(run, teacher)
     asked = asked_rows(rows)
