@@ -310,7 +310,7 @@ def head_missing_from_the_file(case: Case) -> None:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-@fault("teacher_unusable")
+@fault("labels_unnamed")
 def labels_that_the_teacher_does_not_know(case: Case) -> None:
     _relabel(case, [f"LABEL_{i}" for i in range(len(INTENTS))])
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from limbeck.errors import LimbeckError
+from limbeck.errors import LimbeckError, TeacherLabelsError
 from limbeck.findings import Checkup, Finding, refusal
 from limbeck.pipeline.admission import findings
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.teacher import load_teacher
+from limbeck.pipeline.teacher_checkup import names_findings
 from limbeck.recipe import Recipe
 from limbeck.run import open_run
 from limbeck.types import Progress, silent
@@ -24,7 +25,11 @@ def examine(recipe: Recipe, progress: Progress = silent) -> Checkup:
         try:
             with open_run(here, progress) as run:
                 prepared = read_data(run)
-                teacher = load_teacher(run, prepared.splits)
+                try:
+                    teacher = load_teacher(run, prepared.splits)
+                except TeacherLabelsError:
+                    found.extend(names_findings(run, prepared))
+                    raise
                 progress("doctor", 0, 1, "")
                 found.extend(findings(run, teacher, prepared))  # those before an error stay
         except LimbeckError as error:

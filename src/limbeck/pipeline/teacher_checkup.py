@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from limbeck.data.prepare import Prepared
-from limbeck.doctor.answers import Asked, answer_findings
+from limbeck.doctor.answers import LEAST, Asked, answer_findings, named_otherwise
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
 from limbeck.doctor.steadiness import steadiness_findings, written_otherwise
 from limbeck.findings import Finding, Severity
@@ -70,6 +70,19 @@ def fine_tuned_findings(
     rows = new if len(new) >= 100 else asked_rows(prepared.splits.train)
     logits_NC = np.asarray(store.get([r.payload for r in rows], LOGITS).logits_BC)
     yield from answer_findings(as_asked(prepared, rows, logits_NC, teacher, words))
+
+
+def names_findings(run: Run, prepared: Prepared) -> Iterator[Finding]:
+    """Where a teacher's classes have other names than the data's, as LABEL_0 is one: which of them fits which label, by its answers."""
+    teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    labels = prepared.splits.labels
+    rows = [r for r in asked_rows([*prepared.splits.train, *prepared.splits.valid]) if r.label is not None]
+    if len(teacher.labels) != len(labels) or set(teacher.labels) & set(labels) or len(rows) < LEAST:
+        return
+    index = {label: i for i, label in enumerate(labels)}
+    true_N = np.array([index[str(r.label)] for r in rows])
+    logits_NC = np.asarray(teacher.answer([r.payload for r in rows], LOGITS).logits_BC)
+    yield from named_otherwise(true_N, logits_NC, labels, teacher.labels)
 
 
 def asked_rows(rows: Sequence[Record]) -> list[Record]:
