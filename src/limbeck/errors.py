@@ -56,6 +56,10 @@ class TeacherError(LimbeckError, ValueError):
     code = "teacher_unusable"
 
 
+class TeacherLabelsError(TeacherError):
+    """A teacher has no class for some of the data's labels."""
+
+
 class CheckupError(LimbeckError, ValueError):
     """The checks before a run found what would make it worth nothing."""
 

@@ -76,19 +76,9 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
     needs = LOGITS.union(*(o.needs for o in towards if not getattr(o, "live", False)), teacher.gives() & KEPT)
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):
-        labelling, store = answering(run, teacher, [v.payload for v in asked])
+        folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
+        labelling = labelling_teacher(run, teacher, folder, [v.payload for v in asked])
+        store = SignalStore(folder, labelling.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
         for done, total in teach(labelling, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
-
-
-def answering(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, SignalStore]:
-    """Who answers so many payloads, and the store of the answers; the teacher's precision is set."""
-    folder = store_folder(run)
-    labelling = labelling_teacher(run, teacher, folder, payloads)
-    return labelling, SignalStore(folder, labelling.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
-
-
-def store_folder(run: Run) -> Path:
-    """Where the teacher's answers lie."""
-    return Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
