@@ -14,11 +14,11 @@ LABELS = ("card_lost", "delivery_time", "invoice", "refund_status", "speak_to_a_
 SCRIPT = "<script>document.title='broken'</script>"
 
 
-def logits(dice: np.random.Generator, true: np.ndarray, right: float, classes: int, sharp: float = 6.0) -> np.ndarray:
+def logits(dice: np.random.Generator, true: np.ndarray, right: float, classes: int, sharp: float = 5.0) -> np.ndarray:
     """Logits (N, C) of a model that is right on about such a share of the rows."""
     found = dice.normal(size=(len(true), classes))
     said = np.where(dice.random(len(true)) < right, true, dice.integers(classes, size=len(true)))
-    found[np.arange(len(true)), said] += sharp * dice.random(len(true))
+    found[np.arange(len(true)), said] += sharp * (0.6 + dice.random(len(true)))
     return found
 
 

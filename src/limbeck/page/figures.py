@@ -27,7 +27,13 @@ def reliability(found: Sequence[Reliability]) -> Figure:
     for k, of in enumerate(found):
         colour = _COLOURS.get(of.model, INK)
         for b in of.bins:
-            axes.plot([b.confidence, b.confidence], [b.right.low, b.right.high], color=colour, lw=1.2, alpha=0.75)
+            axes.plot(
+                [b.confidence, b.confidence],
+                [b.right.low, b.right.high],
+                color=colour,
+                lw=1.2,
+                alpha=0.75 if b.rows >= 5 else 0.3,
+            )
         x, y = [b.confidence for b in of.bins], [b.right.estimate for b in of.bins]
         axes.plot(x, y, color=colour, lw=1.4, label=of.model.capitalize())
         axes.scatter(x, y, [10 + 70 * b.rows / most for b in of.bins], color=colour, marker="os"[k % 2], zorder=3)

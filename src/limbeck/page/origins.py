@@ -117,8 +117,12 @@ def lineage(material: Material) -> Section:
 
 def remarks(report: Report) -> Section | None:
     """What the figures mean, and what they cannot tell."""
-    found = said.remarks(report)
+    found = [line for line in said.remarks(report) if not line.startswith(_SAID)]
     return Section("remarks", "What to know before you rely on this", (), (), tuple(found)) if found else None
+
+
+_SAID = ("Control:", "Baseline:", "Latency:")
+"""What other sections have said."""
 
 
 def flat(content: Any, joint: str = ": ", path: str = "") -> list[tuple[str, str]]:
