@@ -107,7 +107,7 @@ def write_run(
         "rows": {"labelled": 3266, "test": rows, "classes": len(labels)},
         "findings": {"duplicates": finding, "long_texts": {"count": 0}},
     }
-    lines = [{"stage": "student", "step": s, "loss": 2.0 / s, "kl": 1.0 / s} for s in range(1, 9)] if curves else []
+    lines = [{"stage": "student", "step": s, "loss": 2.0 / s, "-KL": -1.0 / s} for s in range(1, 9)] if curves else []
     evidence = folder / "evidence"
     evidence.mkdir(parents=True)
     for name, content in (("report.json", report.to_json()), ("details.json", told.to_json()), ("audit.json", audit)):

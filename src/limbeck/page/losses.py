@@ -81,9 +81,10 @@ def classes(report: Report) -> Section | None:
     if len(report.classes) > _MOST:
         notes.append(f"The page shows the {_MOST} classes that lost most of {len(report.classes):,}; report.json holds all.")
     with_slices = " and slices" if report.slices else ""
-    notes = (
-        f"Bounds hold for all classes{with_slices} at once (Holm’s procedure), so they are wider than those of one class by itself.",
-    )
+    if bounded:
+        notes.append(
+            f"Bounds hold for all classes{with_slices} at once (Holm’s procedure), so they are wider than those of one class by itself."
+        )
     return Section("classes", "Class by class", tuple(says), tuple(blocks), tuple(notes))
 
 
