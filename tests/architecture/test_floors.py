@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "transformers", "onnx", "safetensors", "sklearn", "matplotlib")
+HEAVY = ("torch", "transformers", "onnx", "safetensors", "sklearn", "matplotlib", "jinja2")
 
 
 def python(code: str, *arguments: str) -> str:
@@ -29,6 +29,7 @@ def test_imports_point_down() -> None:
         "import limbeck; limbeck.load; limbeck.Recipe; limbeck.names('students'); limbeck.Report",
         "from limbeck.data import read, split",
         "from limbeck.search import front, ladder, measure, plot, profile, race",
+        "from limbeck.page import comparison, material, whole, written",
         "import sys; sys.argv = ['limbeck', 'list']\nfrom limbeck.cli import app\napp(standalone_mode=False)",
     ],
 )

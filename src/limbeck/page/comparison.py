@@ -101,7 +101,7 @@ def _quality(runs: Sequence[Material], names: Sequence[str]) -> Section:
         "Same answer",
         "Rows",
     )
-    notes = ("Small figures are bounds, each one-sided at 95 %. The dashed line is the loss that was allowed.",)
+    notes = ("Small figures are bounds, each one-sided at 95%. The dashed line is the loss that was allowed.",)
     return Section("quality", "What was kept", (), (Table("Quality of each run", head, tuple(rows), words=(1,)),), notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from limbeck.page.document import Figure
 from limbeck.page.svg import ACCENT, INK, MUTED, canvas, drawn, quiet
@@ -13,8 +14,18 @@ from limbeck.verify import wording as w
 from limbeck.verify.details import Reliability
 
 _COLOURS = {"teacher": MUTED, "student": ACCENT}
-_STAGES = {"teacher": "Teacher", "student": "Student", "control": "Student without teacher"}
-_FIGURES = {"loss": "loss", "accuracy": "accuracy on validation rows", "kl": "KL from the teacher on validation rows"}
+_STAGES = {
+    "control": "Student without teacher",
+    "control-choice": "Student without teacher, to choose its epochs",
+    "teacher-choice": "Teacher, to choose its epochs",
+}
+_JUDGED = {
+    "loss": "training loss",
+    "accuracy": "accuracy, validation",
+    "-KL": "−KL from the teacher, validation",
+    "agreement": "same answer, validation",
+}
+_MOST_CURVES = 8
 
 
 def reliability(found: Sequence[Reliability]) -> Figure:
@@ -27,7 +38,13 @@ def reliability(found: Sequence[Reliability]) -> Figure:
     for k, of in enumerate(found):
         colour = _COLOURS.get(of.model, INK)
         for b in of.bins:
-            axes.plot([b.confidence, b.confidence], [b.right.low, b.right.high], color=colour, lw=1.2, alpha=0.75)
+            axes.plot(
+                [b.confidence, b.confidence],
+                [b.right.low, b.right.high],
+                color=colour,
+                lw=1.2,
+                alpha=0.75 if b.rows >= 5 else 0.3,
+            )
         x, y = [b.confidence for b in of.bins], [b.right.estimate for b in of.bins]
         axes.plot(x, y, color=colour, lw=1.4, label=of.model.capitalize())
         axes.scatter(x, y, [10 + 70 * b.rows / most for b in of.bins], color=colour, marker="os"[k % 2], zorder=3)
@@ -50,25 +67,32 @@ def front(found: Front) -> Figure:
 
 
 def curves(lines: Sequence[Json]) -> list[Figure]:
-    """A drawing for each training that had more than one line: its loss, and what was judged on validation rows."""
-    found = []
-    for stage, title in _STAGES.items():
-        of = [line for line in lines if line.get("stage") == stage and isinstance(line.get("step"), int)]
-        panels = [
-            (name, points)
-            for name in _FIGURES
-            if len(points := [(p["step"], p[name]) for p in of if isinstance(p.get(name), float | int)]) > 1
-        ]
-        if not panels:
+    """A drawing for each training that has more than one line, up to eight: its loss, and what was judged on validation rows."""
+    found: list[Figure] = []
+    stages = dict.fromkeys(str(line["stage"]) for line in lines if isinstance(line.get("step"), int) and line.get("stage"))
+    for stage in stages:
+        of = [line for line in lines if line.get("stage") == stage]
+        judged = {key for line in of for key in line} - {"stage", "step", "rate", "loss"}
+        series = {
+            name: [(line["step"], line[name]) for line in of if _is_number(line.get(name))]
+            for name in ("loss", *sorted(judged))
+        }
+        panels = [(name, points) for name, points in series.items() if len(points) > 1][:3]
+        if not panels or len(found) == _MOST_CURVES:
             continue
-        figure = canvas(6.4, 2.6)
-        says = []
+        figure, says = canvas(2.6 + 2.2 * len(panels), 2.6), []
         for axes, (name, points) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             steps, values = [p[0] for p in points], [p[1] for p in points]
+            what = _JUDGED.get(name, name)
             axes.plot(steps, values, color=ACCENT, lw=1.5, marker="o" if len(points) < 30 else "", ms=3.5)
-            axes.set(xlabel="step", title=_FIGURES[name])
+            axes.set(xlabel="step", title=what)
             axes.title.set_color(INK)
             quiet(axes)
-            says.append(f"{_FIGURES[name]} goes from {values[0]:.3g} to {values[-1]:.3g}")
-        found.append(Figure(title, f"Over {of[-1]['step']:,} steps, {', '.join(says)}.", drawn(figure, f"curve-{stage}")))
+            says.append(f"{what} from {values[0]:.3g} to {values[-1]:.3g}")
+        title = _STAGES.get(stage, stage.replace("-", " ").capitalize())
+        found.append(Figure(title, f"{of[-1]['step']:,} steps: {', '.join(says)}.", drawn(figure, f"curve-{len(found)}")))
     return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | int) and isfinite(value)

@@ -13,8 +13,8 @@ from limbeck.verify import wording as w
 from limbeck.verify.classes import LEAST_ROWS
 from limbeck.verify.details import Change
 
-_OPEN = 12
-"""So many classes stand open; the others are folded away."""
+_OPEN, _MOST = 12, 200
+"""So many classes stand open, and so many on the page at all; those between are folded away."""
 _MOST_TEXT = 400
 
 
@@ -27,14 +27,14 @@ def reliability(material: Material) -> Section | None:
     scaled = any(r.scaled for r in details.reliability if r.model == "student")
     as_shipped = "The student’s probabilities are those that the bundle gives, after its temperature. " if scaled else ""
     says = (
-        "Of the answers that a model gives with a probability of 80 %, eight in ten should be right: then its points lie on the dotted line. "
+        "Of the answers that a model gives with a probability of 80%, eight in ten should be right: then its points lie on the dotted line. "
         "Points below it are answers of which the model is too sure.",
     )
-    notes = (f"{as_shipped}Vertical lines are bounds, each one-sided at 95 %. A larger point stands for more rows.",)
+    notes = (f"{as_shipped}Vertical lines are bounds, each one-sided at 95%. A larger point stands for more rows.",)
     rows = []
     for of in details.reliability:
         for b in of.bins:
-            span = f"{100 * b.low:.0f} to {100 * b.high:.0f} %"
+            span = f"{100 * b.low:.0f} to {100 * b.high:.0f}%"
             rows.append(
                 row(
                     f"{of.model.capitalize()}, {span}",
@@ -68,7 +68,7 @@ def classes(report: Report) -> Section | None:
         says = ["By the teacher’s answer: on how many of the rows the student answers as the teacher does."]
     if few:
         says.append(f"{few} of {len(report.classes)} classes have fewer than {LEAST_ROWS} rows; of these nothing is claimed.")
-    shown = _results("Class", report.classes, reach, agreeing)
+    shown = _results("Class", report.classes[:_MOST], reach, agreeing)
     blocks = [Table("Classes, the largest loss first", shown.head, shown.rows[:_OPEN])]
     if len(shown.rows) > _OPEN:
         rest = len(shown.rows) - _OPEN
@@ -77,11 +77,15 @@ def classes(report: Report) -> Section | None:
                 "Further classes", shown.head, shown.rows[_OPEN:], folded=f"{rest} more {'class' if rest == 1 else 'classes'}"
             )
         )
+    notes = []
+    if len(report.classes) > _MOST:
+        notes.append(f"The page shows the {_MOST} classes that lost most of {len(report.classes):,}; report.json holds all.")
     with_slices = " and slices" if report.slices else ""
-    notes = (
-        f"Bounds hold for all classes{with_slices} at once (Holm’s procedure), so they are wider than those of one class by itself.",
-    )
-    return Section("classes", "Class by class", tuple(says), tuple(blocks), notes if bounded else ())
+    if bounded:
+        notes.append(
+            f"Bounds hold for all classes{with_slices} at once (Holm’s procedure), so they are wider than those of one class by itself."
+        )
+    return Section("classes", "Class by class", tuple(says), tuple(blocks), tuple(notes))
 
 
 def slices(report: Report) -> Section | None:
@@ -94,11 +98,15 @@ def slices(report: Report) -> Section | None:
     for s in report.slices:
         if s.values:
             shown = _results(
-                s.name.capitalize() if s.name.islower() else s.name, s.values, reach, report.basis is Basis.AGREEMENT
+                s.name.capitalize() if s.name.islower() else s.name, s.values[:_MOST], reach, report.basis is Basis.AGREEMENT
             )
             blocks.append(Table(f"By {s.name}", shown.head, shown.rows))
+        if len(s.values) > _MOST:
+            notes.append(
+                f"{s.name}: the page shows the {_MOST} values that lost most of {len(s.values):,}; report.json holds all."
+            )
         if s.few_values:
-            named = ", ".join(f"‘{v}’" for v in s.few)
+            named = ", ".join(f"‘{w.short(v)}’" for v in s.few)
             more = f" and {s.few_values - len(s.few)} more" if s.few_values > len(s.few) else ""
             values = "1 value has" if s.few_values == 1 else f"{s.few_values:,} values have"
             notes.append(
@@ -143,8 +151,8 @@ def confusions(material: Material) -> Section | None:
     agreeing = material.report.basis is Basis.AGREEMENT
     rows = tuple(
         row(
-            c.truth,
-            c.answer,
+            w.short(c.truth),
+            w.short(c.answer),
             w.count(round(c.teacher, 1)),
             w.count(round(c.student, 1)),
             f"+{w.count(round(c.student - c.teacher, 1))}",
@@ -193,17 +201,20 @@ def regressions(material: Material) -> Section | None:
 
 
 def _changes(caption: str, found: Sequence[Change], texts: bool, folded: str = "") -> Table:
-    labelled = found[0].truth is not None
-    head = ("Row", *(["Text"] if texts else []), *(["Right answer"] if labelled else []), "Teacher", "Student")
+    right = "" if found[0].truth is None else "Student" if found[0].truth == found[0].student else "Teacher"
+    models = tuple(
+        f"{name}, right" if name == right else f"{name}, wrong" if right else name for name in ("Teacher", "Student")
+    )
+    head = ("Row", *(["Text"] if texts else []), *models)
     rows = []
     for c in found:
         cells: list[Cell | str] = [c.where]
         if texts:
-            text = " ".join((c.text or "").split())
-            cells.append(text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}…")
-        if labelled:
-            cells.append(c.truth or "")
-        cells += [Cell(c.teacher, w.percent(c.teacher_probability, 0)), Cell(c.student, w.percent(c.student_probability, 0))]
+            cells.append(w.short(c.text or "", _MOST_TEXT))
+        cells += [
+            Cell(w.short(c.teacher), w.percent(c.teacher_probability, 0)),
+            Cell(w.short(c.student), w.percent(c.student_probability, 0)),
+        ]
         rows.append(row(*cells))
     return Table(caption, head, tuple(rows), words=tuple(range(1, len(head))), folded=folded)
 
@@ -218,5 +229,5 @@ def _results(name: str, found: Sequence[ClassResult], reach: float, agreeing: bo
     rows = []
     for c in found:
         shares = [w.percent(c.student)] if agreeing else [w.percent(c.teacher), w.percent(c.student)]
-        rows.append(row(c.label, w.count(c.rows), *shares, difference(c.difference, reach)))
+        rows.append(row(w.short(c.label), w.count(c.rows), *shares, difference(c.difference, reach)))
     return Table("", head, tuple(rows))

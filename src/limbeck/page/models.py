@@ -17,11 +17,11 @@ def facts(report: Report) -> tuple[Fact, ...]:
     pair = report.against("teacher")
     found = []
     if pair is not None and pair.retention is not None:
-        bounds = f"of the teacher’s accuracy; 95 % bounds {w.span(pair.retention)} %"
+        bounds = f"of the teacher’s accuracy; 95% bounds {w.span(pair.retention)}%"
         found.append(Fact("Kept", w.percent(pair.retention.estimate), bounds))
     elif pair is not None:
         found.append(
-            Fact("Same answer", w.percent(pair.agreement.estimate), f"as the teacher; 95 % bounds {w.span(pair.agreement)} %")
+            Fact("Same answer", w.percent(pair.agreement.estimate), f"as the teacher; 95% bounds {w.span(pair.agreement)}%")
         )
     t, s = report.teacher.footprint, report.student.footprint
     if s is None:
@@ -67,8 +67,12 @@ def quality(report: Report) -> Section:
     notes = [f"{TITLES[n]}: {there[n].what}." for n in names]
     if report.basis is not Basis.AGREEMENT:
         notes.append(
-            "Small figures are bounds: the truth lies above the lower one with 95 % certainty, and below the upper one with 95 % certainty. "
+            "Small figures are bounds: the truth lies above the lower one with 95% certainty, and below the upper one with 95% certainty. "
             "A difference whose bounds lie on both sides of 0 may be chance."
+        )
+        notes.append(
+            "Macro-F1 weighs rare classes like frequent ones. The calibration error is how far, on average, a probability lies from the share of "
+            "answers that are right; 0 is best. KL is 0 where both models give the same probabilities."
         )
     return Section(
         "models",
@@ -125,7 +129,7 @@ def costs(report: Report) -> Section | None:
         ("Size as one compressed file", w.size, lambda f: f.bytes_compressed),
         ("Parameters", w.whole, lambda f: f.parameters),
         ("Time per answer, median (p50)", w.duration, lambda f: f.latency.p50_us / 1e6 if f.latency else None),
-        ("Time per answer, slowest 5 % (p95)", w.duration, lambda f: f.latency.p95_us / 1e6 if f.latency else None),
+        ("Time per answer, slowest 5% (p95)", w.duration, lambda f: f.latency.p95_us / 1e6 if f.latency else None),
         ("Peak memory of a process", w.size, lambda f: f.peak_memory_bytes),
         ("From start to first answer", w.duration, lambda f: f.cold_start_seconds),
     ]
@@ -174,7 +178,7 @@ def scope(report: Report) -> Section | None:
         rows.append(row(held, _share(t.cost), _share(s.cost), ""))
     table = Table("Texts that no class is for", ("", "Teacher", "Student", "Difference, points"), tuple(rows))
     says = (
-        f"A text that no class is for should be refused. The threshold of each model may hold back {w.fine(found.allowed)} % of the right "
+        f"A text that no class is for should be refused. The threshold of each model may hold back {w.fine(found.allowed)}% of the right "
         "answers on validation rows.",
     )
     return Section("scope", "Out of scope", says, (table,))

@@ -84,41 +84,34 @@ def bare(where: str) -> str:
 
 def lineage(material: Material) -> Section:
     """Everything that would be needed to make the student again."""
-    told: Json = dict(material.details.lineage) if material.details is not None else {}
-    if not told:
-        known = material.report.lineage
-        told = {
-            "limbeck": known.get("limbeck"),
-            "bundle": known.get("bundle"),
-            "data": known.get("data"),
-            "teacher": known.get("teacher"),
-            "student": known.get("student"),
-            "recipe": known.get("recipe"),
-        }
-    rows = [
-        row(name, value)
-        for name, value in flat(told)
-        if name.partition(": ")[0] != "recipe" or not isinstance(told.get("recipe"), Mapping)
-    ]
-    blocks = [Table("What it was made from", ("", "Value"), tuple(rows), words=(1,))]
-    if isinstance(told.get("recipe"), Mapping):
-        settings = tuple(row(name, value) for name, value in flat(told["recipe"], "."))
-        blocks.append(
-            Table(
-                "The recipe with every setting", ("Key", "Value"), settings, words=(1,), folded="The recipe with every setting"
-            )
-        )
-    seconds = material.report.seconds
-    if seconds:
-        spent = tuple(row(name.replace("_", " "), w.duration(float(s))) for name, s in seconds.items())
+    told = _told(material)
+    recipe = told.pop("recipe", None)
+    blocks = [Table("What it was made from", ("What", "Value"), tuple(row(*line) for line in flat(told)), words=(1,))]
+    if isinstance(recipe, Mapping):
+        name = "The recipe with every setting"
+        blocks.append(Table(name, ("Key", "Value"), tuple(row(*line) for line in flat(recipe, ".")), words=(1,), folded=name))
+    if seconds := material.report.seconds:
+        spent = tuple(row(stage.replace("_", " "), w.duration(float(s))) for stage, s in seconds.items())
         blocks.append(Table("Time of each stage", ("Stage", "Time"), spent, folded="Time of each stage"))
     return Section("lineage", "How it was made", (), tuple(blocks))
 
 
+def _told(material: Material) -> Json:
+    """The lineage as the run wrote it for its page; of an older run, what its report knows."""
+    if material.details is not None:
+        return dict(material.details.lineage)
+    known = material.report.lineage
+    return {key: known[key] for key in ("limbeck", "bundle", "data", "teacher", "student") if key in known}
+
+
 def remarks(report: Report) -> Section | None:
     """What the figures mean, and what they cannot tell."""
-    found = said.remarks(report)
+    found = [line for line in said.remarks(report) if not line.startswith(_SAID)]
     return Section("remarks", "What to know before you rely on this", (), (), tuple(found)) if found else None
+
+
+_SAID = ("Control:", "Baseline:", "Latency:")
+"""What other sections have said."""
 
 
 def flat(content: Any, joint: str = ": ", path: str = "") -> list[tuple[str, str]]:

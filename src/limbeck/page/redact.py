@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 
+from limbeck.text import clean
+
+_MOST = 1000
+"""Characters that are looked at; a page shows fewer."""
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("URL", re.compile(r"\b(?:https?|ftp)://\S+|\bwww\.\S+", re.IGNORECASE)),
     ("e-mail", re.compile(r"[^\s@<>()\"',;:]+\s?@\s?[^\s@<>()\"',;:]+\.[^\W\d_]{2,}")),
@@ -26,12 +30,15 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 
 def redacted(text: str) -> str:
-    """The text with such things replaced by their kind in brackets.
+    """The beginning of a text, with such things replaced by their kind in brackets, in characters that any file can hold.
 
     Example:
         >>> redacted("write to ann@example.org or call +44 20 7946 0958")
         'write to [e-mail] or call [phone]'
     """
+    text = clean(text)
+    if len(text) > _MOST:
+        text = text[:_MOST].rpartition(" ")[0]  # a number that is cut in two would not be known as one
     for name, pattern in _KINDS:
         text = pattern.sub(f"[{name}]", text)
     return text

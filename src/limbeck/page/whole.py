@@ -11,6 +11,12 @@ from limbeck.verify import sentences as said
 
 TONES: dict[Verdict, Tone] = {Verdict.KEPT: "good", Verdict.LOST: "bad", Verdict.NOT_SHOWN: "unsure"}
 
+MEANS = {
+    Verdict.KEPT: "‘Kept’ means: with 95% certainty the student has lost no more than was allowed.",
+    Verdict.LOST: "‘Lost’ means: with 95% certainty the student has lost more than was allowed.",
+    Verdict.NOT_SHOWN: "‘Not shown’ means: these rows prove neither that the student kept enough nor that it lost too much.",
+}
+
 
 def whole(material: Material) -> Document:
     """The page of one run."""
@@ -37,7 +43,7 @@ def whole(material: Material) -> Document:
         verdict=str(report.verdict),
         tone=tone(report),
         sentence=sentence(report),
-        basis=tuple(said.basis(report)),
+        basis=(MEANS[report.verdict], *said.basis(report)),
         facts=models.facts(report),
         sections=tuple(part for part in parts if part is not None),
         footer=f"Written by limbeck {__version__} from the run’s evidence. This page loads nothing from anywhere.",

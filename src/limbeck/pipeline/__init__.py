@@ -18,7 +18,7 @@ try:
     from limbeck.pipeline.field import field_of
     from limbeck.pipeline.fine_tuning import fine_tuned
     from limbeck.pipeline.given import as_teacher
-    from limbeck.pipeline.pages import write_pages
+    from limbeck.pipeline.pages import pages_lie_there, write_pages
     from limbeck.pipeline.proof import prove
     from limbeck.pipeline.searching import ladder as ladder
     from limbeck.pipeline.searching import search as search
@@ -75,7 +75,8 @@ def distill(
         the_teacher = load_teacher(run, splits)
         prepared.write(run.folder)
         if done := finished(run):
-            write_pages(run, done, splits)
+            if not pages_lie_there(run):
+                write_pages(run, done, splits)
             return done
         checkup = admitted(run, the_teacher, prepared)
         field = field_of(run, the_teacher, splits) if run.recipe.searches else None

@@ -10,15 +10,18 @@ They are written after a run is complete: a page that cannot be written spoils n
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
-from limbeck.errors import LimbeckError, MissingExtraError
+from limbeck.disk import write_whole
+from limbeck.errors import LimbeckError, MissingExtraError, RunFolderError
 from limbeck.evidence import Basis, Report
 from limbeck.page.material import DETAILS, EVIDENCE, gather
 from limbeck.page.origins import bare
@@ -26,17 +29,15 @@ from limbeck.page.redact import redacted
 from limbeck.page.written import PAGES, write
 from limbeck.pipeline.lineage import lineage
 from limbeck.pipeline.proof import ANSWERS
-from limbeck.run import Run, write_json
+from limbeck.run import REPORT, Run
 from limbeck.types import Record
 from limbeck.verify.compare import Answers
 from limbeck.verify.details import details
 
 
 def write_pages(run: Run, report: Report, splits: Splits) -> None:
-    """Write the pages of a finished run, where they do not lie there as the recipe wants them."""
+    """Write the pages of a finished run."""
     folder = run.folder / EVIDENCE
-    if _there(run, folder):
-        return
     with run.stage("pages"):
         run.progress("pages", 0, 1, "")
         rows, answers = _answered(folder / ANSWERS, report, splits)
@@ -59,7 +60,8 @@ def write_pages(run: Run, report: Report, splits: Splits) -> None:
             bundle=bundle.sha256,
             lineage=lineage(run, report, splits),
         )
-        write_json(folder / DETAILS, found.to_json())
+        # In ASCII: a name of a file may hold bytes that are no characters.
+        write_whole(folder / DETAILS, [json.dumps(found.to_json(), indent=1).encode("ascii")])
         try:
             write(gather(run.folder), folder)
         except MissingExtraError as error:
@@ -68,13 +70,17 @@ def write_pages(run: Run, report: Report, splits: Splits) -> None:
     run.progress("pages", 1, 1, f"{folder / PAGES[0]}")
 
 
-def _there(run: Run, folder: Path) -> bool:
-    """Whether the pages lie there, made from this report's details, with or without texts as the recipe says."""
+def pages_lie_there(run: Run) -> bool:
+    """Whether the pages of a finished run lie there, with or without texts as the recipe says."""
     try:
         before = gather(run.folder).details
     except LimbeckError:
         return False
-    return before is not None and before.texts == run.recipe.report.texts and all((folder / name).is_file() for name in PAGES)
+    return (
+        before is not None
+        and before.texts == run.recipe.report.texts
+        and all((run.folder / EVIDENCE / name).is_file() for name in PAGES)
+    )
 
 
 def _answered(path: Path, report: Report, splits: Splits) -> tuple[tuple[Record, ...], dict[str, NDArray[Any]]]:
@@ -82,8 +88,15 @@ def _answered(path: Path, report: Report, splits: Splits) -> tuple[tuple[Record,
     rows = splits.test
     if report.basis is Basis.CROSS_FITTING:
         rows = tuple(r for r in (*splits.train, *splits.valid) if r.label is not None)
-    with np.load(path, allow_pickle=False) as content:
-        answers = {name: content[name] for name in content.files}
-    keys = answers.pop("keys").tolist()
-    assert keys == [r.key for r in rows], f"{path} holds the answers to other rows than those of this run"
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            answers = {name: content[name] for name in content.files}
+        same = answers.pop("keys").tolist() == [r.key for r in rows]
+    except (OSError, ValueError, KeyError, BadZipFile):
+        same = False
+    if not same:
+        raise RunFolderError(
+            f"{path} does not hold the answers to the rows of this run, so there is no page. Remove {path.parent / REPORT} and run the same "
+            "command again: they are asked again."
+        )
     return rows, answers

@@ -104,6 +104,7 @@ def _remarks(report: Report) -> Iterator[str]:
     if report.student.footprint and report.student.footprint.latency:
         yield "Latency: one query at a time on one thread, tokenising included, the models taking turns."
     if any(p.difference is not None for p in report.comparisons):
-        together = "; those of classes hold for all classes at once" if any(k.difference for k in report.classes) else ""
+        of = "classes and slices" if any(part.values for part in report.slices) else "classes"
+        together = f"; those of {of} hold for all {of} at once" if any(k.difference for k in report.classes) else ""
         yield f"Bounds are one-sided at 95%{together}. McNemar's p decides nothing."
     yield from (f"{note.removesuffix('.')}." for note in report.notes)

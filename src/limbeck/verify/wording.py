@@ -107,3 +107,9 @@ def figure(value: float) -> str:
 def clean(text: str) -> str:
     """A text in one line that cannot move a cursor: what is not printable becomes U+FFFD."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def short(text: str, most: int = 80) -> str:
+    """A text in one line, cut where it is longer than anybody reads in a table."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
