@@ -42,9 +42,10 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     """
     splits = prepared.splits
     rows = [*splits.train, *splits.valid]
-    yield from reading_findings(
-        teacher.tokenizer_json(), teacher.token_embeddings(), teacher.max_tokens, [r.payload for r in rows]
-    )
+    # A teacher that shows no tokenizer, or not the table behind it, can only be judged by what it answers.
+    table_VD = teacher.token_embeddings() if hasattr(teacher, "token_embeddings") else None
+    if table_VD is not None:
+        yield from reading_findings(teacher.tokenizer_json(), table_VD, teacher.max_tokens, [r.payload for r in rows])
     if not teacher.has_head:
         return
     before = getattr(teacher, "precision", None)
@@ -143,7 +144,9 @@ def _answers(teacher: Any, store: SignalStore | None, payloads: Sequence[Any]) -
 
 
 def _written(teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:
-    """Whether it would rather read the texts written otherwise; asked only where it is not good, and reads them otherwise."""
+    """Whether it would rather read the texts written otherwise; asked only where it is not good, reads them otherwise, and takes no money."""
+    if getattr(teacher, "paid", False) or not getattr(teacher, "answers_anything", True):
+        return
     labelled_N = told.true_N >= 0
     if not labelled_N.any() or not np.isfinite(told.logits_NC).all():
         return
