@@ -22,6 +22,7 @@ from limbeck.evidence import Basis
 from limbeck.findings import Checkup, Finding, Severity
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
+from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
 from limbeck.pipeline.trial import trial_findings
 from limbeck.run import Run, write_json
@@ -103,11 +104,12 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
     place = run.folder
     while not place.exists():
         place = place.parent
+    table_VD = teacher.token_embeddings() if hasattr(teacher, "token_embeddings") else None
     return Plan(
         weights=teacher.parameters,
-        table=int(np.prod(teacher.token_embeddings().shape)),
+        table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
-        views=len(splits.train) * (1 + getattr(run.recipe.view_plan(), "per_record", 0)) + len(splits.valid),
+        views=len(splits.train) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
         tokens=tokens,
         rows=labelled,
         epochs=epochs,

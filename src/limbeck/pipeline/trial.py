@@ -20,6 +20,7 @@ from limbeck.engine.batches import Examples
 from limbeck.engine.loop import Term, Training
 from limbeck.findings import Finding
 from limbeck.pipeline.student import student_logits
+from limbeck.pipeline.terms import named_terms
 from limbeck.pipeline.untrained import new_student
 from limbeck.run import Run
 from limbeck.types import Batch, Record, Shapes, Signal
@@ -35,8 +36,8 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
         return
     labels = teacher.labels or prepared.splits.labels
     rows = _rows(prepared.splits.train)
-    named = zip(run.recipe.complete()["objectives"], run.recipe.terms(), strict=True)
-    terms = {name: term for name, term in named if teacher.has_head or term[0].needs <= {"logits_BC"}}
+    named = named_terms(run, teacher)
+    terms = {name: term for name, term in named.items() if teacher.has_head or term[0].needs <= {"logits_BC"}}
     if not terms or len(rows) < 2:
         return
     with torch.random.fork_rng(devices=[]):
@@ -67,7 +68,7 @@ def _taught(
     payloads, index = [r.payload for r in rows], {label: i for i, label in enumerate(labels)}
     classes_B = np.array([-1 if r.label is None else index[r.label] for r in rows], dtype=np.int64)
     needs = frozenset[str]().union(*(o.needs for o, _ in terms.values()))
-    shapes, theirs = student.shapes(), Shapes(len(labels), teacher.width)
+    shapes, theirs = student.shapes(), Shapes(len(labels), getattr(teacher, "width", 0))
     made = [Term(o, weight, o.init(shapes, theirs)) for o, weight in terms.values()]
     for term in made:
         if term.state is not None:
