@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from limbeck import evidence
+from limbeck import evidence, findings
 from limbeck.evidence import REPORT_SCHEMA, Report
 from limbeck.search import front
 from limbeck.types import Json
@@ -104,7 +104,7 @@ def _page(opening: str, root: str, whole: Json) -> str:
 
 
 def _words(module: Any, name: str) -> str:
-    return inspect.cleandoc(getattr(module, name).__doc__)
+    return inspect.cleandoc(getattr(module if hasattr(module, name) else findings, name).__doc__)
 
 
 def _kind(value: Json) -> str:

@@ -8,14 +8,34 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 
 class LimbeckError(Exception):
-    """Root of all errors that limbeck raises for its users; the command line ends with exit code 2."""
+    """Root of all errors that limbeck raises for its users; the command line ends with exit code 2.
+
+    code: what `limbeck doctor` calls it.
+    """
+
+    code: ClassVar[str] = "cannot_start"
 
 
 class DataError(LimbeckError, ValueError):
     """A data file cannot be read as records, or holds too little to learn from."""
+
+    code = "data_unusable"
+
+
+class LeakError(DataError):
+    """The rows that judge are those that train."""
+
+    code = "leak"
+
+
+class LabelsError(DataError):
+    """The labels do not name classes."""
+
+    code = "labels_are_no_classes"
 
 
 class InputFileError(LimbeckError, OSError):
@@ -32,6 +52,12 @@ class BudgetError(LimbeckError, ValueError):
 
 class TeacherError(LimbeckError, ValueError):
     """The teacher cannot be loaded, or cannot give what is asked of it."""
+
+    code = "teacher_unusable"
+
+
+class CheckupError(LimbeckError, ValueError):
+    """The checks before a run found what would make it worth nothing."""
 
 
 class SignalError(LimbeckError, ValueError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Self
 
+from limbeck.findings import Checkup
 from limbeck.types import Json
 
 REPORT_SCHEMA = 2
@@ -236,7 +237,7 @@ class Report:
     typical (None: no number does). rows_to_label: without labels, how many rows must be labelled to measure accuracy to within
     the margin. provable_margin: the smallest margin that as many rows show in 80 % of all cases for a student as good as its
     teacher that differs from it as often as this one (None without labels). budget_misses: sentences. out_of_scope: where such texts
-    were given, and validation rows for a threshold.
+    were given, and validation rows for a threshold. checkup: what the doctor found before the run.
     """
 
     task: str
@@ -264,6 +265,7 @@ class Report:
     provable_margin: float | None = None
     out_of_scope: OutOfScope | None = None
     slices: tuple[Slice, ...] = ()
+    checkup: Checkup = field(default_factory=Checkup)
     schema_version: Literal[2] = 2
 
     @property

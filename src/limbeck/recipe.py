@@ -20,6 +20,7 @@ from limbeck.problems import entry_problems, sentence
 from limbeck.sections import (
     SEARCH,
     DataSection,
+    DoctorSection,
     ObjectiveSection,
     ReportSection,
     SearchSection,
@@ -49,7 +50,7 @@ SHORT = {
 class Recipe(Section):
     """A whole run. `out` is where it lies, `signals` where the teacher's answers lie (default OUT/signals; parallel runs may share
     a folder), `track` who else is told of the learning curves (tensorboard, mlflow, wandb), `checkpoint_seconds` the least time
-    between two checkpoints of a training, `report` what its page may show: no part of its identity.
+    between two checkpoints of a training, `report` what its page may show, `doctor` how its checks are taken: no part of its identity.
 
     `precision` is that of the teacher's answers and of training: auto takes bfloat16 where a measurement finds it faster.
 
@@ -70,6 +71,7 @@ class Recipe(Section):
     training: TrainingSection = TrainingSection()
     verify: VerifySection = VerifySection()
     report: ReportSection = ReportSection()
+    doctor: DoctorSection = DoctorSection()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     threads: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -110,7 +112,7 @@ class Recipe(Section):
     def identity(self) -> Json:
         """Everything in a recipe that decides the result, as JSON: all of it but where the run and its data lie."""
         identity = self.complete()
-        for key in ("out", "signals", "track", "checkpoint_seconds", "report"):
+        for key in ("out", "signals", "track", "checkpoint_seconds", "report", "doctor"):
             del identity[key]
         for key in FILES:
             del identity["data"][key]

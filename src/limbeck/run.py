@@ -18,6 +18,7 @@ import errno
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ from limbeck.curves import Curves
 from limbeck.data.formats import fingerprint
 from limbeck.disk import write_whole
 from limbeck.engine.device import available_cores, best_device
-from limbeck.errors import LimbeckError, RunFolderError, listing
+from limbeck.errors import CheckupError, LimbeckError, RunFolderError, listing
 from limbeck.evidence import Report
 from limbeck.recipe import FILES, Recipe
 from limbeck.types import Fingerprint, Json, Progress, silent
@@ -45,7 +46,10 @@ RESOLVED, LOCK, CURVES, COMPLETE, REPORT = "resolved.json", ".lock", "curves.jso
 
 @dataclass(slots=True)
 class Run:
-    """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder."""
+    """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder.
+
+    fresh: the folder was empty, and nothing in it is worth keeping yet: a run that is refused then leaves none behind.
+    """
 
     recipe: Recipe
     folder: Path
@@ -57,6 +61,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     curves: Curves | None = None
     lock: FileLock | None = None
+    fresh: bool = False
 
     def __enter__(self) -> Run:
         return self
@@ -66,6 +71,8 @@ class Run:
             self.curves.close()
         if self.lock is not None:
             self.lock.release()
+        if self.fresh and isinstance(error, CheckupError):  # else a recipe that was mended would be another run's
+            shutil.rmtree(self.folder, ignore_errors=True)
         # Some writers are not Python's: their errors hold the system's words and no number.
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         if error is not None and (full or os.strerror(errno.ENOSPC) in str(error)) and not isinstance(error, LimbeckError):
@@ -161,6 +168,7 @@ def settle(run: Run, teacher: Fingerprint) -> None:
         write_json(run.folder / RESOLVED, content)
     except OSError as error:
         raise RunFolderError(f"cannot write to {run.folder}: {error.strerror}. Give another --out.") from error
+    run.fresh = True
 
 
 def finished(run: Run) -> Report | None:

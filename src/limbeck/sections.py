@@ -237,3 +237,11 @@ class ReportSection(Section):
     """
 
     texts: bool = False
+
+
+class DoctorSection(Section):
+    """The checks before a run; no part of its identity. force: go on in spite of a refusal; the report says so. price: of a million
+    tokens that the teacher reads, in your currency; with it the costs are estimated."""
+
+    force: bool = False
+    price: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | None = None

@@ -67,7 +67,7 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("student.width=0", "student.width: Input should be greater than or equal to 1; got 0"),
+        ("student.width=0", "student.width: Input should be greater than or equal to 2; got 0"),
         ('student.width="64"', "student.width: Input should be a valid integer; got '64'"),
         ("student.dropout=true", "student.dropout: Input should be a valid number; got True"),
         ("student.dropout=5", "student.dropout: Input should be less than 1; got 5"),

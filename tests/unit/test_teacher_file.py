@@ -274,7 +274,7 @@ def test_parity_goes_over_all_shapes_and_is_relative_to_large_logits() -> None:
 
 
 def test_a_file_that_says_something_else_is_an_error(bert, run, monkeypatch) -> None:
-    graph = shipped._graph
+    graph = shipped.teacher_graph
 
     def spoiled(teacher):
         with torch.no_grad():
@@ -285,7 +285,7 @@ def test_a_file_that_says_something_else_is_an_error(bert, run, monkeypatch) -> 
             with torch.no_grad():
                 teacher.module.head.bias[1] -= 0.01
 
-    monkeypatch.setattr(shipped, "_graph", spoiled)
+    monkeypatch.setattr(shipped, "teacher_graph", spoiled)
     with pytest.raises(ParityError, match="differs from torch by 0.01"):
         teacher_bundle(run, bert)
     assert not (run.folder / WRITTEN).exists()

@@ -15,6 +15,7 @@ from limbeck._version import __version__
 from limbeck.cli.catalog import list_
 from limbeck.cli.demo import demo
 from limbeck.cli.distill import distill
+from limbeck.cli.doctor import doctor
 from limbeck.cli.keygen import keygen
 from limbeck.cli.label_sample import label_sample
 from limbeck.cli.ladder import ladder
@@ -39,7 +40,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # A new command is a file beside this one, and its function (or its group) in one of these lines.
-for command in (distill, search, ladder, measure, predict, verify, report, pack, sign, keygen, label_sample, list_, demo):
+for command in (
+    doctor,
+    distill,
+    search,
+    ladder,
+    measure,
+    predict,
+    verify,
+    report,
+    pack,
+    sign,
+    keygen,
+    label_sample,
+    list_,
+    demo,
+):
     app.command(command.__name__.strip("_").replace("_", "-"))(command)
 for group in (store,):
     app.add_typer(group)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from limbeck.cli.screen import BudgetOption, JsonFlag, ProfileOption, Watch, show
+from limbeck.cli.screen import BudgetOption, ForceFlag, JsonFlag, ProfileOption, Watch, show
 
 
 def distill(
@@ -21,6 +21,7 @@ def distill(
     profile: ProfileOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME-OF-DATA")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Any recipe key, as in --set student.width=64.")] = None,
+    force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Distil a teacher into a student; OUT then holds bundle/, evidence/report.json and resolved.json.
@@ -40,7 +41,7 @@ def distill(
             out=out,
             budget=budget,
             profile=profile,
-            overrides=set_ or (),
+            overrides=[*(set_ or ()), *(["doctor.force=true"] if force else [])],
             progress=watch,
         )
     show(report, as_json)

@@ -18,6 +18,7 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
+ForceFlag = Annotated[bool, typer.Option("--force", help="Go on in spite of what the checks refuse; the report says so.")]
 BudgetOption = Annotated[
     str | None,
     typer.Option(

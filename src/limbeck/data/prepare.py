@@ -25,11 +25,13 @@ from limbeck.types import Record
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run takes from its data."""
+    """What a run takes from its data. as_read, test_as_read: the rows of the files before anything was set aside, in their order."""
 
     splits: Splits
     audit: Audit
     rejected: tuple[Rejected, ...]
+    as_read: tuple[Record, ...] = ()
+    test_as_read: tuple[Record, ...] = ()
 
     def note(self) -> str:
         """The splits in one sentence."""
@@ -78,12 +80,16 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     """
     rejected: list[Rejected] = []
     read = partial(read_records, text=section.text, reject=rejected.append, max_rejected_share=section.max_rejected_share)
-    judging_rows = {"slices": section.slices}  # those of a test file; without one, some of the others judge
-    own = {} if section.test is not None else judging_rows
-    found = read(section.train, label=section.label, **own)
+    own = () if section.test is not None else section.slices  # rows of a test file judge; without one, some of these
+    found = read(section.train, label=section.label, slices=own)
     if section.unlabelled is not None:
-        found += read(section.unlabelled, label=None, slices_optional=True, **own)
-    found_test = None if section.test is None else read(section.test, label=section.label or "label", **judging_rows)
+        found += read(section.unlabelled, label=None, slices=own, slices_optional=True)
+    if len(found) > 1 and len({r.key for r in found}) == 1:
+        raise DataError(
+            f"{section.train}: all {len(found):,} rows hold the same text, so there is nothing to tell apart. "
+            "Name the column that holds the texts (--set data.text=NAME), or mend the file."
+        )
+    found_test = None if section.test is None else read(section.test, label=section.label or "label", slices=section.slices)
     found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
     outside = [] if section.out_of_scope is None else read(section.out_of_scope, label=None)
     records = _without_contradictions(found, "it trains without a label", rejected)
@@ -116,7 +122,7 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     judging_too = [r for r in valid or () if r.key in held]
     rejected += _set_aside(judging_too, "this text, case and spaces aside, judges; so it chooses nothing.", "unchoosing")
     report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train)
-    return Prepared(splits, report, tuple(rejected))
+    return Prepared(splits, report, tuple(rejected), tuple(found), tuple(found_test or ()))
 
 
 def judging(source: str | Path, **how: Any) -> tuple[list[Record], list[Rejected]]:

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from limbeck.errors import DataError, listing
+from limbeck.errors import DataError, LabelsError, LeakError, listing
 from limbeck.evidence import Basis
 from limbeck.types import Record
 
@@ -105,8 +105,19 @@ def split(
     valid_rows = valid_rows if few else _labelled(valid_rows)
     labels = labels or tuple(sorted({str(r.label) for r in _labelled([*test_rows, *valid_rows])}))
     if not test_rows and basis is not Basis.CROSS_FITTING:
+        named = _labelled(records)
+        if test is None and len(named) >= 20 and 2 * len(labels) > len(named):
+            raise LabelsError(
+                f"the labels do not name classes: {len(named):,} rows hold {len(labels):,} of them, such as {listing(labels, 3)}. "
+                "Name the column that holds the class (--set data.label=NAME)."
+            )
         what = "row" if basis is Basis.AGREEMENT else "labelled row"
         raise DataError(f"no {what} is left to judge with. Give a test file with labels (--test), or more rows.")
+    if not train and test is not None:
+        raise LeakError(
+            f"each of the {len(records):,} training rows has a text of the test file, so no row is left to train on. "
+            "Judge by other rows: give another test file (--test), or leave it out, and a fifth of the rows is held out."
+        )
     if not train:
         raise DataError("no row is left to train on. Add rows to the training file.")
     if basis is Basis.LABELS and not few and len({r.label for r in _labelled(train)}) < 2:

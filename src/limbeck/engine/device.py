@@ -57,3 +57,23 @@ def faster_precision(device: str) -> Json:
             break
     name = "bfloat16" if device != "mps" and seconds["float32"] > _WORTH * seconds["bfloat16"] else "float32"
     return {"precision": name, "seconds": {k: float(f"{s:.3g}") for k, s in seconds.items()}}
+
+
+def matrix_rate(device: str) -> float:
+    """Floating-point operations a second in float32 products of the size of a small encoder's, the best of a few; takes some milliseconds."""
+    a, b = torch.ones(_ROWS, _INNER, device=device), torch.ones(_INNER, _COLUMNS, device=device)
+    best = float("inf")
+    for _ in range(_ROUNDS):
+        start = time.perf_counter()
+        a @ b
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return 2 * _ROWS * _INNER * _COLUMNS / best
+
+
+def memory_of(device: str) -> int:
+    """Bytes of memory that the device has in all."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[1])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,15 @@ def log_softmax(logits_NC: NDArray[Any], temperature: float = 1.0) -> Floats:
     scaled_NC = np.asarray(logits_NC, dtype=np.float64) / temperature
     scaled_NC = scaled_NC - scaled_NC.max(axis=-1, keepdims=True)
     return np.asarray(scaled_NC - np.log(np.exp(scaled_NC).sum(axis=-1, keepdims=True)))
+
+
+def mean_probability(logits: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """The logarithm of the mean probability (N, C) that several models give each class, as logits.
+
+    Source: Lakshminarayanan et al. (2017), Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles, section 2.4.
+    """
+    mean_NC = np.logaddexp.reduce([log_softmax(each_NC) for each_NC in logits], axis=0) - np.log(len(logits))
+    return np.asarray(np.maximum(mean_NC, np.log(np.finfo(np.float32).tiny)), np.float32)
 
 
 def confidence(logits_NC: NDArray[Any], temperature: float = 1.0) -> Floats:

@@ -12,7 +12,9 @@ from limbeck.recipe import Recipe
 from limbeck.types import Progress, silent
 
 try:
+    from limbeck.pipeline.admission import admitted, goes_on
     from limbeck.pipeline.data import read_data
+    from limbeck.pipeline.doctor import examine as examine
     from limbeck.pipeline.field import field_of
     from limbeck.pipeline.fine_tuning import fine_tuned
     from limbeck.pipeline.pages import pages_lie_there, write_pages
@@ -69,6 +71,7 @@ def distill(
             if not pages_lie_there(run):
                 write_pages(run, done, splits)
             return done
+        checkup = admitted(run, the_teacher, prepared)
         field = field_of(run, the_teacher, splits) if run.recipe.searches else None
         the_teacher = fine_tuned(run, the_teacher, splits)
         views = make_views(run, the_teacher, splits)
@@ -76,7 +79,8 @@ def distill(
             run = searched(run, the_teacher, ask_teacher(run, the_teacher, views, splits), views, splits, field).run
         untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
         store = ask_teacher(run, the_teacher, views, splits)
+        checkup = goes_on(run, the_teacher, prepared, store, checkup)
         bundle, student = distilled(run, the_teacher, untrained, store, views, splits)
-        report = prove(run, the_teacher, student, bundle, store, views, splits)
+        report = prove(run, the_teacher, student, bundle, store, views, splits, checkup)
         write_pages(run, report, splits)
         return report

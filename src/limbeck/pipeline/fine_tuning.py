@@ -39,7 +39,7 @@ from limbeck.signals.teach import teach
 from limbeck.teachers._averaged import Averaged
 from limbeck.types import Json, Record, Signal, TrainingPlan, View, digest
 
-_EPOCHS, _LEAST_STEPS = 6, 300
+EPOCHS, LEAST_STEPS = 6, 300
 """How long a teacher is trained; where rows are few, as many epochs as make so many steps."""
 _ROUNDS_IN = "self-training"
 _ROUNDS, _FEW, _MOST = 2, 1000, 20_000
@@ -209,8 +209,8 @@ class _Tuning:
         return self._run.decided("teacher.epochs", choose)
 
     def _planned(self, rows: int) -> int:
-        few = math.ceil(_LEAST_STEPS / number_of_batches(rows, self._section.batch_size))
-        return self._section.epochs or max(_EPOCHS, few)
+        few = math.ceil(LEAST_STEPS / number_of_batches(rows, self._section.batch_size))
+        return self._section.epochs or max(EPOCHS, few)
 
     def _fit(
         self,

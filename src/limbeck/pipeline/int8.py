@@ -28,7 +28,7 @@ from limbeck.types import Json
 from limbeck.verify.parity import check_int8, divergence, nearness
 
 LEAST_AGREEMENT = 0.995
-_MOST_KL, _SHARE_OF_OWN = 0.002, 0.02
+MOST_KL, _SHARE_OF_OWN = 0.002, 0.02
 """Nats. By Pinsker's inequality the probability of no set of classes moves by more than sqrt(0.002 / 2) = 3.2 % on average."""
 _CALIBRATED, _JUDGED, _SCREENED = 512, 1000, 256
 _SLOWER = 2.0
@@ -95,7 +95,7 @@ def int8_form(
     parts = [name for name in [*(p.weight for p in products(graph)), *tables(graph)] if name not in pooled]
     if not parts:
         return stays("nothing but products of pooled rows")
-    most_kl = max(_MOST_KL, _SHARE_OF_OWN * (own_kl or 0.0))
+    most_kl = max(MOST_KL, _SHARE_OF_OWN * (own_kl or 0.0))
     run = bench.load(graph)
     float_NC = sorted_logits(run, rows.judging, rows.collate)
 

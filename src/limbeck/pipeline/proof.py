@@ -18,10 +18,12 @@ from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
 from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report
+from limbeck.findings import Checkup
 from limbeck.pipeline import baseline
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
+from limbeck.pipeline.labelling import MEASURED, told_of_labelling
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS
@@ -41,6 +43,7 @@ from limbeck.verify.slices import LENGTH, Values, by_length
 
 ANSWERS = "answers.npz"
 """In evidence/: what everybody answered, by the rows' keys; no text."""
+_NOTHING = Checkup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,14 @@ class Judged:
 
 
 def prove(
-    run: Run, teacher: Any, student: Json, bundle: Bundle, store: SignalStore, views: Sequence[View], splits: Splits
+    run: Run,
+    teacher: Any,
+    student: Json,
+    bundle: Bundle,
+    store: SignalStore,
+    views: Sequence[View],
+    splits: Splits,
+    checkup: Checkup = _NOTHING,
 ) -> Report:
     """Let teacher, written student, control and baseline answer the same rows, measure what they cost, and write the report."""
     recipe, section = run.recipe, run.recipe.verify
@@ -120,11 +130,12 @@ def prove(
                 )
             ),
             calibration=bundle.manifest.calibration,
-            notes=(*compared.notes, *_remarks(run, teacher, judged, splits), *weights.notes),
+            notes=(*_overruled(checkup), *compared.notes, *_remarks(run, teacher, judged, splits), *weights.notes),
             seconds=run.seconds,
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
             out_of_scope=_out_of_scope(run, teacher, predictor, judged, splits, true_N),
+            checkup=checkup,
             lineage={
                 **({"search": raced} if (raced := run.measured("search")) else {}),
                 "limbeck": __version__,
@@ -238,6 +249,8 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
     found = [*repeated(len(judged.rows), len({r.key for r in judged.rows}))]
     if raced := run.measured("search"):
         found.append(told(raced))
+    if labelled := run.measured(MEASURED):
+        found += told_of_labelling(labelled)
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
         found.append(
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
@@ -249,6 +262,11 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
             "the teacher came with its classes: whether it was trained on these rows, nobody here knows; if so, it looks better than it is"
         )
     return tuple(found)
+
+
+def _overruled(checkup: Checkup) -> tuple[str, ...]:
+    """The refusals that --force went past."""
+    return tuple(f"The doctor refused this run, and it was forced ({f.code}): {f.what} {f.evidence}" for f in checkup.refusals)
 
 
 def _what(run: Run) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.errors import RecipeError
+from limbeck.pipeline.admission import admitted
 from limbeck.pipeline.chosen import chosen
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.drafts import Drafts
@@ -54,6 +55,7 @@ def search(recipe: Recipe, progress: Progress = silent) -> Front:
         splits = prepared.splits
         teacher = load_teacher(run, splits)
         prepared.write(run.folder)
+        admitted(run, teacher, prepared)
         field = field_of(run, teacher, splits)
         teacher = fine_tuned(run, teacher, splits)
         views = make_views(run, teacher, splits)

@@ -22,13 +22,11 @@ from torch import nn
 from limbeck import catalog
 from limbeck.bundle import Bundle, seal
 from limbeck.errors import BundleError, ExportError, TeacherError
-from limbeck.graph import Graph
 from limbeck.modalities._pruning import special_ids
-from limbeck.pipeline.student import GOLDEN
 from limbeck.pipeline.teacher import LOGITS
-from limbeck.pipeline.untrained import full_modality
+from limbeck.pipeline.teacher_graph import read_alike, teacher_graph
 from limbeck.run import RESOLVED, Run, write_json
-from limbeck.runtime.golden import MOST_TOLERANCE
+from limbeck.runtime.golden import MOST_TOLERANCE, TEXTS
 from limbeck.targets._torch_export import write_module
 from limbeck.teachers._for_export import logits_module
 from limbeck.types import Fingerprint, digest
@@ -36,7 +34,6 @@ from limbeck.verify.exported import check_exported
 from limbeck.verify.footprint import PROCESSES, Footprints, Model, footprints
 
 FOLDER, WRITTEN = "teacher-onnx", Path("evidence") / "teacher.json"
-_LONG = "x " * 10_000
 _OTHERWISE = 1e-3  # of a logit: more than float32 on another device does, less than a padding that is read as text
 
 
@@ -119,17 +116,17 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
     target = catalog.find("targets", "onnx")()
     path = draft / target.filename
     with logits_module(teacher) as module:
-        modality = _read_alike(full_modality(run, teacher).with_special_tokens(), teacher)
-        if (graph := _graph(teacher)) is not None:
+        modality = read_alike(run, teacher)
+        if (graph := teacher_graph(teacher)) is not None:
             target.write(graph, path)
         else:
             _export(module, modality, path)
         texts_own = sorted(set(range(len(teacher.token_embeddings()))) - special_ids(teacher.tokenizer_json()))
         check_exported(module, target.load(path, run.threads), np.array(texts_own), teacher.max_tokens)
     written = target.load(path)
-    golden_BC = written(modality.collate(modality.encode(GOLDEN)))
+    golden_BC = written(modality.collate(modality.encode(TEXTS)))
     size = max(1.0, float(np.abs(golden_BC).max()))
-    difference = float(np.abs(golden_BC - teacher.answer(list(GOLDEN), LOGITS).logits_BC).max())
+    difference = float(np.abs(golden_BC - teacher.answer(list(TEXTS), LOGITS).logits_BC).max())
     if not difference <= _OTHERWISE * size:  # the file is what torch is, so it is the company
         raise TeacherError(f"it answers otherwise by {difference:.2g} in a logit when shorter texts are filled up with id 0")
     tolerance = min(10 * target.tolerance * size, MOST_TOLERANCE["float32"])
@@ -140,39 +137,9 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
         target="onnx",
         labels=list(teacher.labels),
         spec=modality.spec(),
-        golden={"payloads": list(GOLDEN), "logits": golden_BC.tolist(), "tolerance": tolerance},
+        golden={"payloads": list(TEXTS), "logits": golden_BC.tolist(), "tolerance": tolerance},
         model=path,
     )
-
-
-def _read_alike(modality: Any, teacher: Any) -> Any:
-    """The modality, if it gives the ids that the teacher's own tokenizer gives.
-
-    Raises:
-        TeacherError: it does not.
-    """
-    member = getattr(teacher, "members", (teacher,))[0]
-    texts = [*GOLDEN, _LONG]
-    for text, theirs, ours in zip(texts, member.encode(texts), modality.encode(texts), strict=True):
-        if not np.array_equal(theirs, ours):
-            raise TeacherError(
-                f"its tokenizer reads {text[:40]!r} as {theirs[:8].tolist()}, a bundle would as {ours[:8].tolist()}"
-            )
-    return modality
-
-
-def _graph(teacher: Any) -> Graph | None:
-    """The whole teacher as an encoder student that was never trained further; None where it cannot be taken apart."""
-    if hasattr(teacher, "members"):
-        return None
-    pieces = len(teacher.token_embeddings())
-    start = teacher.start(np.arange(pieces))
-    if start.encoder is None or start.head is None:
-        return None
-    family = catalog.find("students", "encoder")
-    settings = family.Settings(layers=len(start.encoder.layers), embedding_width=0, dropout=0.0, precision="float32")
-    graph: Graph = family(settings, pieces=pieces, classes=len(teacher.labels), start=start).eval().graph()
-    return graph
 
 
 def _export(module: nn.Module, modality: Any, path: Path) -> None:

@@ -29,6 +29,7 @@ from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.training import trained
 from limbeck.pipeline.untrained import full_modality
 from limbeck.run import Run, write_json
+from limbeck.runtime.golden import TEXTS
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, Runner, Shapes, View, digest
 from limbeck.verify.calibrate import calibrate
@@ -36,11 +37,6 @@ from limbeck.verify.parity import check_parity, check_pieces
 
 BUILT = Path("evidence") / "student.json"
 """What the bundle was made from: its proof, until there is a report."""
-GOLDEN = (
-    "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
-    "one two three four five six seven eight nine ten eleven twelve",
-)  # fmt: skip
-"""Synthetic texts whose logits a bundle carries; never a customer's."""
 _BATCH, _PIECES_CHECKED = 128, 200
 _LEAST_TO_CALIBRATE = 50  # rows: fewer say little of how sure a student may be
 
@@ -192,7 +188,7 @@ def write_bundle(
 
         texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
         check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
-        written, encoded = target.load(model), modality.encode(GOLDEN)
+        written, encoded = target.load(model), modality.encode(TEXTS)
         check_parity(trained_logits, written, encoded, modality.collate, teacher.max_tokens, target.tolerance)
         form = in_int8(run, student, graph, target, model, modality, splits)
         written = target.load(model)
@@ -215,7 +211,7 @@ def sealed(
     calibration: Calibration | None = None,
 ) -> Bundle:
     """A student's written file as a bundle, with what it says of the golden texts."""
-    logits_BC = catalog.find("targets", "onnx")().load(model)(modality.collate(modality.encode(GOLDEN)))
+    logits_BC = catalog.find("targets", "onnx")().load(model)(modality.collate(modality.encode(TEXTS)))
     return seal(
         folder,
         task=run.recipe.task.replace("_", "-"),
@@ -223,7 +219,7 @@ def sealed(
         target="onnx",
         labels=list(labels),
         spec=modality.spec(),
-        golden={"payloads": list(GOLDEN), "logits": logits_BC.tolist(), "tolerance": tolerance},
+        golden={"payloads": list(TEXTS), "logits": logits_BC.tolist(), "tolerance": tolerance},
         model=model,
         precision=precision,
         calibration=calibration,

@@ -9,9 +9,9 @@ from typing import Any
 from limbeck.data.labels import matched_labels
 from limbeck.data.split import Splits, spared
 from limbeck.errors import TeacherError
-from limbeck.pipeline.training import precision
+from limbeck.pipeline.labelling import labelling_teacher
 from limbeck.run import Run, settle
-from limbeck.signals.store import SignalStore, described, is_store
+from limbeck.signals.store import SignalStore
 from limbeck.signals.teach import check_gives, teach
 from limbeck.types import Record, View
 
@@ -49,17 +49,19 @@ def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -
     needs = LOGITS.union(*(o.needs for o, _ in run.recipe.terms() if not getattr(o, "live", False)))
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):
-        folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
-        if hasattr(teacher, "precision"):
-            teacher.precision = _labelling_precision(run, teacher, folder)
-        store = SignalStore(folder, teacher.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
-        for done, total in teach(teacher, store, asked, needs):
+        labelling, store = answering(run, teacher, [v.payload for v in asked])
+        for done, total in teach(labelling, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
 
 
-def _labelling_precision(run: Run, teacher: Any, folder: Path) -> str:
-    """That of the answers that lie in the store already, else the recipe's, else the faster one."""
-    if run.recipe.precision == "auto" and is_store(folder) and (before := described(folder).get("precision")):
-        return before
-    return precision(run, teacher.module)
+def answering(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, SignalStore]:
+    """Who answers so many payloads, and the store of the answers; the teacher's precision is set."""
+    folder = store_folder(run)
+    labelling = labelling_teacher(run, teacher, folder, payloads)
+    return labelling, SignalStore(folder, labelling.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
+
+
+def store_folder(run: Run) -> Path:
+    """Where the teacher's answers lie."""
+    return Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"

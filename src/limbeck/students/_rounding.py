@@ -40,6 +40,11 @@ def int4(rows_xD: Tensor) -> tuple[Tensor, Tensor]:
     return (rows_xD / scale_x1).round().clamp(-ZERO, ZERO - 1), scale_x1
 
 
+def in_bytes(precision: RowPrecision) -> Precision:
+    """The precision of a network's other weights beside a table of this one: of four bits only tables are."""
+    return "float32" if precision == "float32" else "int8"
+
+
 def as_written(rows_xD: Tensor, precision: RowPrecision) -> Tensor:
     """Rows as the written file holds them."""
     if precision == "float32":

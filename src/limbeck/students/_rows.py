@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from limbeck.graph import GraphBuilder
-from limbeck.students._rounding import ZERO, RowPrecision, int4, int8, packed
+from limbeck.students._rounding import ZERO, Precision, RowPrecision, int4, int8, packed
 from limbeck.types import Start
 
 EPSILON = 1e-6
@@ -49,6 +49,20 @@ def emit_sum(
     times_BT = g("Mul", g("Gather", g.constant(f"{name}.scale", times_R.numpy()), rows_BT, axis=0), mask_BT)
     sum_B1D = g("MatMul", g("Unsqueeze", times_BT, axes=[1]), steps_BTD)
     return g("Reshape", sum_B1D, g.whole(-1, table_RD.shape[1]))
+
+
+def emit_linear(g: GraphBuilder, name: str, x: str, layer: nn.Linear, precision: Precision) -> str:
+    """A linear layer whose weights lie in the file as whole numbers and one scale for each output.
+
+    They hang on no input, so ONNX Runtime multiplies them once, when it loads the file: a quarter of the bytes at the speed of float32.
+    """
+    weight_OI, bias_O = layer.weight.detach().cpu(), layer.bias.detach().cpu().numpy()
+    if precision == "float32":
+        return g.linear(name, x, weight_OI.numpy(), bias_O)
+    whole_OI, scale_O1 = int8(weight_OI)
+    whole_IO = g("Cast", g.constant(f"{name}.weight", whole_OI.T.to(torch.int8).numpy()), to="float32")
+    weight_IO = g("Mul", whole_IO, g.constant(f"{name}.scale", scale_O1[:, 0].numpy()))
+    return g("Add", g("MatMul", x, weight_IO), g.constant(f"{name}.bias", bias_O))
 
 
 def _emit_steps(

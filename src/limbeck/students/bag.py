@@ -18,8 +18,9 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, Limits, Share
-from limbeck.students._rounding import RowPrecision, as_read
+from limbeck.students._rounding import RowPrecision, as_read, in_bytes
 from limbeck.students._rows import (
+    emit_linear,
     emit_sum,
     row_of_piece,
     start_rows,
@@ -69,7 +70,8 @@ class Bag(nn.Module):
         `width` of an embedding, `hidden` width of the classifier, `dropout` on the pooled and the hidden units, `token_dropout` of
         whole tokens and n-grams. `ngrams`: the longest run of tokens that has a row, of which there are `buckets`; 1 is none. `precision` of
         the embeddings: "int8" writes each row as whole numbers and one scale, a quarter of the bytes, "int4" as numbers of four bits, an
-        eighth, which training then reckons with; the classifier stays float32, since int8 makes it three times slower (docs/diary.md).
+        eighth, which training then reckons with. With both the classifier's weights are int8 in the file and float32 once it is loaded, since
+        products in int8 are three times slower for one text (docs/diary.md).
         """
 
         width: Width = 192
@@ -143,8 +145,13 @@ class Bag(nn.Module):
         weight_BT = F.softplus(self.token_weight(rows_BT)[..., 0]) * mask * (rows_BT > 0)
         embedding_BTD = as_read(self.embedding(rows_BT), self.settings.precision, self.training)
         pooled_BD = self.norm((embedding_BTD * weight_BT.unsqueeze(-1)).sum(1))  # no matrix product, which bfloat16 would round
-        hidden_BH = F.relu(self.hidden(F.dropout(pooled_BD, self.settings.dropout, self.training)))
-        return Outputs(self.output(F.dropout(hidden_BH, self.settings.dropout, self.training)), pooled_BD, embedding_BTD)
+        hidden_BH = F.relu(self._linear(self.hidden, pooled_BD))
+        return Outputs(self._linear(self.output, hidden_BH), pooled_BD, embedding_BTD)
+
+    def _linear(self, layer: nn.Linear, x_BI: Tensor) -> Tensor:
+        """A layer after dropout, its weights as they are written."""
+        x_BI = F.dropout(x_BI, self.settings.dropout, self.training)
+        return F.linear(x_BI, as_read(layer.weight, in_bytes(self.settings.precision), self.training), layer.bias)
 
     def shapes(self) -> Shapes:
         """Classes and width of an embedding."""
@@ -159,8 +166,9 @@ class Bag(nn.Module):
         rows_BT = g("Gather", g.constant("row_of_id", self.row_of_id.cpu().numpy()), "ids", axis=0)
         sum_BD = emit_sum(g, "embedding", self.embedding.weight, rows_BT, self.settings.precision, weight_R, "mask")
         pooled_BD = g.normalized("norm", sum_BD, array(self.norm.weight), array(self.norm.bias), self.norm.eps)
-        hidden_BH = g("Relu", g.linear("hidden", pooled_BD, array(self.hidden.weight), array(self.hidden.bias)))
-        return g.build(g.linear("output", hidden_BH, array(self.output.weight), array(self.output.bias)))
+        precision = in_bytes(self.settings.precision)
+        hidden_BH = g("Relu", emit_linear(g, "hidden", pooled_BD, self.hidden, precision))
+        return g.build(emit_linear(g, "output", hidden_BH, self.output, precision))
 
     def describe(self) -> Json:
         """Family, sizes, parameters and origin."""

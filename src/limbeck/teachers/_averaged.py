@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.metrics.probabilities import mean_probability
 from limbeck.types import Fingerprint, Signal, Start, digest
 
 
@@ -15,8 +16,6 @@ class Averaged:
     """Teachers that differ by their seed; they are asked in turns, and their class probabilities are averaged.
 
     A student starts from the first of them. Only logits can be averaged: the members' representations have no axes in common.
-
-    Source: Lakshminarayanan et al. (2017), Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles, section 2.4.
     """
 
     def __init__(self, members: Sequence[Any]) -> None:
@@ -55,8 +54,7 @@ class Averaged:
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """The logarithm of the mean probability of each class, (B, C)."""
         del needs
-        probabilities_BC = np.mean([_softmax(m.answer(payloads, self.gives()).logits_BC) for m in self.members], axis=0)
-        return Signal(logits_BC=np.log(np.maximum(probabilities_BC, np.finfo(np.float32).tiny)).astype(np.float32))
+        return Signal(logits_BC=mean_probability([m.answer(payloads, self.gives()).logits_BC for m in self.members]))
 
     def tokenizer_json(self) -> Any:
         """The members' tokenizer."""
@@ -76,8 +74,3 @@ class Averaged:
         """Which layers the first misses most: a student starts from it."""
         found: tuple[int, ...] = self.members[0].most_missed(number, payloads)
         return found
-
-
-def _softmax(logits_BC: NDArray[np.float32]) -> NDArray[np.float64]:
-    shifted_BC = np.exp(logits_BC.astype(np.float64) - logits_BC.max(axis=1, keepdims=True))
-    return np.asarray(shifted_BC / shifted_BC.sum(axis=1, keepdims=True))

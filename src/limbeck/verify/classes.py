@@ -71,7 +71,7 @@ def group_results(
 
     gained, lost = per_group(student_RN & ~teacher_RN), per_group(teacher_RN & ~student_RN)
     enough = np.flatnonzero(rows >= LEAST_ROWS)
-    worth_K = np.array([1.0 if text_N is None else independent_share(text_N[groups[k].among_N]) for k in enough])
+    worth_K = np.array([1.0 if text_N is None else independent_share(text_N[groups[k].among_N]) for k in enough.tolist()])
     low, high = adjusted_bounds(worth_K * gained[enough], worth_K * lost[enough], worth_K * rows[enough], limit)
     bounds = {int(k): (float(low[i]), float(high[i])) for i, k in enumerate(enough)}
     teacher, student = per_group(teacher_RN) / rows, per_group(student_RN) / rows

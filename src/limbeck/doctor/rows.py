@@ -1,0 +1,201 @@
+"""What is wrong with the rows themselves. Knows records, their audit and their splits; knows no model.
+
+Shares are of what the sentence names. A share that happens in honest data is a note; from the limits below on it is a warning.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from limbeck.data.audit import THIN, Audit
+from limbeck.data.prepare import Prepared
+from limbeck.errors import listing
+from limbeck.evidence import Basis
+from limbeck.findings import Finding, Severity, refusal, warning
+from limbeck.types import Record
+
+LEAK, CONTRADICTORY, DUPLICATES, GARBLED, MAJORITY = 0.05, 0.02, 0.25, 0.01, 0.9
+"""Shares from which on a note becomes a warning: of test texts that also train, of labelled rows, of rows, of texts, of the largest class."""
+_HOPELESS = 0.5
+_EXPECTED = 5.0  # rows of a class that a test file should have, by its share of the training rows, before its absence is odd
+_NOT_LETTERS = re.compile(r"[\W\d_]+")
+
+
+def row_findings(prepared: Prepared) -> Iterator[Finding]:
+    """All that rows say without a model."""
+    labelled = [r for r in prepared.as_read if r.label is not None]
+    yield from _leaks(prepared)
+    yield from _contradictions(prepared, labelled)
+    yield from _copies(prepared)
+    yield from _classes(prepared)
+    yield from _labels_themselves(labelled)
+    yield from _texts(prepared)
+
+
+def _graded(code: str, share: float, limit: float, what: str, evidence: str, advice: str) -> Iterator[Finding]:
+    if share:
+        yield Finding(code, Severity.WARNING if share > limit else Severity.NOTE, what, evidence, advice)
+
+
+def _leaks(prepared: Prepared) -> Iterator[Finding]:
+    test, train = prepared.test_as_read, prepared.as_read
+    if not test:
+        return
+    keys = {r.key for r in train}
+    known = [r for r in test if r.key in keys]
+    same = (
+        "They are left out of the training, so the verdict is honest; but a teacher that came with its classes may know them. "
+    )
+    yield from _graded(
+        "leak",
+        len(known) / len(test),
+        LEAK,
+        "Texts of the test file are also training rows.",
+        f"{len(known):,} of {len(test):,} test rows ({len(known) / len(test):.1%}){_first(known)}.",
+        same + "Take the test rows from elsewhere, or remove these.",
+    )
+    bare = {b for r in train if len(b := _bare(r)) >= 12}
+    nearly = [r for r in test if r.key not in keys and _bare(r) in bare]
+    yield from _graded(
+        "leak_nearly",
+        len(nearly) / len(test),
+        LEAK,
+        "Texts of the test file differ from training rows only in numbers and signs.",
+        f"{len(nearly):,} of {len(test):,} test rows ({len(nearly) / len(test):.1%}){_first(nearly)}.",
+        "They do train. Rows from one template belong to one side: remove them from one of the two files.",
+    )
+
+
+def _contradictions(prepared: Prepared, labelled: Sequence[Record]) -> Iterator[Finding]:
+    for name, suffix, rows in (("training", "", labelled), ("test", "_in_test", prepared.test_as_read)):
+        count = prepared.audit[f"contradictory_labels{suffix}"].count
+        share = count / len(rows) if rows else 0.0
+        what = f"Copies of one text have different labels among the {name} rows."
+        evidence = (
+            f"{count:,} of {len(rows):,} labelled rows ({share:.1%}){_shown(prepared.audit, f'contradictory_labels{suffix}')}."
+        )
+        advice = "Their labels are not used. Decide on one label for each text (rejected.jsonl lists them with their lines)."
+        if share >= _HOPELESS:
+            yield refusal(
+                "contradictory_labels", what, evidence, f"So many mean that text and label do not belong together. {advice}"
+            )
+        else:
+            yield from _graded("contradictory_labels", share, CONTRADICTORY, what, evidence, advice)
+
+
+def _copies(prepared: Prepared) -> Iterator[Finding]:
+    for name, suffix, rows in (("training", "", prepared.as_read), ("test", "_in_test", prepared.test_as_read)):
+        count = sum(prepared.audit[f"{kind}{suffix}"].count for kind in ("duplicates", "near_duplicates"))
+        share = count / len(rows) if rows else 0.0
+        yield from _graded(
+            "duplicates",
+            share,
+            DUPLICATES,
+            f"Many {name} rows repeat a text." if share > DUPLICATES else f"Some {name} rows repeat a text.",
+            f"{count:,} of {len(rows):,} rows ({share:.1%}) stood before, case and spaces aside{_shown(prepared.audit, f'duplicates{suffix}')}.",
+            "They stay on one side of every split. Where a log was read twice, remove the copies; they weigh as rows in training.",
+        )
+
+
+def _classes(prepared: Prepared) -> Iterator[Finding]:
+    splits = prepared.splits
+    training = Counter(str(r.label) for r in splits.train if r.label is not None)
+    if not training:
+        return
+    total = training.total()
+    largest, most = training.most_common(1)[0]
+    if most / total >= MAJORITY:
+        yield warning(
+            "imbalanced",
+            f"Nearly all rows have the label '{largest}'.",
+            f"{most:,} of {total:,} labelled training rows ({most / total:.1%}); always answering it is right as often.",
+            "Accuracy says little then: look at macro-F1 and the classes of the report, set verify.gates.class_drop, and add rows of the others.",
+        )
+    typical = statistics.median(training.values())
+    thin = sorted(label for label, count in training.items() if count < THIN)
+    if thin:
+        odd = typical >= 10 * THIN
+        yield Finding(
+            "thin_classes",
+            Severity.WARNING if odd else Severity.NOTE,
+            f"{_are(len(thin), 'class has', 'classes have')} fewer than {THIN} rows to train.",
+            f"{listing(thin)}; half of the classes have {typical:,.0f} or more.",
+            "Misspelled labels look like this; mend them, merge the classes, or add rows.",
+        )
+    judged = Counter(str(r.label) for r in splits.test)
+    if splits.basis is Basis.LABELS:
+        absent = sorted(set(splits.labels) - set(judged))
+        odd_ones = [c for c in absent if len(splits.test) * training[c] / total >= _EXPECTED]
+        if absent:
+            yield Finding(
+                "class_absent_from_test",
+                Severity.WARNING if odd_ones else Severity.NOTE,
+                f"{_are(len(absent), 'class has', 'classes have')} no test row.",
+                f"{listing(odd_ones or absent)}; {len(splits.test):,} rows judge.",
+                "What is lost there, nobody will see. Add test rows of it, or remove the class.",
+            )
+
+
+def _labels_themselves(labelled: Sequence[Record]) -> Iterator[Finding]:
+    if len(labelled) < 20:
+        return
+    names = Counter(str(r.label) for r in labelled)
+    same = sum(str(r.label).strip() == str(r.payload).strip() for r in labelled)
+    if len(names) > len(labelled) / 2 or same > len(labelled) / 2:
+        yield refusal(
+            "labels_are_no_classes",
+            "The labels do not name classes.",
+            f"{len(labelled):,} labelled rows hold {len(names):,} labels, such as {listing(list(names), 3)}"
+            + (f"; {same:,} are the text itself." if same else "."),
+            "Name the column that holds the class (--set data.label=NAME).",
+        )
+        return
+    told = [r for r in labelled if len(str(r.label)) >= 3 and str(r.label).casefold() in str(r.payload).casefold()]
+    if len(told) > 0.8 * len(labelled):
+        yield warning(
+            "label_in_text",
+            "The texts hold their own labels.",
+            f"{len(told):,} of {len(labelled):,} labelled texts spell their label{_first(told)}.",
+            "A model then learns to read it, and will miss it when it serves. Take it out of the texts.",
+        )
+
+
+def _texts(prepared: Prepared) -> Iterator[Finding]:
+    audit = prepared.audit
+    rows = len(prepared.as_read) + len(prepared.test_as_read)
+    garbled = audit["garbled_texts"].count
+    yield from _graded(
+        "garbled_texts",
+        garbled / rows if rows else 0.0,
+        GARBLED,
+        "Texts were decoded wrongly.",
+        f"{garbled:,} of {rows:,} texts ({garbled / rows:.1%}) hold characters that nobody types{_shown(audit, 'garbled_texts')}.",
+        "Write the file as UTF-8 from its source again; customers will not send such characters.",
+    )
+    if audit["similar_labels"].count:
+        yield warning(
+            "similar_labels",
+            "Labels differ only in case or in what parts their words.",
+            f"{audit['similar_labels'].sentence}.",
+            "They count as different classes. Spell each class in one way.",
+        )
+
+
+def _bare(record: Record) -> str:
+    return _NOT_LETTERS.sub(" ", str(record.payload).casefold()).strip()
+
+
+def _shown(audit: Audit, name: str) -> str:
+    examples = audit[name].examples
+    return f", the first: {examples[0].where}" if examples and examples[0].where else ""
+
+
+def _first(rows: Sequence[Record]) -> str:
+    return f", the first: {rows[0].where}" if rows and rows[0].where else ""
+
+
+def _are(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

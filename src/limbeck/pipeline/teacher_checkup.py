@@ -1,0 +1,165 @@
+"""The teacher under examination: what it reads, what it answers to rows of the user's, and whether it answers twice alike.
+
+Knows teachers and stores; the judgement is that of `limbeck.doctor`. Letters: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from limbeck.data.prepare import Prepared
+from limbeck.doctor.answers import Asked, answer_findings
+from limbeck.doctor.reading import NORMALISATIONS, reading_findings
+from limbeck.doctor.steadiness import steadiness_findings, written_otherwise
+from limbeck.findings import Finding
+from limbeck.pipeline.teacher import LOGITS, answering, store_folder, unseen
+from limbeck.run import Run
+from limbeck.signals.store import SignalStore, is_store
+from limbeck.types import Record, Signal
+
+MOST_ASKED, PER_CLASS = 384, 6
+"""Labelled rows that a teacher is asked about before a run, and how many of each class at least."""
+_TWICE, _OTHERWISE = 8, 128  # texts that are asked again, and texts that are written otherwise
+_GOOD = 0.9  # accuracy from which on nobody looks for another way of writing
+_ROUGH = {"bfloat16": 0.05}  # of a logit, where the teacher computes so; else its own tolerance, ten times
+
+
+def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | None) -> Iterator[Finding]:
+    """What is wrong with the teacher as it came.
+
+    Args:
+        run: settled.
+        teacher: with a head or without.
+        words: the accuracy of a linear model of words on the labelled rows.
+    """
+    splits = prepared.splits
+    rows = [*splits.train, *splits.valid]
+    yield from reading_findings(
+        teacher.tokenizer_json(), teacher.token_embeddings(), teacher.max_tokens, [r.payload for r in rows]
+    )
+    if not teacher.has_head:
+        return
+    before = getattr(teacher, "precision", None)
+    # Into a new store nothing is put: the first answers settle by which file of the teacher all others are given.
+    by, store = answering(run, teacher, ()) if is_store(store_folder(run)) else (teacher, None)
+    try:
+        asked = asked_rows(rows)
+        payloads = [r.payload for r in asked]
+        few = payloads[:_TWICE]
+        first, again = (np.asarray(teacher.answer(few, LOGITS).logits_BC) for _ in range(2))
+        alone = np.concatenate([np.asarray(teacher.answer([p], LOGITS).logits_BC) for p in few])
+        tolerance = _ROUGH.get(str(getattr(teacher, "precision", "")), 10 * teacher.tolerance)
+        yield from steadiness_findings(first, again, alone, tolerance)
+        logits_NC, answered = _answers(by, store, payloads)
+        rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
+        told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
+        yield from answer_findings(told)
+        yield from _written(teacher, told, rows_answered)
+    finally:
+        if before is not None:
+            teacher.precision = before
+
+
+def fine_tuned_findings(
+    run: Run, teacher: Any, prepared: Prepared, store: SignalStore, words: float | None
+) -> Iterator[Finding]:
+    """What is wrong with a teacher that this run has fine-tuned: on validation rows that it has not seen, where there are enough, else
+    on rows that it learned. All answers lie in the store."""
+    new = [r for r in unseen(run, prepared.splits) if r.label is not None]
+    rows = new if len(new) >= 100 else asked_rows(prepared.splits.train)
+    logits_NC = np.asarray(store.get([r.payload for r in rows], LOGITS).logits_BC)
+    yield from answer_findings(as_asked(prepared, rows, logits_NC, teacher, words))
+
+
+def asked_rows(rows: Sequence[Record]) -> list[Record]:
+    """Some rows, as many of each class as can be, in an order by the hash of their keys: labelled ones where there are any."""
+    labelled = [r for r in rows if r.label is not None]
+    ordered = sorted(labelled or rows, key=lambda r: zlib.crc32(r.key.encode()))
+    by_label: dict[str | None, list[Record]] = defaultdict(list)
+    for row in ordered:
+        by_label[row.label].append(row)
+    each = max(PER_CLASS, MOST_ASKED // len(by_label)) if by_label else 0
+    return [row for of in by_label.values() for row in of[:each]]
+
+
+def as_asked(prepared: Prepared, rows: Sequence[Record], logits_NC: NDArray[Any], teacher: Any, words: float | None) -> Asked:
+    """Answers with the labels of their rows, and of the rows beside these in the file."""
+    index = {label: i for i, label in enumerate(teacher.labels)}
+    class_of = [-1 if r.label is None else index.get(r.label, -1) for r in prepared.as_read]
+    place = {r.where: i for i, r in enumerate(prepared.as_read) if r.where}
+    padded = [-1, *class_of, -1]
+    places = [place.get(r.where, -2) for r in rows]
+    return Asked(
+        logits_NC,
+        np.array([-1 if r.label is None else index[r.label] for r in rows], dtype=np.int64),
+        np.array([padded[i] if i >= 0 else -1 for i in places], dtype=np.int64),
+        np.array([padded[i + 2] if i >= 0 else -1 for i in places], dtype=np.int64),
+        tuple(teacher.labels),
+        words,
+        tuple(r.where for r in rows),
+        new_head(teacher),
+    )
+
+
+def new_head(teacher: Any) -> str:
+    """Why the classifier looks as if it had never been trained; empty where it does not, or nobody can tell.
+
+    A new linear layer has a bias of zeros, and weights with the deviation that its library draws them with; training moves both.
+    """
+    module = getattr(getattr(teacher, "members", (teacher,))[0], "module", None)
+    if not isinstance(module, nn.Module):
+        return ""
+    linear = [m for m in module.modules() if isinstance(m, nn.Linear) and m.out_features == len(teacher.labels)]
+    if not linear or linear[-1].bias is None or bool(linear[-1].bias.detach().any()):
+        return ""
+    head = linear[-1]
+    config = getattr(getattr(module, "backbone", None), "config", None)
+    drawn = float(getattr(config, "initializer_range", 0.02) or 0.02)
+    spread = float(head.weight.detach().std())
+    usual = (drawn, 0.02, (1 / (3 * head.in_features)) ** 0.5)  # transformers', limbeck's, torch's
+    if not any(abs(spread / expected - 1) < 4 / (2 * head.weight.numel()) ** 0.5 for expected in usual):
+        return ""
+    return f"Its {head.out_features} biases are exactly 0 and its weights have the deviation {spread:.4f}, as new ones do."
+
+
+def _answers(teacher: Any, store: SignalStore | None, payloads: Sequence[Any]) -> tuple[NDArray[Any], list[bool]]:
+    """Answers from the store, asked first where it lacks some; where these are no numbers, which no store takes, only these."""
+    missing = list(payloads) if store is None else store.missing(payloads, LOGITS)
+    found = np.asarray(teacher.answer(missing, LOGITS).logits_BC) if missing else np.zeros((0, len(teacher.labels)))
+    if store is None or not np.isfinite(found).all():
+        by_text = dict(zip(missing, found, strict=True))
+        return np.array([by_text[p] for p in payloads if p in by_text]), [p in by_text for p in payloads]
+    if missing:
+        store.commit(missing, Signal(logits_BC=found))
+    return np.asarray(store.get(payloads, LOGITS).logits_BC), [True] * len(payloads)
+
+
+def _written(teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:
+    """Whether it would rather read the texts written otherwise; asked only where it is not good, and reads them otherwise."""
+    labelled_N = told.true_N >= 0
+    if not labelled_N.any() or not np.isfinite(told.logits_NC).all():
+        return
+    said_N = np.asarray(told.logits_NC).argmax(axis=1)
+    if float((said_N == told.true_N)[labelled_N].mean()) >= _GOOD:
+        return
+    encode = getattr(getattr(teacher, "members", (teacher,))[0], "encode", None)
+    for way in NORMALISATIONS:
+        changed = [i for i in np.flatnonzero(labelled_N).tolist() if way.apply(rows[i].payload) != rows[i].payload]
+        texts = [way.apply(rows[i].payload) for i in changed]
+        if encode is not None and changed:
+            pairs = zip(encode([rows[i].payload for i in changed]), encode(texts), strict=True)
+            read = [not np.array_equal(a, b) for a, b in pairs]
+            changed, texts = list(compress(changed, read)), list(compress(texts, read))
+        changed, texts = changed[:_OTHERWISE], texts[:_OTHERWISE]
+        if len(changed) < 20:
+            continue
+        otherwise_N = np.asarray(teacher.answer(texts, LOGITS).logits_BC).argmax(axis=1)
+        yield from written_otherwise(way.name, told.true_N[changed], said_N[changed], otherwise_N)
