@@ -142,13 +142,9 @@ def one_class_missing_from_the_training_file(case: Case) -> None:
 
 @fault("imbalanced")
 def nearly_all_rows_of_one_class(case: Case) -> None:
-    few = dict.fromkeys(INTENTS, 0)
-    kept = []
-    for row in case.train:
-        few[row["label"]] += 1
-        if row["label"] == "stock" or few[row["label"]] <= 1:
-            kept.append(row)
-    case.train = kept
+    few = [next(r for r in case.train if r["label"] == label) for label in INTENTS if label != "stock"]
+    most = [r for r in case.train if r["label"] == "stock"]
+    case.train = [*few, *most, *({**r, "text": f"hello, {r['text']}"} for r in most)]
 
 
 # --- rows -----------------------------------------------------------------------------------------------------
@@ -314,7 +310,7 @@ def head_missing_from_the_file(case: Case) -> None:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-@fault("teacher_unusable")
+@fault("labels_unnamed")
 def labels_that_the_teacher_does_not_know(case: Case) -> None:
     _relabel(case, [f"LABEL_{i}" for i in range(len(INTENTS))])
 

@@ -16,7 +16,11 @@ from limbeck.errors import UnknownNameError, missing_extra, nearest
 
 FOLDERS = ("modalities", "objectives", "students", "targets", "tasks", "teachers")
 
-_EXTRA_PACKAGES = {"torch": "train", "transformers": "train", "safetensors": "train", "onnx": "train"}
+_EXTRA_PACKAGES = {
+    **dict.fromkeys(("torch", "transformers", "safetensors", "onnx", "sklearn"), "train"),
+    "skops": "sklearn",
+    "httpx2": "api",
+}
 
 
 def names(folder: str) -> list[str]:

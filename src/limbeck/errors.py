@@ -56,6 +56,10 @@ class TeacherError(LimbeckError, ValueError):
     code = "teacher_unusable"
 
 
+class TeacherLabelsError(TeacherError):
+    """A teacher has no class for some of the data's labels."""
+
+
 class CheckupError(LimbeckError, ValueError):
     """The checks before a run found what would make it worth nothing."""
 
@@ -103,7 +107,7 @@ class MissingExtraError(LimbeckError, ImportError):
     """A part of limbeck needs packages that the base install does not bring."""
 
 
-_WITHOUT_TORCH = ("sign",)
+_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api")
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

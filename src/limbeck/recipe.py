@@ -87,7 +87,7 @@ class Recipe(Section):
 
     def naming(self, student: Mapping[str, Any]) -> Self:
         """This recipe with a student that is named: its family and settings in place of the search."""
-        kept = self.student.model_dump(mode="json", include={"budget", "keep"})
+        kept = self.student.model_dump(mode="json", include={"budget", "keep", "start"})
         return self.read(self, values={"student": {**kept, **student}})
 
     def complete(self) -> Json:
@@ -117,6 +117,8 @@ class Recipe(Section):
         for key in FILES:
             del identity["data"][key]
         del identity["search"]["profile"]
+        for key in getattr(self.entry("teachers"), "operating", ()):  # how a teacher is asked, and not what
+            del identity["teacher"][key]
         return identity
 
     def fingerprint(self) -> str:

@@ -49,6 +49,8 @@ class Run:
     """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder.
 
     fresh: the folder was empty, and nothing in it is worth keeping yet: a run that is refused then leaves none behind.
+    ready: a teacher that this run does not train: handed over from Python, or loaded with its classes. origin: what students read and
+    start from, where that is not the teacher's. owned: what it has opened and will close.
     """
 
     recipe: Recipe
@@ -62,11 +64,16 @@ class Run:
     curves: Curves | None = None
     lock: FileLock | None = None
     fresh: bool = False
+    ready: Any = None
+    origin: Any = None
+    owned: list[Any] = field(default_factory=list)
 
     def __enter__(self) -> Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        for opened in self.owned:
+            opened.close()
         if self.curves is not None:
             self.curves.close()
         if self.lock is not None:
@@ -250,9 +257,10 @@ def _version(package: str) -> str:
 
 
 def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two JSON values differ, as (dotted path, before, now); where a recipe holds paths only what `now` has is compared."""
+    """Where two JSON values differ, as (dotted path, before, now); where a recipe holds paths, or how a teacher is asked, only what
+    `now` has is compared."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in now if path in ("", "recipe", "recipe.data", "recipe.search") else sorted({*before, *now}):
+        for key in now if path in ("", "recipe", "recipe.data", "recipe.search", "recipe.teacher") else sorted({*before, *now}):
             yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
     elif before != now:
         yield path, before, now

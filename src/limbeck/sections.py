@@ -95,9 +95,13 @@ class FineTuneSection(Section):
 
 
 class TeacherSection(Open):
-    """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head."""
+    """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head.
+
+    map: the teacher's classes to the data's labels, where they are called otherwise or are finer; null leaves a class out.
+    """
 
     kind: str = "huggingface"
+    map: dict[str, str | None] = Field(default_factory=dict)
     fine_tune: FineTuneSection = FineTuneSection()
 
 
@@ -123,6 +127,18 @@ class BudgetSection(Section):
         return Budget(self.bytes, self.latency_p50, self.memory)
 
 
+class StartSection(Section):
+    """What a student reads and starts from, where that is not its teacher's.
+
+    model: a text encoder (hub id or folder) whose tokenizer and embeddings it has. Where the teacher has no tokenizer and no model is named, a
+    vocabulary of so many `pieces` is learned from the training texts. Texts are cut to `max_tokens`.
+    """
+
+    model: str | None = None
+    pieces: Annotated[int, Field(ge=100)] = 8000
+    max_tokens: Count = 128
+
+
 class StudentSection(Open):
     """The family of the student (students/) and its settings; where a budget is given and no family, the search chooses both.
 
@@ -134,6 +150,7 @@ class StudentSection(Open):
     budget: BudgetSection = BudgetSection()
     keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.99
     min_count: Count = 1
+    start: StartSection = StartSection()
 
     @model_validator(mode="before")
     @classmethod

@@ -72,11 +72,13 @@ class View:
 class Signal:
     """What the teacher said about a batch of views; a field it was not asked for is None.
 
-    logits_BC: class logits. embedding_BD: one pooled representation per example. hidden_BWD: the last hidden state averaged over
-    the tokens of each word (`limbeck.text.words`), and mask_BW: 1 where there is such a word.
+    logits_BC: class logits. known_BC: 0 where only the sum over all such classes is known, else 1. disagreement_B: of an ensemble, nats.
+    embedding_BD: one pooled representation per example. hidden_BWD: the last hidden state as a mean over each word's tokens, mask_BW: 1 where there is one.
     """
 
     logits_BC: Any = None
+    known_BC: Any = None
+    disagreement_B: Any = None
     embedding_BD: Any = None
     hidden_BWD: Any = None
     mask_BW: Any = None

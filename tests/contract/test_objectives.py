@@ -27,6 +27,8 @@ WORDS = torch.tensor(
         [3, 3, 0, 1, 1, 2, 2],
     ]
 )
+# Of some texts all classes are known, of some all but one, of some only the best.
+KNOWN = torch.tensor([[1.0] * 5, [1, 1, 0, 0, 0], [1, 1, 1, 1, 0], [0, 1, 0, 0, 0], [0] * 5, [0, 1, 0, 1, 1]])
 MASK = torch.tensor([[1.0, 1, 1], [1, 1, 0], [1, 1, 1], [1, 0, 0], [1, 0, 1], [1, 1, 1]])
 
 
@@ -50,6 +52,7 @@ def signal(seed: int = 0, dtype: torch.dtype = torch.float32, scale: float = 1.0
     dice = torch.Generator().manual_seed(seed)
     return Signal(
         logits_BC=(scale * torch.randn(B, C, generator=dice)).to(dtype),
+        known_BC=KNOWN.to(dtype, copy=True),
         embedding_BD=(scale * torch.randn(B, D, generator=dice)).to(dtype),
         hidden_BWD=(scale * torch.randn(B, W, D, generator=dice) * MASK.unsqueeze(-1)).to(dtype),
         mask_BW=MASK.to(dtype, copy=True),

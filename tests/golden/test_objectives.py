@@ -13,7 +13,7 @@ from scipy.spatial.distance import cosine
 from scipy.special import softmax
 
 from limbeck.losses.decoupled import decoupled_kl
-from limbeck.losses.divergence import forward_kl
+from limbeck.losses.divergence import bucketed_kl, forward_kl
 from limbeck.losses.regression import centred_squared_error, cosine_distance, relative_squared_error
 from limbeck.losses.words import mean_by_word
 from limbeck.objectives.dkd import Dkd
@@ -128,3 +128,28 @@ def test_mean_by_word_against_a_loop(seed: int, words: int) -> None:
             own = hidden[row][numbers[row] == word]
             assert mask[row, word] == bool(len(own))
             np.testing.assert_allclose(mean[row, word], own.mean(0) if len(own) else np.zeros(3), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("target", "known", "expected"),
+    [
+        (
+            [0.6, 0.3, 0.1],
+            [1.0, 0.0, 0.0],
+            0.6 * np.log(0.6 * 3) + 0.4 * np.log(0.4 * 1.5),
+        ),  # by hand, against a student that is even
+        ([0.6, 0.3, 0.1], [1.0, 1.0, 1.0], 0.6 * np.log(0.6 * 3) + 0.3 * np.log(0.3 * 3) + 0.1 * np.log(0.1 * 3)),
+        ([0.6, 0.3, 0.1], [1.0, 1.0, 0.0], 0.6 * np.log(0.6 * 3) + 0.3 * np.log(0.3 * 3) + 0.1 * np.log(0.1 * 3)),
+        ([0.6, 0.3, 0.1], [0.0, 0.0, 0.0], 0.0),
+    ],
+)
+def test_bucketed_kl_by_hand(target: list[float], known: list[float], expected: float) -> None:
+    found = bucketed_kl(torch.zeros(1, 3, dtype=torch.float64), torch.tensor([target]).double().log(), torch.tensor([known]))
+    np.testing.assert_allclose(found, [expected], atol=1e-6)
+
+
+def test_how_a_rest_is_divided_is_no_matter() -> None:
+    known, logits = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[1.0, 2.0, -1.0]])
+    other = torch.tensor([[1.0, -1.0, 2.0]])
+    np.testing.assert_allclose(bucketed_kl(other, logits, known), [0.0], atol=1e-6)
+    assert forward_kl(other, logits) > 1.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from limbeck.doctor.answers import Asked, answer_findings
+from limbeck.doctor.answers import Asked, answer_findings, named_otherwise
 from limbeck.doctor.label_order import reordered, shifted
 from limbeck.doctor.naming import mended, moves
 from limbeck.doctor.steadiness import steadiness_findings, written_otherwise
@@ -171,3 +171,14 @@ def test_texts_that_a_teacher_reads_better_in_small_letters() -> None:
     assert not list(written_otherwise("small letters", true_N, true_N, as_they_are_N))
     few = np.where(np.arange(100) < 2, (true_N + 1) % 4, true_N)
     assert not list(written_otherwise("small letters", true_N, few, true_N))
+
+
+def test_classes_without_names_are_named_by_what_fits() -> None:
+    asked = healthy(accuracy=0.9)
+    order = np.random.default_rng(1).permutation(CLASSES)  # at place p the teacher answers to class order[p]
+    logits_NC = asked.logits_NC[:, order]
+    (finding,) = named_otherwise(asked.true_N, logits_NC, LABELS, [f"LABEL_{i}" for i in range(CLASSES)])
+    assert finding.code == "labels_unnamed"
+    assert str({p: LABELS[order[p]] for p in range(CLASSES)}) in finding.advice
+    dice = np.random.default_rng(0)
+    assert not list(named_otherwise(asked.true_N, dice.normal(size=logits_NC.shape), LABELS, LABELS))

@@ -28,6 +28,7 @@ from limbeck.cli.screen import err, out
 from limbeck.cli.search import search
 from limbeck.cli.sign import sign
 from limbeck.cli.store import store
+from limbeck.cli.teach import teach
 from limbeck.cli.verify import verify
 from limbeck.errors import LimbeckError
 
@@ -42,6 +43,7 @@ app = typer.Typer(
 # A new command is a file beside this one, and its function (or its group) in one of these lines.
 for command in (
     doctor,
+    teach,
     distill,
     search,
     ladder,

@@ -16,7 +16,10 @@ def distill(
         str | None, typer.Option(help="Training rows: jsonl, csv, tsv, parquet, Rasa NLU, or hf://OWNER/NAME.")
     ] = None,
     test: Annotated[str | None, typer.Option(help="Held-out rows; without it a fifth of the data is held out.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="A Hugging Face id or folder.", show_default="all-MiniLM-L6-v2")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="A Hugging Face id or folder; of another teacher.kind its source.", show_default="all-MiniLM-L6-v2"),
+    ] = None,
     budget: BudgetOption = None,
     profile: ProfileOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME-OF-DATA")] = None,

@@ -14,7 +14,10 @@ from limbeck.cli.screen import BudgetOption, JsonFlag, ProfileOption, Watch
 def search(
     recipe: Annotated[Path | None, typer.Argument(help="A recipe (YAML). Not needed with --data.", show_default=False)] = None,
     data: Annotated[str | None, typer.Option(help="Training rows, as for distill.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="A Hugging Face id or folder.", show_default="all-MiniLM-L6-v2")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="A Hugging Face id or folder; of another teacher.kind its source.", show_default="all-MiniLM-L6-v2"),
+    ] = None,
     budget: BudgetOption = None,
     profile: ProfileOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/NAME-OF-DATA")] = None,

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from limbeck.errors import TeacherError, listing
+from limbeck.errors import TeacherLabelsError, listing
 
 _BETWEEN_WORDS = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 
@@ -18,16 +18,17 @@ def matched_labels(teacher: Sequence[str], data: Sequence[str]) -> tuple[str, ..
     "lost-card"), where only one label of each side reads so. Signs stay: "+1" is not "-1".
 
     Raises:
-        TeacherError: a label of the data is not among the teacher's.
+        TeacherLabelsError: a label of the data is not among the teacher's.
     """
     own, wanted = set(teacher), set(data)
     readings = Counter(map(loosely, own)), Counter(map(loosely, wanted))
     loose = {loosely(label): label for label in wanted if all(count[loosely(label)] == 1 for count in readings)}
     names = {label: label if label in wanted else loose.get(loosely(label), label) for label in own}
     if unknown := sorted(wanted - set(names.values())):
-        raise TeacherError(
+        raise TeacherLabelsError(
             f"the teacher has no class for {len(unknown)} of the data's labels: {listing(unknown)}; it knows {listing(list(teacher))}. "
-            "Give a teacher for these labels, a backbone without a head (it is fine-tuned), or rename the labels in the data."
+            "Give a teacher for these labels, a backbone without a head (it is fine-tuned), or say which of its classes are which labels (teacher.map); "
+            "limbeck doctor says which class fits which label."
         )
     return tuple(names[label] for label in teacher)
 

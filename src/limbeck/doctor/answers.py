@@ -6,14 +6,14 @@ chance. Letters: N rows, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.doctor.label_order import Indices, reordered, shifted
+from limbeck.doctor.label_order import Indices, matching, reordered, shifted
 from limbeck.doctor.naming import mended, moves
 from limbeck.doctor.probe import like_chance
 from limbeck.errors import listing
@@ -78,6 +78,29 @@ def answer_findings(asked: Asked) -> Iterator[Finding]:
         yield from _calibration(true_N, logits_NC[labelled_N])
         yield from _doubtful(asked, true_N, logits_NC[labelled_N], labelled_N)
     yield from _unknown_classes(asked, true_N)
+
+
+def named_otherwise(true_N: Indices, logits_NC: NDArray[Any], labels: Sequence[str], names: Sequence[str]) -> Iterator[Finding]:
+    """Which of a teacher's classes fits which label, where their names have nothing in common.
+
+    Args:
+        true_N: indices of labels.
+        logits_NC: the teacher's answers.
+        labels: of the data.
+        names: as many, of the teacher's classes.
+    """
+    if not np.isfinite(logits_NC).all():
+        return
+    said_C, reached = matching(true_N, logits_NC.argmax(axis=1), len(labels))
+    if reached < 0.5:
+        return
+    fitting = dict(sorted((said, labels[c]) for c, said in enumerate(said_C)))
+    yield refusal(
+        "labels_unnamed",
+        "The teacher's classes have other names than the data's labels.",
+        f"They are {listing(list(names), 3)}. Named as they fit best, it is right on {reached:.1%} of {len(true_N):,} labelled rows.",
+        f"If that is what you expect of it, set id2label in its config.json to {fitting}.",
+    )
 
 
 def _not_finite(logits_NC: NDArray[np.float64]) -> Finding:

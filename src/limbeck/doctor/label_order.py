@@ -47,12 +47,8 @@ def reordered(true_N: Indices, said_N: Indices, classes: int) -> Reordered | Non
         return None
     if all(_own_first(true_N, said_N, int(c)) for c in np.unique(true_N)):
         return None
+    fits_N = _fitting(true_N, said_N, classes)
     whole_C = _assigned(true_N, said_N, classes)
-    half_N = _halves(true_N)
-    fits_N = np.zeros(len(true_N), dtype=bool)
-    for half in (0, 1):
-        learned_C = _assigned(true_N[half_N != half], said_N[half_N != half], classes)
-        fits_N[half_N == half] = (learned_C[true_N] == said_N)[half_N == half]
     own_N = true_N == said_N
     gained, lost = int((fits_N & ~own_N).sum()), int((own_N & ~fits_N).sum())
     moved_N = (whole_C != np.arange(classes))[true_N]
@@ -67,6 +63,27 @@ def reordered(true_N: Indices, said_N: Indices, classes: int) -> Reordered | Non
     if len(np.unique(kept_C)) < classes:
         kept_C = whole_C
     return Reordered(tuple(int(c) for c in kept_C), float(own_N.mean()), float(fits_N.mean()))
+
+
+def matching(true_N: Indices, said_N: Indices, classes: int) -> tuple[list[int], float]:
+    """Which answer stands for which class where the answers have no names yet, and the accuracy of that on rows that did not choose it.
+
+    Args:
+        true_N: classes of the rows.
+        said_N: answers, of as many kinds as there are classes.
+        classes: C.
+    """
+    return _assigned(true_N, said_N, classes).tolist(), float(_fitting(true_N, said_N, classes).mean())
+
+
+def _fitting(true_N: Indices, said_N: Indices, classes: int) -> NDArray[np.bool_]:
+    """Which rows of each half agree with the assignment that the other half gave."""
+    half_N = _halves(true_N)
+    fits_N = np.zeros(len(true_N), dtype=bool)
+    for half in (0, 1):
+        learned_C = _assigned(true_N[half_N != half], said_N[half_N != half], classes)
+        fits_N[half_N == half] = (learned_C[true_N] == said_N)[half_N == half]
+    return fits_N
 
 
 def _assigned(true_N: Indices, said_N: Indices, classes: int) -> Indices:

@@ -15,7 +15,7 @@ from limbeck.findings import Finding, refusal, warning
 FALL = 0.05
 """The share of the loss that must go, in as many steps as the lesson has."""
 _RISE = 1.5
-_SCALES = 1000.0  # between the gradients of two objectives: the weaker one is a rounding error then
+_SCALES = 300.0  # between the gradients of two objectives: the weaker one is a rounding error then
 _NOISE = 1e-5
 
 

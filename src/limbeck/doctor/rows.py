@@ -20,7 +20,7 @@ from limbeck.types import Record
 LEAK, CONTRADICTORY, DUPLICATES, GARBLED, MAJORITY = 0.05, 0.02, 0.25, 0.01, 0.9
 """Shares from which on a note becomes a warning: of test texts that also train, of labelled rows, of rows, of texts, of the largest class."""
 _HOPELESS = 0.5
-_EXPECTED = 5.0  # rows of a class that a test file should have, by its share of the training rows, before its absence is odd
+_EXPECTED = 8.0  # rows of a class that a test file should have, by its share of the training rows, before its absence is odd
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 

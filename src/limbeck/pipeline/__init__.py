@@ -17,6 +17,7 @@ try:
     from limbeck.pipeline.doctor import examine as examine
     from limbeck.pipeline.field import field_of
     from limbeck.pipeline.fine_tuning import fine_tuned
+    from limbeck.pipeline.given import as_teacher
     from limbeck.pipeline.pages import pages_lie_there, write_pages
     from limbeck.pipeline.proof import prove
     from limbeck.pipeline.searching import ladder as ladder
@@ -35,7 +36,7 @@ def distill(
     *,
     data: str | Path | None = None,
     test: str | Path | None = None,
-    teacher: str | Path | None = None,
+    teacher: Any = None,
     out: str | Path | None = None,
     budget: str | None = None,
     profile: str | Path | None = None,
@@ -46,7 +47,8 @@ def distill(
 
     Args:
         recipe: a YAML file, a mapping or a `Recipe`; None takes the defaults, then `data` is needed.
-        data, test, teacher, out: short forms of data.train, data.test, teacher.model and out.
+        data, test, teacher, out: short forms of data.train, data.test, teacher.model and out. teacher may also be an object: a teacher
+            of `limbeck.find("teachers", kind)`, an estimator fitted on texts, or a callable.
         budget, profile: short forms of student.budget ("2MB,100us") and search.profile.
         overrides: further settings as "key=value" with dotted keys.
         progress: called as progress(stage, done, total, note).
@@ -61,8 +63,13 @@ def distill(
         >>> report = limbeck.distill(data="train.jsonl.gz", out="runs/bank")  # doctest: +SKIP
         >>> limbeck.load(report.bundle).predict(["I lost my card"])  # doctest: +SKIP
     """
+    ready = None
+    if teacher is not None and not isinstance(teacher, str | Path):
+        ready, kind = as_teacher(teacher)
+        overrides, teacher = [*overrides, f"teacher.kind={kind}"], None
     asked = Recipe.asked(recipe, overrides, data=data, test=test, teacher=teacher, out=out, budget=budget, profile=profile)
     with open_run(asked, progress) as run:
+        run.ready = ready
         prepared = read_data(run)
         splits = prepared.splits
         the_teacher = load_teacher(run, splits)

@@ -19,7 +19,7 @@ from limbeck.doctor.rows import row_findings
 from limbeck.engine.device import matrix_rate, memory_of
 from limbeck.errors import CheckupError
 from limbeck.evidence import Basis
-from limbeck.findings import Checkup, Finding
+from limbeck.findings import Checkup, Finding, Severity
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
@@ -29,6 +29,7 @@ from limbeck.signals.store import SignalStore
 
 CHECKUP = "doctor.json"
 """In evidence/: what was found before the run."""
+_NOT_TO_BE_ASKED = {"teacher_not_finite", "tokenizer_of_another_model"}
 
 
 def admitted(run: Run, teacher: Any, prepared: Prepared) -> Checkup:
@@ -82,7 +83,7 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     yield from of_teacher
     if words is not None:
         yield from _of_words(words, splits.labels, of_teacher)
-    if all(f.code != "teacher_not_finite" for f in of_teacher):
+    if not any(f.severity is Severity.REFUSAL and f.code in _NOT_TO_BE_ASKED for f in of_teacher):
         yield from trial_findings(run, teacher, prepared)
     yield from estimate_findings(_plan(run, teacher, prepared))
 

@@ -20,8 +20,9 @@ from limbeck.data.split import Splits
 from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.metrics.classification import accuracy
+from limbeck.pipeline.origin import origin_of
 from limbeck.pipeline.student import student_logits
-from limbeck.pipeline.teacher import LOGITS, unseen
+from limbeck.pipeline.teacher import LOGITS, loaded, unseen
 from limbeck.pipeline.training import trained
 from limbeck.pipeline.untrained import full_modality, new_student
 from limbeck.run import Run
@@ -81,8 +82,9 @@ def fit_control(
         The control, its modality, and what it reached on the validation rows after how many "epochs".
     """
     recipe = run.recipe
-    backbone = recipe.entry("teachers").load(recipe.settings("teachers"), run.device)
-    started = not backbone.has_head  # a teacher that came with a head has learned the labels already
+    backbone = loaded(run)
+    # A teacher that came with a head has learned the labels already; what students start from in its place has not.
+    started = not backbone.has_head or origin_of(run, backbone) is not backbone
     labelled, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
     if last is not None:
         labelled, valid = [*labelled, *valid], []

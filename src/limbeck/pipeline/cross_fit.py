@@ -33,7 +33,7 @@ from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.student import fit_student, made_from, make_views, student_logits
-from limbeck.pipeline.teacher import LOGITS, ask_teacher
+from limbeck.pipeline.teacher import LOGITS, ask_teacher, loaded
 from limbeck.pipeline.untrained import LAYERS, new_student
 from limbeck.run import COMPLETE, RESOLVED, Run, write_json
 from limbeck.types import Json, Record, digest
@@ -62,7 +62,7 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
         DataError: a part leaves fewer than two classes to fine-tune a teacher on.
     """
     section = run.recipe.verify
-    backbone = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    backbone = loaded(run)
     rows = tuple(r for r in (*splits.train, *splits.valid) if r.label is not None)
     parts = [(repeat, part) for repeat in range(section.repeats) for part in enumerate(folds(splits, section.folds, repeat))]
     told: list[Told] = []
@@ -122,6 +122,7 @@ def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run
         seconds={},
         curves=Curves(folder / "curves.jsonl"),
         lock=None,
+        owned=[],
     )
 
 

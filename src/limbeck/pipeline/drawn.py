@@ -20,7 +20,7 @@ from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.chosen import FOLDER, RUNGS, Yardstick, yardstick
 from limbeck.pipeline.control import control_choice
-from limbeck.pipeline.shipped import teacher_bundle
+from limbeck.pipeline.shipped import own_size, teacher_bundle
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import Run, write_json
 from limbeck.search.fit import Weighed
@@ -91,7 +91,7 @@ def _teacher(run: Run, teacher: Any, splits: Splits, judged: Yardstick, here: bo
     """The teacher, as it would be shipped; its time only where the candidates were timed too, and where it has a file."""
     written = teacher_bundle(run, teacher)
     if not isinstance(written, Bundle) or not here:
-        size = written.bytes if isinstance(written, Bundle) else 4 * teacher.parameters
+        size = written.bytes if isinstance(written, Bundle) else own_size(teacher)
         return Reference("teacher", judged.teacher, size)
     queries = [r.payload for r in splits.train[:_QUERIES]]
     costs = run.decided("search.teacher", lambda: cost(written, queries).to_json())

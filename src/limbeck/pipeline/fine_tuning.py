@@ -30,7 +30,8 @@ from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Term, Training
 from limbeck.metrics.classification import accuracy
 from limbeck.metrics.probabilities import log_softmax
-from limbeck.pipeline.teacher import LOGITS, TAUGHT
+from limbeck.pipeline.teacher import LOGITS, TAUGHT, name_of
+from limbeck.pipeline.terms import told
 from limbeck.pipeline.training import precision, trained
 from limbeck.run import COMPLETE, Run, is_proven, write_json
 from limbeck.sections import FineTuneSection
@@ -62,7 +63,7 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
     new model each round; the noise here is dropout).
     """
     if teacher.has_head:
-        run.progress("teacher", 1, 1, f"{run.recipe.settings('teachers').model} answers as it is")
+        run.progress("teacher", 1, 1, f"{name_of(run, teacher)} answers as it is; {told(run, teacher)}")
         return teacher
     with run.stage("teacher"):
         tuning = _Tuning(run, teacher, splits)

@@ -37,7 +37,11 @@ def lineage(run: Run, report: Report, splits: Splits) -> Json:
         "teacher": {"model": _name(report.teacher.what), **known["teacher"]},
         "student": known["student"],
         "bundle": f"sha256 {known['bundle']}",
-        "licences": {"teacher": licence(str(recipe.settings("teachers").model)), "data": _UNKNOWN, "limbeck": "Apache-2.0"},
+        "licences": {
+            "teacher": licence(report.teacher.what) if recipe.teacher.kind == "huggingface" else _UNKNOWN,
+            "data": _UNKNOWN,
+            "limbeck": "Apache-2.0",
+        },
         "seeds": {"student and views": recipe.seed, "teachers trained": recipe.teacher.fine_tune.seeds},
         "machine": {"this": words(card()), "device": run.device, "threads": run.threads},
         "versions": {

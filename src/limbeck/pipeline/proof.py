@@ -26,7 +26,7 @@ from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.labelling import MEASURED, told_of_labelling
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
-from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.teacher import LOGITS, name_of
 from limbeck.run import REPORT, Run, complete, write_json
 from limbeck.runtime.predict import Predictor
 from limbeck.signals.store import SignalStore
@@ -99,7 +99,7 @@ def prove(
         table = student.get("precision", bundle.manifest.precision)
         form = f"onnx {table} table" if table != bundle.manifest.precision else f"onnx {table}"
         weights = weighed(run, teacher, written, Model(form, student["parameters"], bundle), queries, processes=starts)
-        costs = dict(zip(("teacher", "student"), weights.of, strict=True))
+        costs = dict(zip(("teacher", "student")[-len(weights.of) :], weights.of, strict=True))
         measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
         cost = costs["student"]
         report = Report(
@@ -166,7 +166,7 @@ def _held_out(
         "teacher": Answers(np.asarray(teacher.answer(payloads, LOGITS).logits_BC)),
         "student": Answers(predictor.logits(payloads), temperature=_fitted(predictor.calibration)),
     }
-    what = _what(run)
+    what = _what(run, teacher)
     if section.control:
         logits_NC, what["control"] = control_logits(run, teacher, store, views, splits)
         answers["control"] = Answers(logits_NC)
@@ -195,7 +195,7 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
         "teacher": Answers(found.teacher_RNC),
         "student": Answers(found.student_RNC, temperature=temperature),
     }
-    what = _what(run)
+    what = _what(run, teacher)
     if found.control_RNC is not None:
         answers["control"], what["control"] = Answers(found.control_RNC), found.control
     if found.baseline_RN is not None:
@@ -251,6 +251,8 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
         found.append(told(raced))
     if labelled := run.measured(MEASURED):
         found += told_of_labelling(labelled)
+    if hasattr(teacher, "remarks"):
+        found.extend(teacher.remarks())
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
         found.append(
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
@@ -269,8 +271,8 @@ def _overruled(checkup: Checkup) -> tuple[str, ...]:
     return tuple(f"The doctor refused this run, and it was forced ({f.code}): {f.what} {f.evidence}" for f in checkup.refusals)
 
 
-def _what(run: Run) -> dict[str, str]:
-    return {"teacher": str(run.recipe.settings("teachers").model), "student": run.recipe.student.family}
+def _what(run: Run, teacher: Any) -> dict[str, str]:
+    return {"teacher": name_of(run, teacher), "student": run.recipe.student.family}
 
 
 def _write_answers(run: Run, judged: Judged) -> None:

@@ -45,12 +45,14 @@ def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
     teacher goes through torch's exporter.
 
     Returns:
-        The bundle; or, in words, why there is none: then the teacher is measured in torch.
+        The bundle; or, in words, why there is none: then the teacher is measured as it answers.
 
     Raises:
         ParityError: the file does not say what the teacher says.
         MissingExtraError: onnx or onnxscript is not installed.
     """
+    if isinstance(own := getattr(teacher, "bundle", None), Bundle):
+        return own
     identity = digest({"teacher": _without_precision(teacher.fingerprint()), "environment": run.environment})
     if (before := _proven(run.folder, identity)) is not None:
         return before
@@ -87,7 +89,8 @@ def weighed(
     threads: int = 1,
     processes: int = PROCESSES,
 ) -> Footprints:
-    """The footprints of teacher and student, in this order, measured in turns by the same code.
+    """The footprints of teacher and student, in this order, measured in turns by the same code; of a teacher that does not answer here
+    (a file of answers, an endpoint), the student's alone.
 
     Args:
         run: whose threads torch gets back.
@@ -100,15 +103,25 @@ def weighed(
     """
     if isinstance(written, Bundle):
         return footprints([Model("onnx float32", teacher.parameters, written), student], queries, threads, processes)
-    size = 4 * teacher.parameters
-    asked = Model("torch float32", teacher.parameters, answer=lambda payload: teacher.answer([payload], LOGITS), bytes=size)
+    if not getattr(teacher, "answers_here", True):
+        found = footprints([student], queries, threads, processes)
+        return replace(found, notes=(*found.notes, f"The teacher's bytes and times are not measured: {written}"))
+    form = getattr(teacher, "form", "torch float32")
+    asked = Model(form, teacher.parameters, answer=lambda payload: teacher.answer([payload], LOGITS), bytes=own_size(teacher))
     torch.set_num_threads(threads)
     try:
         found = footprints([asked, student], queries, threads, processes)
     finally:
         torch.set_num_threads(run.threads)
     note = f"The teacher's latency is torch's and not that of an ONNX file, which would be shorter: {written}"
+    if hasattr(teacher, "form"):
+        note = f"The teacher's latency is that of {form}, as it answers: {written}"
     return replace(found, notes=(*found.notes, note))
+
+
+def own_size(teacher: Any) -> int:
+    """The bytes of a teacher that has no bundle."""
+    return int(getattr(teacher, "bytes", 0) or 4 * teacher.parameters)
 
 
 def _written(run: Run, teacher: Any, draft: Path) -> Bundle:

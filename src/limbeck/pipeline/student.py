@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from limbeck.manifest import Precision
 from limbeck.metrics.classification import agreement
 from limbeck.pipeline.int8 import in_int8
 from limbeck.pipeline.int8_bench import spread
+from limbeck.pipeline.origin import origin_of
 from limbeck.pipeline.teacher import LOGITS, unseen
+from limbeck.pipeline.terms import terms as chosen_terms
 from limbeck.pipeline.training import trained
 from limbeck.pipeline.untrained import full_modality
 from limbeck.run import Run, write_json
@@ -42,9 +45,17 @@ _LEAST_TO_CALIBRATE = 50  # rows: fewer say little of how sure a student may be
 
 
 def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
-    """The views of all training records that the teacher will label."""
-    modality = full_modality(run, teacher)
-    views: list[View] = modality.views(splits.train, run.recipe.view_plan(), run.recipe.seed, teacher.token_embeddings())
+    """The views of all training records that the teacher will label; none but the records where it cannot answer others, or each costs
+    money and the recipe does not ask for any."""
+    modality, plan = full_modality(run, teacher), run.recipe.view_plan()
+    said = "per_record" in run.recipe.views.settings
+    if plan.per_record and not getattr(teacher, "answers_anything", True):
+        plan = replace(plan, per_record=0)
+        run.progress("views", 1, 1, "none: this teacher's answers are written down, and there are none to other texts")
+    elif plan.per_record and not said and getattr(teacher, "paid", False):
+        plan = replace(plan, per_record=0)
+        run.progress("views", 1, 1, "none: each would be a paid call; views.per_record asks for some")
+    views: list[View] = modality.views(splits.train, plan, run.recipe.seed, origin_of(run, teacher).token_embeddings())
     return views
 
 
@@ -74,8 +85,8 @@ def fit_student(
     recipe = run.recipe
     with run.stage("student"):
         payloads = [v.payload for v in views]
-        teacher_shapes = Shapes(len(teacher.labels), teacher.width)
-        terms = [Term(o, weight, o.init(student.shapes(), teacher_shapes)) for o, weight in recipe.terms()]
+        teacher_shapes = Shapes(len(teacher.labels), getattr(teacher, "width", 0))
+        terms = [Term(o, weight, o.init(student.shapes(), teacher_shapes)) for o, weight in chosen_terms(run, teacher)]
         for term in terms:
             if term.state is not None:
                 term.state.to(run.device)
@@ -189,7 +200,7 @@ def write_bundle(
         texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
         check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
         written, encoded = target.load(model), modality.encode(TEXTS)
-        check_parity(trained_logits, written, encoded, modality.collate, teacher.max_tokens, target.tolerance)
+        check_parity(trained_logits, written, encoded, modality.collate, modality.max_tokens, target.tolerance)
         form = in_int8(run, student, graph, target, model, modality, splits)
         written = target.load(model)
         calibration = _calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts))

@@ -10,12 +10,17 @@ from limbeck.data.labels import matched_labels
 from limbeck.data.split import Splits, spared
 from limbeck.errors import TeacherError
 from limbeck.pipeline.labelling import labelling_teacher
+from limbeck.pipeline.origin import settle_origin
+from limbeck.pipeline.terms import terms
 from limbeck.run import Run, settle
 from limbeck.signals.store import SignalStore
 from limbeck.signals.teach import check_gives, teach
+from limbeck.teachers._mapped import Mapped
 from limbeck.types import Record, View
 
 LOGITS = frozenset({"logits_BC"})
+KEPT = frozenset({"disagreement_B"})
+"""What is written down where a teacher gives it, though no objective reads it: asking again would cost as much as asking."""
 TAUGHT = "teacher.taught"
 """What a run decides where it trains its teacher with validation rows too."""
 
@@ -26,16 +31,37 @@ def load_teacher(run: Run, splits: Splits) -> Any:
     Raises:
         TeacherError: it cannot be loaded, or its labels are not the data's.
     """
-    teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    teacher = loaded(run)
+    if hasattr(teacher, "discover"):
+        teacher.discover([*splits.valid, *splits.train], splits.labels)
+    if teacher.has_head and run.recipe.teacher.map:
+        teacher = Mapped(teacher, run.recipe.teacher.map)
     if teacher.has_head:
         teacher.labels = matched_labels(teacher.labels, splits.labels)
+        run.ready = teacher
     elif not any(r.label is not None for r in splits.train):
         raise TeacherError(
-            f"{run.recipe.settings('teachers').model} has no head of classes, and the training rows hold no labels to teach it any. "
+            f"{name_of(run, teacher)} has no head of classes, and the training rows hold no labels to teach it any. "
             "Give a teacher that knows the labels (--teacher), or label some rows (limbeck label-sample chooses which)."
         )
     settle(run, teacher.fingerprint())
+    settle_origin(run, teacher, (r.payload for r in splits.train))
     return teacher
+
+
+def loaded(run: Run) -> Any:
+    """The teacher as it came: the one that is ready, else loaded by the recipe."""
+    if run.ready is not None:
+        return run.ready
+    teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    if hasattr(teacher, "close"):  # one that is handed over belongs to whoever did
+        run.owned.append(teacher)
+    return teacher
+
+
+def name_of(run: Run, teacher: Any) -> str:
+    """The teacher in words: what it calls itself, else what the recipe calls it."""
+    return str(getattr(teacher, "name", "") or run.recipe.settings("teachers").model)
 
 
 def unseen(run: Run, splits: Splits) -> tuple[Record, ...]:
@@ -45,23 +71,14 @@ def unseen(run: Run, splits: Splits) -> tuple[Record, ...]:
 
 def ask_teacher(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -> SignalStore:
     """The teacher's signals of all views, and of the validation rows, each asked once."""
-    check_gives(teacher, LOGITS.union(*(o.needs for o, _ in run.recipe.terms())))
-    needs = LOGITS.union(*(o.needs for o, _ in run.recipe.terms() if not getattr(o, "live", False)))
+    towards = [objective for objective, _ in terms(run, teacher)]
+    check_gives(teacher, LOGITS.union(*(o.needs for o in towards)))
+    needs = LOGITS.union(*(o.needs for o in towards if not getattr(o, "live", False)), teacher.gives() & KEPT)
     asked = [*views, *(View((r.key,), (), run.recipe.seed, r.payload, r.label) for r in splits.valid)]
     with run.stage("signals"):
-        labelling, store = answering(run, teacher, [v.payload for v in asked])
+        folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
+        labelling = labelling_teacher(run, teacher, folder, [v.payload for v in asked])
+        store = SignalStore(folder, labelling.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
         for done, total in teach(labelling, store, asked, needs):
             run.progress("signals", done, total, f"{len(asked):,} views labelled by the teacher")
     return store
-
-
-def answering(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, SignalStore]:
-    """Who answers so many payloads, and the store of the answers; the teacher's precision is set."""
-    folder = store_folder(run)
-    labelling = labelling_teacher(run, teacher, folder, payloads)
-    return labelling, SignalStore(folder, labelling.fingerprint(), warn=lambda message: run.progress("signals", 1, 1, message))
-
-
-def store_folder(run: Run) -> Path:
-    """Where the teacher's answers lie."""
-    return Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"

@@ -9,6 +9,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import compress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from limbeck.data.prepare import Prepared
-from limbeck.doctor.answers import Asked, answer_findings
+from limbeck.doctor.answers import LEAST, Asked, answer_findings, named_otherwise
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
 from limbeck.doctor.steadiness import steadiness_findings, written_otherwise
-from limbeck.findings import Finding
-from limbeck.pipeline.teacher import LOGITS, answering, store_folder, unseen
+from limbeck.findings import Finding, Severity
+from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run
-from limbeck.signals.store import SignalStore, is_store
-from limbeck.types import Record, Signal
+from limbeck.signals.store import SignalStore, described, is_store
+from limbeck.types import Record
 
 MOST_ASKED, PER_CLASS = 384, 6
 """Labelled rows that a teacher is asked about before a run, and how many of each class at least."""
 _TWICE, _OTHERWISE = 8, 128  # texts that are asked again, and texts that are written otherwise
 _GOOD = 0.9  # accuracy from which on nobody looks for another way of writing
-_ROUGH = {"bfloat16": 0.05}  # of a logit, where the teacher computes so; else its own tolerance, ten times
 
 
 def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | None) -> Iterator[Finding]:
@@ -42,30 +42,24 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     """
     splits = prepared.splits
     rows = [*splits.train, *splits.valid]
-    yield from reading_findings(
-        teacher.tokenizer_json(), teacher.token_embeddings(), teacher.max_tokens, [r.payload for r in rows]
+    reading = list(
+        reading_findings(teacher.tokenizer_json(), teacher.token_embeddings(), teacher.max_tokens, [r.payload for r in rows])
     )
-    if not teacher.has_head:
+    yield from reading
+    if not teacher.has_head or any(f.severity is Severity.REFUSAL for f in reading):  # it could not even be asked
         return
-    before = getattr(teacher, "precision", None)
-    # Into a new store nothing is put: the first answers settle by which file of the teacher all others are given.
-    by, store = answering(run, teacher, ()) if is_store(store_folder(run)) else (teacher, None)
-    try:
-        asked = asked_rows(rows)
-        payloads = [r.payload for r in asked]
-        few = payloads[:_TWICE]
-        first, again = (np.asarray(teacher.answer(few, LOGITS).logits_BC) for _ in range(2))
-        alone = np.concatenate([np.asarray(teacher.answer([p], LOGITS).logits_BC) for p in few])
-        tolerance = _ROUGH.get(str(getattr(teacher, "precision", "")), 10 * teacher.tolerance)
-        yield from steadiness_findings(first, again, alone, tolerance)
-        logits_NC, answered = _answers(by, store, payloads)
-        rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
-        told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
-        yield from answer_findings(told)
-        yield from _written(teacher, told, rows_answered)
-    finally:
-        if before is not None:
-            teacher.precision = before
+    store = _store(run, teacher)
+    asked = asked_rows(rows)
+    payloads = [r.payload for r in asked]
+    few = payloads[:_TWICE]
+    first, again = (np.asarray(teacher.answer(few, LOGITS).logits_BC) for _ in range(2))
+    alone = np.concatenate([np.asarray(teacher.answer([p], LOGITS).logits_BC) for p in few])
+    yield from steadiness_findings(first, again, alone, 10 * teacher.tolerance)
+    logits_NC, answered = _answers(teacher, store, payloads)
+    rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
+    told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
+    yield from answer_findings(told)
+    yield from _written(teacher, told, rows_answered)
 
 
 def fine_tuned_findings(
@@ -77,6 +71,19 @@ def fine_tuned_findings(
     rows = new if len(new) >= 100 else asked_rows(prepared.splits.train)
     logits_NC = np.asarray(store.get([r.payload for r in rows], LOGITS).logits_BC)
     yield from answer_findings(as_asked(prepared, rows, logits_NC, teacher, words))
+
+
+def names_findings(run: Run, prepared: Prepared) -> Iterator[Finding]:
+    """Where a teacher's classes have other names than the data's, as LABEL_0 is one: which of them fits which label, by its answers."""
+    teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+    labels = prepared.splits.labels
+    rows = [r for r in asked_rows([*prepared.splits.train, *prepared.splits.valid]) if r.label is not None]
+    if len(teacher.labels) != len(labels) or set(teacher.labels) & set(labels) or len(rows) < LEAST:
+        return
+    index = {label: i for i, label in enumerate(labels)}
+    true_N = np.array([index[str(r.label)] for r in rows])
+    logits_NC = np.asarray(teacher.answer([r.payload for r in rows], LOGITS).logits_BC)
+    yield from named_otherwise(true_N, logits_NC, labels, teacher.labels)
 
 
 def asked_rows(rows: Sequence[Record]) -> list[Record]:
@@ -130,15 +137,27 @@ def new_head(teacher: Any) -> str:
     return f"Its {head.out_features} biases are exactly 0 and its weights have the deviation {spread:.4f}, as new ones do."
 
 
+def _store(run: Run, teacher: Any) -> SignalStore | None:
+    """The store of this teacher's answers: that of the run; None where the run may yet choose who answers in the teacher's place, in another
+    precision, and has not."""
+    folder = Path(run.recipe.signals) if run.recipe.signals else run.folder / "signals"
+    same = is_store(folder) and described(folder) == dict(teacher.fingerprint())
+    return SignalStore(folder, teacher.fingerprint()) if same or not hasattr(teacher, "precision") else None
+
+
 def _answers(teacher: Any, store: SignalStore | None, payloads: Sequence[Any]) -> tuple[NDArray[Any], list[bool]]:
-    """Answers from the store, asked first where it lacks some; where these are no numbers, which no store takes, only these."""
-    missing = list(payloads) if store is None else store.missing(payloads, LOGITS)
-    found = np.asarray(teacher.answer(missing, LOGITS).logits_BC) if missing else np.zeros((0, len(teacher.labels)))
-    if store is None or not np.isfinite(found).all():
-        by_text = dict(zip(missing, found, strict=True))
-        return np.array([by_text[p] for p in payloads if p in by_text]), [p in by_text for p in payloads]
+    """Answers, from the store where it has them, and which payloads have one: where some are no numbers, which no store takes, only those
+    that had to be asked."""
+    missing = list(dict.fromkeys(payloads)) if store is None else store.missing(payloads, LOGITS)
+    by_text: dict[Any, NDArray[Any]] = {}
     if missing:
-        store.commit(missing, Signal(logits_BC=found))
+        signal = teacher.answer(missing, LOGITS)
+        found = np.asarray(signal.logits_BC)
+        by_text = dict(zip(missing, found, strict=True))
+        if store is None or not np.isfinite(found).all():
+            return np.array([by_text[p] for p in payloads if p in by_text]), [p in by_text for p in payloads]
+        store.commit(missing, signal)
+    assert store is not None, "without one all are missing"
     return np.asarray(store.get(payloads, LOGITS).logits_BC), [True] * len(payloads)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from limbeck import catalog
 from limbeck.errors import TeacherError
 from limbeck.graph import Graph
-from limbeck.pipeline.untrained import full_modality
+from limbeck.pipeline.untrained import modality_of
 from limbeck.run import Run
 from limbeck.runtime.golden import TEXTS
 
@@ -36,7 +36,7 @@ def read_alike(run: Run, teacher: Any) -> Any:
     Raises:
         TeacherError: none does.
     """
-    modality = full_modality(run, teacher).with_special_tokens()
+    modality = modality_of(run, teacher).with_special_tokens()
     member = getattr(teacher, "members", (teacher,))[0]
     texts = [*TEXTS, _LONG]
     for text, theirs, ours in zip(texts, member.encode(texts), modality.encode(texts), strict=True):

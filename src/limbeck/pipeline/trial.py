@@ -41,7 +41,7 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
         return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.recipe.seed)
-        student, modality = new_student(run, teacher, [r.payload for r in rows], labels, started=teacher.has_head)
+        student, modality = new_student(run, teacher, [r.payload for r in rows], labels)
         lesson = _taught(run, teacher, student, modality, rows, labels, terms)
     yield from lesson_findings(lesson)
 
@@ -118,12 +118,18 @@ def _gradients(student: nn.Module, batch: Batch, terms: Sequence[Term], names: S
     share_B = torch.full((len(batch.labels_B),), 1.0 / len(batch.labels_B), device=batch.labels_B.device)
     student.train()
     for name, term in zip(names, terms, strict=True):
-        student.zero_grad(set_to_none=True)
+        _forget(student, term.state)
         outputs = student(**batch.inputs)
         loss = term.objective(outputs, batch.signal, batch, term.state, share_B * term.weight).total
         if loss.requires_grad:
             loss.backward()
         squares = [float(p.grad.float().pow(2).sum()) for p in student.parameters() if p.grad is not None]
         found[name] = float(sum(squares)) ** 0.5
-    student.zero_grad(set_to_none=True)
+        _forget(student, term.state)
     return found
+
+
+def _forget(*modules: nn.Module | None) -> None:
+    for module in modules:
+        if module is not None:
+            module.zero_grad(set_to_none=True)

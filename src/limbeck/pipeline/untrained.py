@@ -8,6 +8,7 @@ from typing import Any
 
 from limbeck.errors import RecipeError
 from limbeck.pipeline.int8_bench import spread
+from limbeck.pipeline.origin import origin_of
 from limbeck.run import Run
 from limbeck.text import Reading
 from limbeck.types import Json
@@ -35,7 +36,7 @@ def new_student(
         _settled(run, teacher, payloads),
         pieces=modality.vocabulary_size,
         classes=len(labels),
-        start=teacher.start(pruned.old_ids_V) if started else None,
+        start=origin_of(run, teacher).start(pruned.old_ids_V) if started else None,
         used_V=pruned.used_V,
         seed=run.recipe.seed,
     )
@@ -53,6 +54,10 @@ def _settled(run: Run, teacher: Any, payloads: Sequence[Any]) -> Any:
     settings = run.recipe.settings("students")
     if getattr(settings, "choose", "even") != "important":
         return settings
+    if not hasattr(teacher, "most_missed") or origin_of(run, teacher) is not teacher:
+        raise RecipeError(
+            "student.choose is important, but the student does not start from this teacher's layers. Leave choose out."
+        )
     if not isinstance(settings.layers, int):
         raise RecipeError(
             "student.choose is important, but student.layers names the layers. Give their number, or leave choose out."
@@ -81,5 +86,10 @@ def new_vocabulary(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any
 
 
 def full_modality(run: Run, teacher: Any) -> Any:
-    """The task's modality over the teacher's whole vocabulary."""
-    return run.recipe.entry("modalities")(teacher.tokenizer_json(), teacher.max_tokens)
+    """The task's modality over the whole vocabulary that the run's students come from, the teacher's or another."""
+    return modality_of(run, origin_of(run, teacher))
+
+
+def modality_of(run: Run, origin: Any) -> Any:
+    """The task's modality over a whole vocabulary."""
+    return run.recipe.entry("modalities")(origin.tokenizer_json(), origin.max_tokens)

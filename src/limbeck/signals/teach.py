@@ -13,7 +13,7 @@ from limbeck.signals.store import SignalStore
 from limbeck.types import Teacher, View
 
 SHARD = 1024
-"""Views in a shard: what a kill can cost at most."""
+"""Views in a shard: what a kill can cost at most. A teacher that is slow may ask for smaller ones (`shard`)."""
 
 
 def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: frozenset[str]) -> Iterator[tuple[int, int]]:
@@ -23,11 +23,11 @@ def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: fr
         TeacherError: the teacher cannot give a needed field, or does not.
     """
     check_gives(teacher, needs)
-    wanted = store.missing([v.payload for v in views], needs)
+    wanted, shard = store.missing([v.payload for v in views], needs), int(getattr(teacher, "shard", SHARD))
     yield 0, len(wanted)
-    for start in range(0, len(wanted), SHARD):
+    for start in range(0, len(wanted), shard):
         # Another run may have asked for some of it by now, and entries may lack one field only.
-        if payloads := store.missing(wanted[start : start + SHARD], needs):
+        if payloads := store.missing(wanted[start : start + shard], needs):
             lacked = frozenset(name for name in needs if store.missing(payloads, frozenset({name})))
             signal = teacher.answer(payloads, lacked)
             if absent := lacked - signal.given().keys():
@@ -36,7 +36,7 @@ def teach(teacher: Teacher, store: SignalStore, views: Sequence[View], needs: fr
                     f"{', '.join(signal.given()) or 'nothing'}. Mend its `answer`, or its `gives`."
                 )
             store.commit(payloads, signal)
-        yield min(start + SHARD, len(wanted)), len(wanted)
+        yield min(start + shard, len(wanted)), len(wanted)
 
 
 def check_gives(teacher: Teacher, needs: frozenset[str]) -> None:

@@ -137,7 +137,7 @@ class Huggingface:
         return cls(EncoderClassifier(model, head), tokenizer, labels, settings.max_tokens, device)
 
     @classmethod
-    def tiny(cls, folder: Path) -> Huggingface:
+    def tiny(cls, folder: Path, seed: int = 0) -> Huggingface:
         """A very small random classifier, saved to `folder` and loaded from it: what the contract tests use."""
         words = [
             "[PAD]",
@@ -150,7 +150,7 @@ class Huggingface:
         (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
         (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, use_fast=True)
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         config = transformers.BertConfig(
             vocab_size=len(words),
             hidden_size=16,

@@ -1,0 +1,178 @@
+"""A Python callable as a teacher. Knows what it returns for a list of texts; knows nothing of what it does.
+
+It takes a list of texts and returns, for each: a label; or a dict of probabilities by label (of some labels: the rest belongs to
+the others together); or a dict of votes (whole numbers); or all of them an array (texts, labels) of probabilities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from limbeck.errors import TeacherError
+from limbeck.teachers._content import content_of
+from limbeck.teachers._labels import Labels, labels_of
+from limbeck.teachers._said import Says, fields, understood, way_of
+from limbeck.types import Fingerprint, Record, Signal, digest
+
+_TRIED = ("hello", "WHERE IS IT?!", "thank you very much", "123 456", "I would like my money back, please.")
+"""What a fingerprint asks: a callable's weights may lie anywhere, but they show in its answers."""
+_BATCH = 256
+
+
+class Function:
+    """`package.module:callable`, or a callable from Python.
+
+    Args:
+        call: texts to answers.
+        labels: class names, in the order of an array's columns; empty: those of the answers where they name all, else the data's.
+        version: part of the fingerprint, for what neither source nor answers show.
+        name: in reports.
+
+    Example:
+        >>> teacher = Function(lambda texts: ["long" if len(t) > 5 else "short" for t in texts], ["long", "short"])
+        >>> teacher.answer(["a", "abcdefgh"], frozenset({"logits_BC"})).logits_BC.argmax(1)
+        array([1, 0])
+    """
+
+    @dataclass(frozen=True, slots=True)
+    class Settings:
+        """`model`: package.module:callable; the current folder is searched too. `labels`: the classes. `version`: of what cannot be seen."""
+
+        model: str = ""
+        labels: Labels = ()
+        version: str = ""
+
+    tolerance: ClassVar[float] = 1e-4
+    has_head: ClassVar[bool] = True
+    form: ClassVar[str] = "Python"
+    parameters: ClassVar[int] = 0
+
+    def __init__(self, call: Callable[[list[str]], Any], labels: Sequence[str] = (), version: str = "", name: str = ""):
+        self._call, self._version = call, version
+        self.name = name or getattr(call, "__qualname__", type(call).__name__)
+        self._own: tuple[str, ...] = ()
+        self.labels: tuple[str, ...] = ()
+        self.says: Says = "probabilities"
+        if labels:
+            self._settle(labels, self._asked(list(_TRIED)))
+
+    @classmethod
+    def load(cls, settings: Settings, device: str = "cpu") -> Function:
+        """Import the callable.
+
+        Raises:
+            TeacherError: it is not there, or no callable.
+        """
+        del device
+        return cls(imported(settings.model, "function"), settings.labels, settings.version, settings.model)
+
+    @classmethod
+    def tiny(cls, folder: Path, seed: int = 0) -> Function:
+        """A callable whose answers depend on the length of a text."""
+        del folder
+        weight = np.linspace(-1.0, 1.0, 3) + 0.1 * seed * np.arange(3)
+
+        def lengths(texts: list[str]) -> Any:
+            scores = np.log1p([len(t) for t in texts])[:, None] * weight
+            raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+            return raised / raised.sum(axis=1, keepdims=True)
+
+        return cls(lengths, ["greeting", "question", "thanks"])
+
+    def discover(self, rows: Sequence[Record], labels: Sequence[str]) -> None:
+        """Find out in which way it answers, and, where no labels were given, which they are.
+
+        Raises:
+            TeacherError: it fails, or answers with something else.
+        """
+        if self._own:
+            return
+        said = self._asked([r.payload for r in rows[:16]] or list(_TRIED))
+        named = {name for a in said if isinstance(a, dict) for name in a} if isinstance(said, list) else set()
+        self._settle(sorted(named) if named >= set(labels) and named else labels, said)
+
+    def gives(self) -> frozenset[str]:
+        """Logits; where it names some classes only, also which."""
+        return fields(self.says)
+
+    def fingerprint(self) -> Fingerprint:
+        """Source, what it holds, its answers to a few texts, labels and version."""
+        try:
+            source = inspect.getsource(self._call)
+        except (OSError, TypeError):
+            source = self.name
+        holds = [cell.cell_contents for cell in getattr(self._call, "__closure__", None) or ()]
+        logits = self.answer(_TRIED, frozenset({"logits_BC"})).logits_BC
+        shown = np.round(np.exp(logits - logits.max(axis=1, keepdims=True)), 3) + 0.0
+        return {
+            "kind": "function",
+            "source": hashlib.sha256(source.encode()).hexdigest(),
+            "weights": digest([content_of(holds).sha256, content_of(shown).sha256]),
+            "labels": digest(self._own),
+            "version": self._version,
+        }
+
+    def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
+        """What it says, in calls of up to 256 texts."""
+        parts = []
+        for start in range(0, len(payloads), _BATCH):
+            texts = [str(p) for p in payloads[start : start + _BATCH]]
+            parts.append(understood(self._asked(texts), self.says, self._own, f"teacher {self.name}").signal(needs))
+        return Signal(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in parts[0].given()})
+
+    def _settle(self, labels: Sequence[str], said: Any) -> None:
+        self._own = labels_of(labels, None, "function")
+        self.labels = self._own
+        self.says = way_of(said, self._own, f"teacher {self.name}")
+        understood(said, self.says, self._own, f"teacher {self.name}")
+
+    def _asked(self, texts: list[str]) -> Any:
+        try:
+            said = self._call(texts)
+            said = said.tolist() if hasattr(said, "tolist") and not isinstance(said, np.ndarray) else said
+            count = len(said)
+        except TeacherError:
+            raise
+        except Exception as error:  # it is anybody's code
+            raise TeacherError(
+                f"teacher {self.name} failed on {len(texts)} texts: {type(error).__name__}: {error!s:.300}"
+            ) from error
+        if count != len(texts):
+            raise TeacherError(
+                f"teacher {self.name} gave {count} answers to {len(texts)} texts; expected one for each, in order"
+            )
+        return said if isinstance(said, np.ndarray) else list(said)
+
+
+def imported(model: str, kind: str) -> Callable[..., Any]:
+    """What a name such as `package.module:callable` means.
+
+    Raises:
+        TeacherError: nothing that can be called.
+    """
+    module, _, name = model.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        if not module or not name:
+            raise ValueError("expected package.module:callable")
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        if not callable(found):
+            raise TypeError(f"{name} is {type(found).__name__}, and cannot be called")
+    except Exception as error:  # importing runs anybody's code
+        raise TeacherError(
+            f"cannot load the teacher '{model:.200}': {type(error).__name__}: {error}. A teacher of kind {kind} is package.module:callable; "
+            "the module has to be installed or lie in the current folder."
+        ) from error
+    return found  # type: ignore[no-any-return]
