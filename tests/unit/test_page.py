@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from limbeck.errors import InputFileError
 from limbeck.evidence import Verdict
+from limbeck.findings import Checkup, refusal
 from limbeck.page.card import card
 from limbeck.page.comparison import compared
 from limbeck.page.material import gather
@@ -170,6 +171,17 @@ def test_many_classes_do_not_make_a_page_that_nobody_can_open(run) -> None:
     text = html(whole(replace(material, report=replace(material.report, classes=classes))))
     assert len(text.encode()) < 400_000
     assert "200 classes that lost most of 5,000" in text
+
+
+def test_what_the_doctor_found_stands_there_and_a_forced_run_is_named(run) -> None:
+    material = gather(run)
+    checkup = Checkup.of([refusal("chance", "The teacher guesses.", f"3 of 10 right {SCRIPT}.", "Give another.")], forced=True)
+    text = html(whole(replace(material, report=replace(material.report, checkup=checkup))))
+    read = flowing(text)
+    assert "The doctor had refused this run; it was forced." in read
+    assert read.index("The teacher guesses.") < read.index("3 of 10 right") < read.index("Give another.")
+    assert "<script" not in text
+    assert 'id="checkup"' not in html(whole(material))
 
 
 def test_what_is_not_there_leaves_out_its_part(run, tmp_path) -> None:

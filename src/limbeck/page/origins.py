@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from limbeck.evidence import Report
+from limbeck.findings import Severity
 from limbeck.page import figures
-from limbeck.page.document import Section, Table, row
+from limbeck.page.document import Cell, Section, Table, Tone, row
 from limbeck.page.material import Material
 from limbeck.types import Json
 from limbeck.verify import sentences as said
@@ -80,6 +81,20 @@ def bare(where: str) -> str:
     """Where a row stands without the folders of its file: "logs.jsonl, line 3"."""
     name, comma, place = where.rpartition(", ")
     return f"{name.rpartition('/')[2]}{comma}{place}"
+
+
+def checkup(report: Report) -> Section | None:
+    """What the doctor found before the run."""
+    found = report.checkup
+    if not found.findings:
+        return None
+    rows = tuple(row(Cell(f.severity, tone=_TONES[f.severity]), f.what, f.evidence, f.advice) for f in found.findings)
+    says = ("The run was started in spite of a refusal (--force).",) if found.forced else ()
+    table = Table("What was found before the training", ("", "What", "Evidence", "What to do"), rows, words=(1, 2, 3))
+    return Section("checkup", "Before the run", says, (table,))
+
+
+_TONES: dict[Severity, Tone] = {Severity.REFUSAL: "bad", Severity.WARNING: "unsure", Severity.NOTE: ""}
 
 
 def lineage(material: Material) -> Section:

@@ -35,6 +35,7 @@ def whole(material: Material) -> Document:
         models.scope(report),
         origins.curves(material),
         origins.audit(material),
+        origins.checkup(report),
         origins.lineage(material),
         origins.remarks(report),
     ]
@@ -60,4 +61,5 @@ def sentence(report: Report) -> str:
     told = said.verdict(report).removeprefix(str(report.verdict)).removeprefix(": ")
     told = told[:1].upper() + told[1:]
     missed = len(report.budget_misses) + sum(g.passed is False for g in report.gates)
+    told += " The doctor had refused this run; it was forced." if report.checkup.forced else ""
     return told + (f" {missed} further limit{' is' if missed == 1 else 's are'} missed (below)." if missed else "")
