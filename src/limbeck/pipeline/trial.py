@@ -26,7 +26,7 @@ from limbeck.run import Run
 from limbeck.types import Batch, Record, Shapes, Signal
 
 ROWS, STEPS, PATIENCE = 16, 60, 3.0
-"""Rows of the batch, steps at the most, and seconds after which no further step is made."""
+"""Rows of the batch, steps at the most, and seconds of every thread after which no further step is made."""
 _SURE = 0.9
 
 
@@ -84,13 +84,13 @@ def _taught(
         return Lesson((0.0,), gradients, trainable, plan.learning_rate)
     plan = replace(plan, epochs=STEPS, batch_size=len(rows), warmup_share=0.05, ema=0.0)
     training = Training(student, examples, modality.collate, made, plan, seed=run.recipe.seed, device=run.device)
-    losses, asleep, complete, start = [], tuple[str, ...](), True, time.perf_counter()
+    losses, asleep, complete, start = [], tuple[str, ...](), True, time.process_time()
     for step in training.steps():
         losses.append(step.loss)
         asleep = asleep or tuple(name or "the student" for name, m in student.named_modules() if not m.training)
         if not np.isfinite(step.loss) or step.loss < (1 - 4 * FALL) * losses[0]:
             break
-        if time.perf_counter() - start > PATIENCE:
+        if time.process_time() - start > PATIENCE * run.threads:
             complete = False
             break
     student.eval()
