@@ -105,6 +105,8 @@ def test_what_a_first_lesson_shows(changed: dict, code: str, severity: Severity)
 
 def test_a_student_that_learns_is_left_in_peace() -> None:
     assert not list(lesson_findings(GOOD))
+    unlabelled = Lesson(GOOD.losses, {"soft_targets": 2.0, "hard_labels": 0.0}, 1000, 1e-3)
+    assert not list(lesson_findings(unlabelled))
     slow = Lesson((3.0, 2.999), GOOD.gradients, 1000, 1e-3, complete=False)  # time was up: nothing is known
     assert not list(lesson_findings(slow))
 

@@ -87,6 +87,7 @@ def lesson_findings(lesson: Lesson) -> Iterator[Finding]:
 
 
 def _scales(gradients: Mapping[str, float]) -> Iterator[Finding]:
+    gradients = {name: norm for name, norm in gradients.items() if norm}  # hard labels say nothing where there are none
     if len(gradients) < 2:
         return
     strongest, weakest = max(gradients, key=gradients.__getitem__), min(gradients, key=gradients.__getitem__)
