@@ -142,7 +142,7 @@ def prove(
                 *told_of_seeds(seeds),
                 *weights.notes,
             ),
-            seconds=run.seconds,
+            seconds=dict(run.seconds),
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
             out_of_scope=_out_of_scope(run, teacher, predictor, judged, splits, true_N),

@@ -43,7 +43,12 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
         return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.recipe.seed)
-        student, modality = new_student(run, teacher, [r.payload for r in rows], labels)
+        settings = run.recipe.settings("students")
+        if hasattr(
+            settings, "choose"
+        ):  # which layers are missed most can only be asked of a teacher that has learned the labels
+            settings = replace(settings, choose="even")
+        student, modality = new_student(run, teacher, [r.payload for r in rows], labels, settings=settings)
         lesson = _taught(run, teacher, student, modality, rows, labels, terms)
     yield from lesson_findings(lesson)
 
