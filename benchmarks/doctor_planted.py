@@ -188,6 +188,11 @@ def texts_decoded_wrongly(case: Case) -> None:
     case.train = [{**r, "text": f"{r['text']} – café’s".encode().decode("cp1252", "ignore")} for r in case.train]
 
 
+@fault("markup_in_texts")
+def texts_of_a_page(case: Case) -> None:
+    case.train = [{**r, "text": "<p>" + r["text"].replace("'", "&#39;").replace(" ", "&nbsp;", 1)} for r in case.train]
+
+
 @fault("test_too_small")
 def test_set_of_three_rows(case: Case) -> None:
     case.test = (case.test or [])[:3]
@@ -341,6 +346,16 @@ def logits_multiplied(case: Case) -> None:
     _head(case, lambda w: w.update(weight=w["weight"] * 10, bias=w["bias"] * 10))
 
 
+@fault("teacher_overconfident")
+def logits_of_a_good_teacher_multiplied(case: Case) -> None:
+    _head(case, lambda w: w.update(weight=w["weight"] * 10, bias=w["bias"] * 10))
+
+
+@fault("class_missed")
+def two_classes_that_the_teacher_merges(case: Case) -> None:
+    _head(case, lambda w: (w["weight"].__setitem__(3, w["weight"][7]), w["bias"].__setitem__(3, w["bias"][7] - 1)))
+
+
 def _answering(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[], AbstractContextManager[Any]]:
     answer = Huggingface.answer
 
@@ -406,6 +421,11 @@ def student_in_training_mode(case: Case) -> None:
 @fault("loss_scales")
 def loss_scales_off(case: Case) -> None:
     case.recipe["objectives"] = {"soft_targets": {"weight": 1e4}, "hard_labels": {"weight": 0.1}}
+
+
+@fault("temperature_too_high")
+def temperature_of_a_thousand(case: Case) -> None:
+    case.recipe["objectives"] = {"soft_targets": {"temperature": 1000.0}, "hard_labels": {"weight": 0.1}}
 
 
 @fault("student_does_not_learn")

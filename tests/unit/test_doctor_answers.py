@@ -121,6 +121,19 @@ def test_a_temperature_applied_twice_and_logits_multiplied() -> None:
     assert found(replace(all_right, logits_NC=all_right.logits_NC / 4)) == {"teacher_underconfident": Severity.WARNING}
 
 
+def test_a_good_teacher_whose_logits_were_multiplied_says_no_more_than_labels() -> None:
+    asked = healthy(accuracy=1.1)
+    assert found(replace(asked, logits_NC=asked.logits_NC * 10)) == {"teacher_overconfident": Severity.WARNING}
+
+
+def test_a_class_that_the_teacher_hardly_ever_answers() -> None:
+    asked = healthy(accuracy=0.97)
+    asked.logits_NC[:, 4] = asked.logits_NC[:, 4].clip(max=0) - 10
+    (finding,) = answer_findings(replace(asked, words=None))
+    assert finding.code == "class_missed"
+    assert "'label 4' (0 of " in finding.evidence
+
+
 def test_noisy_labels_are_shown_by_row() -> None:
     asked = healthy(accuracy=0.98, sure=7.0)
     true_N = asked.true_N.copy()

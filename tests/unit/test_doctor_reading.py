@@ -95,6 +95,7 @@ GOOD = Lesson((3.0, 2.5, 2.0, 1.0), {"soft_targets": 2.0, "hard_labels": 0.5}, 1
         ({"asleep": ("dropout",)}, "student_in_eval_mode", Severity.WARNING),
         ({"awake": ("dropout",)}, "dropout_left_on", Severity.REFUSAL),
         ({"noise": 0.1}, "dropout_left_on", Severity.REFUSAL),
+        ({"softened": {"soft_targets": (9.0, 1.01)}}, "temperature_too_high", Severity.WARNING),
         ({"apart": 0.0}, "student_constant", Severity.WARNING),
     ],
 )
@@ -105,6 +106,10 @@ def test_what_a_first_lesson_shows(changed: dict, code: str, severity: Severity)
 
 def test_a_student_that_learns_is_left_in_peace() -> None:
     assert not list(lesson_findings(GOOD))
+    unsure = Lesson(GOOD.losses, GOOD.gradients, 1000, 1e-3, softened={"soft_targets": (1.05, 1.01)})
+    assert not list(lesson_findings(unsure))
+    unlabelled = Lesson(GOOD.losses, {"soft_targets": 2.0, "hard_labels": 0.0}, 1000, 1e-3)
+    assert not list(lesson_findings(unlabelled))
     slow = Lesson((3.0, 2.999), GOOD.gradients, 1000, 1e-3, complete=False)  # time was up: nothing is known
     assert not list(lesson_findings(slow))
 

@@ -72,6 +72,8 @@ def test_honest_rows_have_nothing_graver_than_a_note(seed: int) -> None:
         ([replace(r, label=r.where) for r in rows(100)], None, "labels_are_no_classes", Severity.REFUSAL),
         ([replace(r, payload=f"__label__{r.label} {r.payload}") for r in rows(100)], None, "label_in_text", Severity.WARNING),
         ([replace(r, payload=f"{r.payload} cafÃ©") for r in rows(100)], None, "garbled_texts", Severity.WARNING),
+        ([replace(r, payload=f"<p>{r.payload}") for r in rows(100)], None, "markup_in_texts", Severity.WARNING),
+        ([*rows(100), replace(rows(1)[0], payload="it&#39;s", key="k")], None, "markup_in_texts", Severity.NOTE),
         (rows(100) + labelled(rows(30, 5), "Cards"), None, "similar_labels", Severity.WARNING),
     ],
 )  # fmt: skip

@@ -84,7 +84,7 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     found = read(section.train, label=section.label, slices=own)
     if section.unlabelled is not None:
         found += read(section.unlabelled, label=None, slices=own, slices_optional=True)
-    if len(found) > 1 and len({r.key for r in found}) == 1:
+    if len(found) > 1 and len({r.key for r in found}) == 1 and len({r.label for r in found}) > 1:
         raise DataError(
             f"{section.train}: all {len(found):,} rows hold the same text, so there is nothing to tell apart. "
             "Name the column that holds the texts (--set data.text=NAME), or mend the file."

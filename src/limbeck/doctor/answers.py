@@ -13,19 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.doctor.calibration import calibration_findings
 from limbeck.doctor.label_order import Indices, matching, reordered, shifted
 from limbeck.doctor.naming import mended, moves
 from limbeck.doctor.probe import like_chance
 from limbeck.errors import listing
 from limbeck.findings import Finding, refusal, warning
-from limbeck.metrics.probabilities import confidence, expected_calibration_error
-from limbeck.verify.calibrate import fit_temperature
+from limbeck.metrics.probabilities import confidence
 from limbeck.verify.statistics import proportion
 
 LEAST = 30
 """Labelled rows below which accuracy and calibration say little."""
-_FAR_OFF, _SOFT, _SHARP = 0.1, 0.6, 1.9  # distance of confidence from accuracy; temperatures that would mend it
-_VERY_SHARP, _WRONG = 3.0, 5  # a temperature that says enough by itself, where so many rows are wrong
+_ROWS_OF_A_CLASS, _HARDLY = 8, 0.1
 _SURE = 0.95
 
 
@@ -35,8 +34,7 @@ class Asked:
 
     logits_NC: its answers. true_N: classes of the rows (-1: no label). before_N, after_N: classes of the rows beside it in the file. labels: the
     classes' names in the order of the logits. words: the accuracy of a linear model of words, None where nobody knows. where_N: where each
-    row was read. new_head: why its classifier looks as if it had never been trained, empty where it does not. unseen: whether no
-    training of this run saw the rows.
+    row was read. new_head: why its classifier looks as if it had never been trained, empty where it does not.
     """
 
     logits_NC: NDArray[Any]
@@ -75,8 +73,9 @@ def answer_findings(asked: Asked) -> Iterator[Finding]:
         return
     yield from _weak(asked, true_N, said_N[labelled_N])
     if len(true_N) >= LEAST and probabilities is None:
-        yield from _calibration(true_N, logits_NC[labelled_N])
+        yield from calibration_findings(true_N, logits_NC[labelled_N])
         yield from _doubtful(asked, true_N, logits_NC[labelled_N], labelled_N)
+        yield from _missed_classes(asked.labels, true_N, said_N[labelled_N])
     yield from _unknown_classes(asked, true_N)
 
 
@@ -233,31 +232,22 @@ def _weak(asked: Asked, true_N: Indices, said_N: Indices) -> Iterator[Finding]:
             )
 
 
-def _calibration(true_N: Indices, logits_NC: NDArray[np.float64]) -> Iterator[Finding]:
-    """Far too sure, or far too unsure."""
-    right_N = logits_NC.argmax(axis=1) == true_N
-    sure_N = confidence(logits_NC)
-    reached, mean = float(right_N.mean()), float(sure_N.mean())
-    temperature = fit_temperature(logits_NC, np.eye(logits_NC.shape[1])[true_N])
-    ece = expected_calibration_error(sure_N, right_N)
-    evidence = f"It is right on {reached:.1%} of {len(true_N):,} labelled rows and {mean:.1%} sure of its answers (calibration error {ece:.2f}); "
-    evidence += f"divided by {temperature:.2g} its logits would be honest." if not right_N.all() else ""
-    # Where all rows are right no temperature is the best, since any lower one is better.
-    if reached - mean > (_FAR_OFF if temperature < _SOFT else 2 * _FAR_OFF if right_N.all() else 1.0):
+def _missed_classes(labels: Sequence[str], true_N: Indices, said_N: Indices) -> Iterator[Finding]:
+    """Classes that a teacher hardly ever names, though it is good at the others."""
+    if float((true_N == said_N).mean()) < 0.5:
+        return
+    told = []
+    for c in np.unique(true_N):
+        said = said_N[true_N == c]
+        if len(said) >= _ROWS_OF_A_CLASS and float((said == c).mean()) <= _HARDLY:
+            instead = labels[int(np.bincount(said).argmax())]
+            told.append(f"'{labels[c]}' ({int((said == c).sum())} of {len(said)} rows; it says '{instead}')")
+    if told:
         yield warning(
-            "teacher_underconfident",
-            "The teacher is far less sure than it is right, as if a temperature had been applied to its logits already.",
-            evidence,
-            "Take the temperature out of the teacher: the objectives apply their own, and twice leaves next to nothing to learn.",
-        )
-    elif (temperature > _VERY_SHARP and int((~right_N).sum()) >= _WRONG) or (
-        mean - reached > _FAR_OFF and temperature > _SHARP
-    ):
-        yield warning(
-            "teacher_overconfident",
-            "The teacher is far surer than it is right.",
-            evidence,
-            "Its logits may have been multiplied, or it was trained on other rows. A higher temperature of soft_targets helps the student.",
+            "class_missed",
+            f"The teacher hardly ever answers {len(told)} of its classes, though {'it occurs' if len(told) == 1 else 'they occur'}.",
+            f"{'; '.join(told[:5])}.",
+            "Did it learn this class, and under this meaning? The student will not know better: merge the classes, or mend the teacher.",
         )
 
 

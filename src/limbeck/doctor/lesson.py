@@ -6,7 +6,7 @@ A student that cannot is not going to learn a file; and nothing says so, since a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 from limbeck.errors import listing
@@ -17,6 +17,7 @@ FALL = 0.05
 _RISE = 1.5
 _SCALES = 300.0  # between the gradients of two objectives: the weaker one is a rounding error then
 _NOISE = 1e-5
+_SAYS_SOMETHING, _EVEN = 1.5, 1.1  # times the probability of an even guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Lesson:
     losses: of each step, in nats. gradients: the norm over all weights of the first step, for each objective with its weight. trainable:
     how many weights may move. learning_rate: of the plan. asleep: modules that stay in evaluation mode in training. awake: modules that
     stay in training mode afterwards. noise: the largest difference of a logit between two answers in evaluation mode. apart: the
-    largest difference of a logit between two texts. complete: False where time was up before the last step.
+    largest difference of a logit between two texts. softened: for each objective with a temperature, the mean probability of the teacher's
+    answer without it and with it, times the number of classes. complete: False where time was up before the last step.
     """
 
     losses: tuple[float, ...]
@@ -37,6 +39,7 @@ class Lesson:
     awake: tuple[str, ...] = ()
     noise: float = 0.0
     apart: float = 1.0
+    softened: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     complete: bool = True
 
 
@@ -60,6 +63,7 @@ def lesson_findings(lesson: Lesson) -> Iterator[Finding]:
         )
         return
     yield from _scales(gradients)
+    yield from _softened(lesson.softened)
     yield from _modes(lesson)
     first, last = lesson.losses[0], min(lesson.losses[-3:])
     told = f"On one small batch its loss goes from {first:.3g} to {last:.3g} in {len(lesson.losses)} steps at a learning rate of {lesson.learning_rate:g}."
@@ -87,6 +91,7 @@ def lesson_findings(lesson: Lesson) -> Iterator[Finding]:
 
 
 def _scales(gradients: Mapping[str, float]) -> Iterator[Finding]:
+    gradients = {name: norm for name, norm in gradients.items() if norm}  # hard labels say nothing where there are none
     if len(gradients) < 2:
         return
     strongest, weakest = max(gradients, key=gradients.__getitem__), min(gradients, key=gradients.__getitem__)
@@ -98,6 +103,17 @@ def _scales(gradients: Mapping[str, float]) -> Iterator[Finding]:
             f"Their gradients, weights counted, have the norms {gradients[strongest]:.3g} and {gradients[weakest]:.3g} on the first batch: a ratio of {ratio:,.0f}.",
             f"Bring them within a factor of 100 (objectives.{strongest}.weight, objectives.{weakest}.weight), or leave one out.",
         )
+
+
+def _softened(softened: Mapping[str, tuple[float, float]]) -> Iterator[Finding]:
+    for name, (before, then) in softened.items():
+        if before > _SAYS_SOMETHING and then < _EVEN:
+            yield warning(
+                "temperature_too_high",
+                f"At its temperature the objective '{name}' sees hardly anything of what the teacher says.",
+                f"The teacher's answers have {before:.1f} times the probability of an even guess, and {then:.2f} times at that temperature.",
+                f"Lower objectives.{name}.temperature (1 to 4 are usual), or take the temperature out of the teacher if it has one.",
+            )
 
 
 def _modes(lesson: Lesson) -> Iterator[Finding]:

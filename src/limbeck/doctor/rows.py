@@ -17,10 +17,15 @@ from limbeck.evidence import Basis
 from limbeck.findings import Finding, Severity, refusal, warning
 from limbeck.types import Record
 
-LEAK, CONTRADICTORY, DUPLICATES, GARBLED, MAJORITY = 0.05, 0.02, 0.25, 0.01, 0.9
-"""Shares from which on a note becomes a warning: of test texts that also train, of labelled rows, of rows, of texts, of the largest class."""
+LEAK, CONTRADICTORY, DUPLICATES, GARBLED, MARKUP, MAJORITY = 0.05, 0.02, 0.25, 0.01, 0.05, 0.9
+"""Shares from which on a note becomes a warning: of test texts that also train, of labelled rows, of rows, of texts, again of texts, of the
+largest class."""
 _HOPELESS = 0.5
 _EXPECTED = 8.0  # rows of a class that a test file should have, by its share of the training rows, before its absence is odd
+_MARKUP = re.compile(
+    r"&(?:[a-z]{2,8}|#\d{2,5}|#x[0-9a-f]{2,4});|</?(?:p|br|b|i|u|a|div|span|ul|li|td|tr|font|strong|em)\b[^<>]{0,200}>",
+    re.IGNORECASE,
+)
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
@@ -174,6 +179,17 @@ def _texts(prepared: Prepared) -> Iterator[Finding]:
         "Texts were decoded wrongly.",
         f"{garbled:,} of {rows:,} texts ({garbled / rows:.1%}) hold characters that nobody types{_shown(audit, 'garbled_texts')}.",
         "Write the file as UTF-8 from its source again; customers will not send such characters.",
+    )
+    marked = [r for r in (*prepared.as_read, *prepared.test_as_read) if _MARKUP.search(str(r.payload))]
+    yield from _graded(
+        "markup_in_texts",
+        len(marked) / rows if rows else 0.0,
+        MARKUP,
+        "Texts hold the markup of a page.",
+        f"{len(marked):,} of {rows:,} texts ({len(marked) / rows:.1%}) have tags or entities such as &amp;{_first(marked)}."
+        if rows
+        else "",
+        "Take it out (html.unescape) as long as customers do not type it: the teacher was not trained on it, and the student will miss it.",
     )
     if audit["similar_labels"].count:
         yield warning(

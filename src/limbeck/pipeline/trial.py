@@ -19,6 +19,7 @@ from limbeck.doctor.lesson import FALL, Lesson, lesson_findings
 from limbeck.engine.batches import Examples
 from limbeck.engine.loop import Term, Training
 from limbeck.findings import Finding
+from limbeck.metrics.probabilities import confidence
 from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.terms import named_terms
 from limbeck.pipeline.untrained import new_student
@@ -103,7 +104,12 @@ def _taught(
     first, again = (student_logits(student, modality, examples.encoded, run.device).numpy() for _ in range(2))
     noise = float(np.abs(first - again).max()) if np.isfinite(first).all() else 0.0
     apart = float(np.ptp(first, axis=0).max())
-    return Lesson(tuple(losses), gradients, trainable, plan.learning_rate, asleep, awake, noise, apart, complete)
+    softened = {
+        name: _softened(signal, o.temperature)
+        for name, (o, _) in terms.items()
+        if hasattr(o, "temperature") and signal.logits_BC is not None
+    }
+    return Lesson(tuple(losses), gradients, trainable, plan.learning_rate, asleep, awake, noise, apart, softened, complete)
 
 
 def _signal(teacher: Any, payloads: Sequence[Any], classes_B: Any, classes: int, needs: frozenset[str]) -> Signal:
@@ -116,6 +122,13 @@ def _signal(teacher: Any, payloads: Sequence[Any], classes_B: Any, classes: int,
     said_BC = np.full((len(aimed_B), classes), (1 - _SURE) / max(1, classes - 1))
     said_BC[np.arange(len(aimed_B)), aimed_B] = _SURE
     return Signal(logits_BC=np.log(said_BC).astype(np.float32))
+
+
+def _softened(signal: Signal, temperature: float) -> tuple[float, float]:
+    """The mean probability of the teacher's answer, without a temperature and with it, times the number of classes."""
+    logits_BC = np.asarray(signal.logits_BC)
+    even = 1 / logits_BC.shape[1]
+    return float(confidence(logits_BC).mean() / even), float(confidence(logits_BC, temperature).mean() / even)
 
 
 def _gradients(student: nn.Module, batch: Batch, terms: Sequence[Term], names: Sequence[str]) -> Mapping[str, float]:
