@@ -12,5 +12,8 @@ TINY = {
     "training": {"epochs": 2},
     # In place of what takes new processes and further trainings, which tests of their own look at.
     "verify": {"latency_queries": 5, "cold_starts": 0, "cross_fit_below": 0, "control": False, "baseline": False},
+    "doctor": {
+        "force": True
+    },  # a teacher of random weights is worth nothing, and where rows are many enough the doctor sees it
     "threads": 1,
 }

@@ -28,7 +28,7 @@ class Served:
     """A server in a thread, and teachers that ask it."""
 
     def __init__(self, folder: Path) -> None:
-        self.chat = chat_server.ChatServer(chat_server.linear_model(TEXTS, [y for _, y in ROWS]), hang=1.0)
+        self.chat = chat_server.ChatServer(chat_server.linear_model(TEXTS, [y for _, y in ROWS]), hang=3.0)
         config = uvicorn.Config(self.chat.app, port=0, log_level="critical", ws="none", lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -42,7 +42,7 @@ class Served:
         values = {
             "model": "sorter",
             "endpoint": self.url,
-            "timeout": 0.5,
+            "timeout": 60.0,
             "answers": str(self._folder / "answers.sqlite"),
             **more,
         }
@@ -63,4 +63,4 @@ class Served:
         for teacher in self._teachers:
             teacher.close()
         self._server.should_exit = True
-        self._thread.join(5)
+        self._thread.join(10)

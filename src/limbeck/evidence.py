@@ -229,6 +229,16 @@ class OutOfScope:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedSpread:
+    """What students from several seeds reach on the judged rows, the shipped one first: accuracy, student - teacher, or without labels
+    agreement. interval: their mean, with the bounds in which the mean over all seeds lies, for these rows."""
+
+    of: Literal["accuracy", "agreement"]
+    values: tuple[float, ...]
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Teacher, student, the same student without the teacher, and a trivial baseline on the same held-out rows, and what follows.
 
@@ -237,7 +247,7 @@ class Report:
     typical (None: no number does). rows_to_label: without labels, how many rows must be labelled to measure accuracy to within
     the margin. provable_margin: the smallest margin that as many rows show in 80 % of all cases for a student as good as its
     teacher that differs from it as often as this one (None without labels). budget_misses: sentences. out_of_scope: where such texts
-    were given, and validation rows for a threshold. checkup: what the doctor found before the run.
+    were given, and validation rows for a threshold. checkup: what the doctor found before the run. seeds: of several.
     """
 
     task: str
@@ -266,6 +276,7 @@ class Report:
     out_of_scope: OutOfScope | None = None
     slices: tuple[Slice, ...] = ()
     checkup: Checkup = field(default_factory=Checkup)
+    seeds: SeedSpread | None = None
     schema_version: Literal[2] = 2
 
     @property

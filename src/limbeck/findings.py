@@ -44,9 +44,10 @@ class Checkup:
 
     @classmethod
     def of(cls, findings: Iterable[Finding], forced: bool = False) -> Checkup:
-        """Findings in the order of their severity, each once."""
+        """Findings in the order of their severity, each once; only what was refused can be forced."""
         ranks = list(Severity)
-        return cls(tuple(sorted(dict.fromkeys(findings), key=lambda f: ranks.index(f.severity))), forced)
+        found = tuple(sorted(dict.fromkeys(findings), key=lambda f: ranks.index(f.severity)))
+        return cls(found, forced and any(f.severity is Severity.REFUSAL for f in found))
 
     @property
     def refusals(self) -> tuple[Finding, ...]:

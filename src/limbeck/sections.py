@@ -232,6 +232,7 @@ class VerifySection(Section):
     `data.out_of_scope`, the share of validation rows whose right answer may be held back, for the threshold below which the student
     abstains. control: train the same
     student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.
+    seeds: so many students are trained, from seeds of their own, and the report gives mean and range; 3 at least say something.
     latency_queries: texts that are timed. cold_starts: new processes in which each model is loaded to measure memory and cold start.
     """
 
@@ -245,6 +246,7 @@ class VerifySection(Section):
     baseline: bool = True
     latency_queries: Count = 200
     cold_starts: CountOrZero = 5
+    seeds: Count = 1
     gates: GatesSection = GatesSection()
 
 

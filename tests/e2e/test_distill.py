@@ -316,7 +316,7 @@ def test_a_budget_that_is_missed_is_said(tiny_run, tmp_path) -> None:
     ],
 )
 def test_bad_input_gets_exit_2_and_a_message(arguments: list[str], message: str, rows_file: Path) -> None:
-    (rows_file.parent / "one.jsonl").write_text('{"text": "x", "label": "a"}\n' * 5)
+    (rows_file.parent / "one.jsonl").write_text("".join(f'{{"text": "x{i}", "label": "a"}}\n' for i in range(5)))
     done = cli("distill", *arguments, cwd=rows_file.parent)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())

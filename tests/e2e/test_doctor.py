@@ -12,6 +12,8 @@ from limbeck.errors import CheckupError
 from limbeck.run import open_run
 from samples import ROWS, TINY
 
+RECIPE = {**TINY, "doctor": {}}
+
 
 @pytest.fixture(scope="module")
 def many_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -63,9 +65,9 @@ def test_its_page_says_what_to_do(tiny_teacher, rows_file) -> None:
 def test_a_refused_run_leaves_no_folder_and_a_forced_one_says_so(tiny_teacher, many_rows, tmp_path) -> None:
     out = tmp_path / "run"
     with pytest.raises(CheckupError, match=r"--force \(doctor.force\)"):
-        limbeck.distill(TINY, data=many_rows, teacher=tiny_teacher[1], out=out)
+        limbeck.distill(RECIPE, data=many_rows, teacher=tiny_teacher[1], out=out)
     assert not out.exists()
-    report = limbeck.distill(TINY, data=many_rows, teacher=tiny_teacher[1], out=out, overrides=["doctor.force=true"])
+    report = limbeck.distill(RECIPE, data=many_rows, teacher=tiny_teacher[1], out=out, overrides=["doctor.force=true"])
     assert report.checkup.forced
     assert report.checkup.refusals
     assert any(note.startswith("The doctor refused this run, and it was forced") for note in report.notes)
@@ -73,11 +75,11 @@ def test_a_refused_run_leaves_no_folder_and_a_forced_one_says_so(tiny_teacher, m
     assert written == report.checkup.to_json()
     assert limbeck.Report.from_json(report.to_json()) == report
     # To force is no part of what a run is: without it the finished run is found again.
-    assert limbeck.distill(TINY, data=many_rows, teacher=tiny_teacher[1], out=out) == report
+    assert limbeck.distill(RECIPE, data=many_rows, teacher=tiny_teacher[1], out=out).checkup == report.checkup
     # Where it has to be finished first, it is refused, and what it has stays.
     (out / "complete.json").unlink()
     with pytest.raises(CheckupError):
-        limbeck.distill(TINY, data=many_rows, teacher=tiny_teacher[1], out=out)
+        limbeck.distill(RECIPE, data=many_rows, teacher=tiny_teacher[1], out=out)
     assert (out / "bundle").is_dir()
 
 
@@ -92,7 +94,21 @@ def test_an_honest_run_writes_down_what_was_found(tiny_run) -> None:
 def test_a_search_is_checked_too(tiny_teacher, many_rows, tmp_path) -> None:
     from limbeck.pipeline import search
 
-    recipe = limbeck.Recipe.asked(TINY, data=many_rows, teacher=tiny_teacher[1], out=tmp_path / "run", budget="5MB")
+    recipe = limbeck.Recipe.asked(RECIPE, data=many_rows, teacher=tiny_teacher[1], out=tmp_path / "run", budget="5MB")
     with pytest.raises(CheckupError):
         search(recipe)
     assert open_run(recipe).folder == tmp_path / "run"
+
+
+def test_several_seeds_give_mean_and_range(tiny_teacher, many_rows, tmp_path) -> None:
+    recipe = {**TINY, "verify": {**TINY["verify"], "seeds": 3}}
+    report = limbeck.distill(recipe, data=many_rows, teacher=tiny_teacher[1], out=tmp_path / "run")
+    seeds, pair = report.seeds, report.against("teacher")
+    assert seeds is not None
+    assert pair is not None
+    assert pair.difference is not None
+    assert len(seeds.values) == 3
+    assert seeds.values[0] == pytest.approx(pair.difference.estimate)
+    assert seeds.interval.low <= seeds.interval.estimate <= seeds.interval.high
+    assert any(note.startswith("over 3 seeds of the student: ") for note in report.notes)
+    assert limbeck.Report.from_json(report.to_json()) == report

@@ -25,7 +25,7 @@ def served(tmp_path, monkeypatch):
 @pytest.fixture
 def recipe(served, rows_file, tmp_path):
     """A recipe with prices, terms and a key in the environment."""
-    asked = {"kind": "openai", "model": "sorter", "endpoint": served.url, "key_env": "OWN_KEY", "timeout": 5}
+    asked = {"kind": "openai", "model": "sorter", "endpoint": served.url, "key_env": "OWN_KEY", "timeout": 60}
     asked |= {"answers": str(tmp_path / "answers.sqlite"), "price_in": 1.5, "price_out": 6.0, "terms": "own use only"}
     path = tmp_path / "recipe.yaml"
     content = {**TINY, "data": {**TINY["data"], "train": str(rows_file)}, "teacher": asked, "out": str(tmp_path / "run")}

@@ -71,7 +71,7 @@ def test_a_budget_is_enough(run) -> None:
     chosen = next(p for p in front["points"] if p["name"] == front["chosen"])
     assert report.budget_misses == ()
     assert report.student.footprint.bytes <= 1_000_000
-    assert report.student.footprint.bytes == pytest.approx(chosen["bytes"], rel=0.01)
+    assert report.student.footprint.bytes == pytest.approx(chosen["bytes"], abs=100)  # golden digits
     assert chosen["trained"] == 1.0
     assert report.lineage["search"]["chosen"] == front["chosen"]
     assert report.lineage["student"]["width"] == chosen["student"]["width"]
@@ -172,7 +172,7 @@ def test_a_budget_nobody_can_meet_names_the_nearest_and_trains_nothing(run, tmp_
     with pytest.raises(BudgetError, match=r"The nearest, bag-1-count1-int8 \(width 16.*bytes is [0-9,]+, the budget allows 99"):
         limbeck.distill(SEARCH, data=data, teacher=teacher, out=tmp_path / "out", budget="100",
                         progress=lambda stage, *_: told.append(stage))  # fmt: skip
-    assert set(told) <= {"data", "candidates"}
+    assert set(told) <= {"data", "doctor", "candidates"}
     assert not (tmp_path / "out" / "signals").exists()
 
 

@@ -155,4 +155,6 @@ def test_a_checkup_has_the_gravest_first_and_each_once() -> None:
     assert checkup.refusals == (third,)
     assert checkup.summary() == "1 refusal, 1 warning, 1 note"
     assert Checkup().summary() == "nothing found"
+    assert Checkup.of([third], forced=True).forced
+    assert not Checkup.of([second], forced=True).forced
     assert checkup.to_json()["findings"][0] == {"code": "c", "severity": "refusal", "what": "", "evidence": "", "advice": ""}

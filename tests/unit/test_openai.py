@@ -32,7 +32,7 @@ def named(teacher: Any, texts=TEXTS) -> list[str]:
 
 
 def test_every_fault_is_outlasted_and_every_answer_is_right(served) -> None:
-    teacher = served.teacher()
+    teacher = served.teacher(timeout=2.0)  # all other tests wait longer than a busy machine takes
     served.chat.faults = list(chat_server.FAULTS)
     more = [f"{t} please" for t in TEXTS]
     assert named(teacher, more) == served.expected(more)

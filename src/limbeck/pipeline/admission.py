@@ -16,12 +16,14 @@ from limbeck.doctor.estimates import Plan, estimate_findings
 from limbeck.doctor.power import power_finding
 from limbeck.doctor.probe import Probe, probe, probe_findings
 from limbeck.doctor.rows import row_findings
+from limbeck.engine.batches import number_of_batches
 from limbeck.engine.device import matrix_rate, memory_of
 from limbeck.errors import CheckupError
 from limbeck.evidence import Basis
 from limbeck.findings import Checkup, Finding, Severity
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
+from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
 from limbeck.pipeline.trial import trial_findings
 from limbeck.run import Run, write_json
@@ -66,7 +68,7 @@ def goes_on(run: Run, teacher: Any, prepared: Prepared, store: SignalStore, befo
     with run.stage("doctor"):
         words = probe(prepared.as_read, prepared.test_as_read, prepared.splits.labels)
         found = fine_tuned_findings(run, teacher, prepared, store, words.accuracy if words else None)
-        checkup = Checkup.of((*before.findings, *found), before.forced)
+        checkup = Checkup.of((*before.findings, *found), run.recipe.doctor.force)
     return passed(run, checkup) if len(checkup.findings) > len(before.findings) else before
 
 
@@ -99,15 +101,20 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         else 2.0 * sum(len(t.split()) for t in texts) / max(1, len(texts))
     )
     labelled = sum(r.label is not None for r in splits.train)
-    epochs = 0 if teacher.has_head else tuning.epochs or max(EPOCHS, -(-LEAST_STEPS * tuning.batch_size // max(1, labelled)))
+    epochs = (
+        0
+        if teacher.has_head
+        else tuning.epochs or max(EPOCHS, -(-LEAST_STEPS // number_of_batches(max(1, labelled), tuning.batch_size)))
+    )
     place = run.folder
     while not place.exists():
         place = place.parent
+    table_VD = teacher.token_embeddings() if hasattr(teacher, "token_embeddings") else None
     return Plan(
         weights=teacher.parameters,
-        table=int(np.prod(teacher.token_embeddings().shape)),
+        table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
-        views=len(splits.train) * (1 + getattr(run.recipe.view_plan(), "per_record", 0)) + len(splits.valid),
+        views=len(splits.train) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
         tokens=tokens,
         rows=labelled,
         epochs=epochs,

@@ -10,7 +10,7 @@ from typing import Any
 
 from limbeck.data.split import Splits
 from limbeck.evidence import Report
-from limbeck.recipe import FILES
+from limbeck.recipe import FILES, Recipe
 from limbeck.run import Run
 from limbeck.search.machine import card, words
 from limbeck.types import Json
@@ -37,11 +37,7 @@ def lineage(run: Run, report: Report, splits: Splits) -> Json:
         "teacher": {"model": _name(report.teacher.what), **known["teacher"]},
         "student": known["student"],
         "bundle": f"sha256 {known['bundle']}",
-        "licences": {
-            "teacher": licence(report.teacher.what) if recipe.teacher.kind == "huggingface" else _UNKNOWN,
-            "data": _UNKNOWN,
-            "limbeck": "Apache-2.0",
-        },
+        "licences": {"teacher": _terms(recipe), "data": _UNKNOWN, "limbeck": "Apache-2.0"},
         "seeds": {"student and views": recipe.seed, "teachers trained": recipe.teacher.fine_tune.seeds},
         "machine": {"this": words(card()), "device": run.device, "threads": run.threads},
         "versions": {
@@ -60,6 +56,14 @@ def command() -> str:
     if program.stem == "limbeck" or program.parts[-2:] == ("limbeck", "__main__.py"):
         return shlex.join(["limbeck", *sys.argv[1:]])
     return "limbeck.distill(…), from Python"
+
+
+def _terms(recipe: Recipe) -> str:
+    """Under what terms the teacher may be used: as the recipe says, else as a model card does."""
+    settings = recipe.settings("teachers")
+    if stated := getattr(settings, "terms", None):
+        return f"{stated}, by the recipe"
+    return licence(settings.model) if recipe.teacher.kind == "huggingface" else _UNKNOWN
 
 
 def licence(model: str) -> str:
@@ -90,6 +94,8 @@ def _without_folders(recipe: Json) -> Json:
     def shown(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: shown(v) for key, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [shown(v) for v in value]
         return _name(value) if isinstance(value, str) and "/" in value else value
 
     found: Json = shown(recipe)

@@ -24,6 +24,7 @@ from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.labelling import MEASURED, told_of_labelling
+from limbeck.pipeline.seeds import over_seeds, told_of_seeds
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS, name_of
@@ -73,6 +74,10 @@ def prove(
     crossed = splits.basis is Basis.CROSS_FITTING
     judged = _out_of_fold(run, teacher, bundle, splits) if crossed else _held_out(run, teacher, predictor, store, views, splits)
     written = teacher_bundle(run, teacher)
+    seeds = None
+    if not crossed:
+        logits = [np.asarray(judged.answers[name].logits) for name in ("teacher", "student")]
+        seeds = over_seeds(run, teacher, store, views, splits, *logits)
     with run.stage("verify"):
         run.progress("verify", 0, 1, "")
         index = {label: i for i, label in enumerate(teacher.labels)}
@@ -130,12 +135,19 @@ def prove(
                 )
             ),
             calibration=bundle.manifest.calibration,
-            notes=(*_overruled(checkup), *compared.notes, *_remarks(run, teacher, judged, splits), *weights.notes),
-            seconds=run.seconds,
+            notes=(
+                *_overruled(checkup),
+                *compared.notes,
+                *_remarks(run, teacher, judged, splits),
+                *told_of_seeds(seeds),
+                *weights.notes,
+            ),
+            seconds=dict(run.seconds),
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
             out_of_scope=_out_of_scope(run, teacher, predictor, judged, splits, true_N),
             checkup=checkup,
+            seeds=seeds,
             lineage={
                 **({"search": raced} if (raced := run.measured("search")) else {}),
                 "limbeck": __version__,

@@ -45,18 +45,23 @@ _LEAST_TO_CALIBRATE = 50  # rows: fewer say little of how sure a student may be
 
 
 def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
-    """The views of all training records that the teacher will label; none but the records where it cannot answer others, or each costs
-    money and the recipe does not ask for any."""
-    modality, plan = full_modality(run, teacher), run.recipe.view_plan()
-    said = "per_record" in run.recipe.views.settings
-    if plan.per_record and not getattr(teacher, "answers_anything", True):
-        plan = replace(plan, per_record=0)
-        run.progress("views", 1, 1, "none: this teacher's answers are written down, and there are none to other texts")
-    elif plan.per_record and not said and getattr(teacher, "paid", False):
-        plan = replace(plan, per_record=0)
-        run.progress("views", 1, 1, "none: each would be a paid call; views.per_record asks for some")
+    """The views of all training records that the teacher will label."""
+    modality, (plan, why) = full_modality(run, teacher), views_of(run, teacher)
+    if why:
+        run.progress("views", 1, 1, why)
     views: list[View] = modality.views(splits.train, plan, run.recipe.seed, origin_of(run, teacher).token_embeddings())
     return views
+
+
+def views_of(run: Run, teacher: Any) -> tuple[Any, str]:
+    """The plan of views, and, in words, why there are none beside the records: the teacher cannot answer other texts, or each costs money
+    and the recipe does not ask for any."""
+    plan, why = run.recipe.view_plan(), ""
+    if plan.per_record and not getattr(teacher, "answers_anything", True):
+        why = "none: this teacher's answers are written down, and there are none to other texts"
+    elif plan.per_record and "per_record" not in run.recipe.views.settings and getattr(teacher, "paid", False):
+        why = "none: each would be a paid call; views.per_record asks for some"
+    return (replace(plan, per_record=0) if why else plan), why
 
 
 def fit_student(

@@ -42,24 +42,29 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     """
     splits = prepared.splits
     rows = [*splits.train, *splits.valid]
-    reading = list(
-        reading_findings(teacher.tokenizer_json(), teacher.token_embeddings(), teacher.max_tokens, [r.payload for r in rows])
-    )
+    # A teacher that shows no tokenizer, or not the table behind it, can only be judged by what it answers.
+    table_VD, reading = (teacher.token_embeddings() if hasattr(teacher, "token_embeddings") else None), list[Finding]()
+    if table_VD is not None:
+        reading.extend(reading_findings(teacher.tokenizer_json(), table_VD, teacher.max_tokens, [r.payload for r in rows]))
     yield from reading
     if not teacher.has_head or any(f.severity is Severity.REFUSAL for f in reading):  # it could not even be asked
         return
     store = _store(run, teacher)
     asked = asked_rows(rows)
     payloads = [r.payload for r in asked]
-    few = payloads[:_TWICE]
-    first, again = (np.asarray(teacher.answer(few, LOGITS).logits_BC) for _ in range(2))
-    alone = np.concatenate([np.asarray(teacher.answer([p], LOGITS).logits_BC) for p in few])
-    yield from steadiness_findings(first, again, alone, 10 * teacher.tolerance)
+    # What the run itself would not ask is not asked where it costs money, or nobody could answer.
+    free = getattr(teacher, "answers_anything", True) and not getattr(teacher, "paid", False)
+    if free:
+        few = payloads[:_TWICE]
+        first, again = (np.asarray(teacher.answer(few, LOGITS).logits_BC) for _ in range(2))
+        alone = np.concatenate([np.asarray(teacher.answer([p], LOGITS).logits_BC) for p in few])
+        yield from steadiness_findings(first, again, alone, 10 * teacher.tolerance)
     logits_NC, answered = _answers(teacher, store, payloads)
     rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
     told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
     yield from answer_findings(told)
-    yield from _written(teacher, told, rows_answered)
+    if free:
+        yield from _written(teacher, told, rows_answered)
 
 
 def fine_tuned_findings(
@@ -162,7 +167,9 @@ def _answers(teacher: Any, store: SignalStore | None, payloads: Sequence[Any]) -
 
 
 def _written(teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:
-    """Whether it would rather read the texts written otherwise; asked only where it is not good, and reads them otherwise."""
+    """Whether it would rather read the texts written otherwise; asked only where it is not good, reads them otherwise, and takes no money."""
+    if getattr(teacher, "paid", False) or not getattr(teacher, "answers_anything", True):
+        return
     labelled_N = told.true_N >= 0
     if not labelled_N.any() or not np.isfinite(told.logits_NC).all():
         return

@@ -26,12 +26,17 @@ _IN_PLACE_OF_SOFT_TARGETS: dict[str, tuple[str, Json]] = {
 
 def terms(run: Run, teacher: Any) -> list[tuple[Any, float]]:
     """Each objective of the run with its weight."""
+    return list(named_terms(run, teacher).values())
+
+
+def named_terms(run: Run, teacher: Any) -> dict[str, tuple[Any, float]]:
+    """The same by name."""
     if run.recipe.objectives or says(teacher) == PROBABILITIES:
-        return run.recipe.terms()
-    found = []
+        return dict(zip(run.recipe.complete()["objectives"], run.recipe.terms(), strict=True))
+    found = {}
     for name, weight in run.recipe.entry("tasks").objectives.items():
         other, values = _IN_PLACE_OF_SOFT_TARGETS[says(teacher)] if name == "soft_targets" else (name, {})
-        found.append((made(catalog.find("objectives", other), values), weight))
+        found[other] = (made(catalog.find("objectives", other), values), weight)
     return found
 
 
@@ -42,9 +47,5 @@ def says(teacher: Any) -> str:
 
 def told(run: Run, teacher: Any) -> str:
     """What the teacher gives and what is made of it, in words."""
-    names = ", ".join(f"{_snake(type(o).__name__)} {weight:g}" for o, weight in terms(run, teacher))
+    names = ", ".join(f"{name} {weight:g}" for name, (_, weight) in named_terms(run, teacher).items())
     return f"it gives {_SAID[says(teacher)]}; the objectives are {names}"
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

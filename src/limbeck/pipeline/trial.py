@@ -20,12 +20,13 @@ from limbeck.engine.batches import Examples
 from limbeck.engine.loop import Term, Training
 from limbeck.findings import Finding
 from limbeck.pipeline.student import student_logits
+from limbeck.pipeline.terms import named_terms
 from limbeck.pipeline.untrained import new_student
 from limbeck.run import Run
 from limbeck.types import Batch, Record, Shapes, Signal
 
 ROWS, STEPS, PATIENCE = 16, 60, 3.0
-"""Rows of the batch, steps at the most, and seconds after which no further step is made."""
+"""Rows of the batch, steps at the most, and seconds of every thread after which no further step is made."""
 _SURE = 0.9
 
 
@@ -35,13 +36,18 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
         return
     labels = teacher.labels or prepared.splits.labels
     rows = _rows(prepared.splits.train)
-    named = zip(run.recipe.complete()["objectives"], run.recipe.terms(), strict=True)
-    terms = {name: term for name, term in named if teacher.has_head or term[0].needs <= {"logits_BC"}}
+    named = named_terms(run, teacher)
+    terms = {name: term for name, term in named.items() if teacher.has_head or term[0].needs <= {"logits_BC"}}
     if not terms or len(rows) < 2:
         return
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.recipe.seed)
-        student, modality = new_student(run, teacher, [r.payload for r in rows], labels)
+        settings = run.recipe.settings("students")
+        if hasattr(
+            settings, "choose"
+        ):  # which layers are missed most can only be asked of a teacher that has learned the labels
+            settings = replace(settings, choose="even")
+        student, modality = new_student(run, teacher, [r.payload for r in rows], labels, settings=settings)
         lesson = _taught(run, teacher, student, modality, rows, labels, terms)
     yield from lesson_findings(lesson)
 
@@ -67,7 +73,7 @@ def _taught(
     payloads, index = [r.payload for r in rows], {label: i for i, label in enumerate(labels)}
     classes_B = np.array([-1 if r.label is None else index[r.label] for r in rows], dtype=np.int64)
     needs = frozenset[str]().union(*(o.needs for o, _ in terms.values()))
-    shapes, theirs = student.shapes(), Shapes(len(labels), teacher.width)
+    shapes, theirs = student.shapes(), Shapes(len(labels), getattr(teacher, "width", 0))
     made = [Term(o, weight, o.init(shapes, theirs)) for o, weight in terms.values()]
     for term in made:
         if term.state is not None:
@@ -83,13 +89,13 @@ def _taught(
         return Lesson((0.0,), gradients, trainable, plan.learning_rate)
     plan = replace(plan, epochs=STEPS, batch_size=len(rows), warmup_share=0.05, ema=0.0)
     training = Training(student, examples, modality.collate, made, plan, seed=run.recipe.seed, device=run.device)
-    losses, asleep, complete, start = [], tuple[str, ...](), True, time.perf_counter()
+    losses, asleep, complete, start = [], tuple[str, ...](), True, time.process_time()
     for step in training.steps():
         losses.append(step.loss)
         asleep = asleep or tuple(name or "the student" for name, m in student.named_modules() if not m.training)
         if not np.isfinite(step.loss) or step.loss < (1 - 4 * FALL) * losses[0]:
             break
-        if time.perf_counter() - start > PATIENCE:
+        if time.process_time() - start > PATIENCE * run.threads:
             complete = False
             break
     student.eval()

@@ -25,15 +25,17 @@ def new_student(
     labels: Sequence[str],
     started: bool = True,
     vocabulary: tuple[Any, Any] | None = None,
+    settings: Any = None,
 ) -> tuple[Any, Any]:
     """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality.
 
-    It is made before the teacher is asked: what its settings and the teacher do not agree on is said before that is paid for.
+    It is made before the teacher is asked: what its settings and the teacher do not agree on is said before that is paid for. `settings` stand in
+    for those of the recipe.
     """
     family = run.recipe.entry("students")
     modality, pruned = vocabulary or new_vocabulary(run, teacher, payloads)
     student = family(
-        _settled(run, teacher, payloads),
+        settings or _settled(run, teacher, payloads),
         pieces=modality.vocabulary_size,
         classes=len(labels),
         start=origin_of(run, teacher).start(pruned.old_ids_V) if started else None,

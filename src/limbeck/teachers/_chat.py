@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -124,7 +124,7 @@ class Chat:
             return None
         if tokens[0][0] != number:
             return {label: min(1.0, math.exp(sum(logprob for _, logprob in tokens)))}
-        found: Counter[str] = Counter()
+        found: dict[str, float] = defaultdict(float)
         for token, logprob in answer.get("top") or [tokens[0]]:
             if (name := self._numbered().get(str(token).strip())) is not None:
                 found[name] += math.exp(min(0.0, float(logprob)))  # " 7" and "7" are two tokens of one number

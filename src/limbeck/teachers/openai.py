@@ -120,6 +120,7 @@ class Openai:
         self.labels: tuple[str, ...] = ()
         self._own: tuple[str, ...] = ()
         self.says: Says = "labels"
+        self._chat: Chat
         if settings.labels:
             self.expect(())
 
