@@ -36,36 +36,37 @@ from limbeck.verify.details import details
 
 
 def write_pages(run: Run, report: Report, splits: Splits) -> None:
-    """Write the pages of a finished run. They are no stage of it: its report was written with the seconds that it holds."""
+    """Write the pages of a finished run."""
     folder = run.folder / EVIDENCE
-    run.progress("pages", 0, 1, "")
-    rows, answers = _answered(folder / ANSWERS, report, splits)
-    bundle = Bundle.open(run.folder / "bundle")
-    labels = bundle.manifest.labels
-    index = {label: i for i, label in enumerate(labels)}
-    labelled = report.basis is not Basis.AGREEMENT
-    calibration, fitted = report.calibration, answers.get("temperature")
-    found = details(
-        Answers(answers["teacher"]),
-        Answers(
-            answers["student"],
-            temperature=fitted if fitted is not None else calibration.temperature if calibration.rows else None,
-        ),
-        np.array([index[str(r.label)] for r in rows], dtype=np.int64) if labelled else None,
-        labels,
-        [bare(r.where) for r in rows],
-        np.unique([r.key for r in rows], return_inverse=True)[1],
-        texts=[redacted(str(r.payload)) for r in rows] if run.recipe.report.texts else None,
-        bundle=bundle.sha256,
-        lineage=lineage(run, report, splits),
-    )
-    # In ASCII: a name of a file may hold bytes that are no characters.
-    write_whole(folder / DETAILS, [json.dumps(found.to_json(), indent=1).encode("ascii")])
-    try:
-        write(gather(run.folder), folder)
-    except MissingExtraError as error:
-        run.progress("pages", 1, 1, f"none: {error}")
-        return
+    with run.stage("pages"):
+        run.progress("pages", 0, 1, "")
+        rows, answers = _answered(folder / ANSWERS, report, splits)
+        bundle = Bundle.open(run.folder / "bundle")
+        labels = bundle.manifest.labels
+        index = {label: i for i, label in enumerate(labels)}
+        labelled = report.basis is not Basis.AGREEMENT
+        calibration, fitted = report.calibration, answers.get("temperature")
+        found = details(
+            Answers(answers["teacher"]),
+            Answers(
+                answers["student"],
+                temperature=fitted if fitted is not None else calibration.temperature if calibration.rows else None,
+            ),
+            np.array([index[str(r.label)] for r in rows], dtype=np.int64) if labelled else None,
+            labels,
+            [bare(r.where) for r in rows],
+            np.unique([r.key for r in rows], return_inverse=True)[1],
+            texts=[redacted(str(r.payload)) for r in rows] if run.recipe.report.texts else None,
+            bundle=bundle.sha256,
+            lineage=lineage(run, report, splits),
+        )
+        # In ASCII: a name of a file may hold bytes that are no characters.
+        write_whole(folder / DETAILS, [json.dumps(found.to_json(), indent=1).encode("ascii")])
+        try:
+            write(gather(run.folder), folder)
+        except MissingExtraError as error:
+            run.progress("pages", 1, 1, f"none: {error}")
+            return
     run.progress("pages", 1, 1, f"{folder / PAGES[0]}")
 
 
