@@ -59,13 +59,17 @@ def test_the_command_makes_the_page_again_without_torch(tiny_run, tmp_path) -> N
 
 def test_slices_and_texts_of_a_whole_run(tiny_teacher, tmp_path) -> None:
     rows = [
-        {"text": f"{text} {SCRIPT} ann@example.org {n}", "label": label, SCRIPT: ("de", "en")[n % 2]}
+        {
+            "text": text + (f" {SCRIPT} ann@example.org", "", " +44 20 7946 0958", "?")[n],
+            "label": label,
+            SCRIPT: ("de", "en")[n % 2],
+        }
         for n in range(4)
         for text, label in ROWS
     ]
     data, test = tmp_path / "rows.jsonl", tmp_path / f"{SCRIPT.replace('/', '|')}.jsonl"
-    data.write_text("".join(json.dumps({k: r[k] for k in ("text", "label")}) + "\n" for r in rows[:30]))
-    test.write_text("".join(json.dumps({**r, "text": r["text"] + "!"}) + "\n" for r in rows))
+    data.write_text("".join(json.dumps({"text": f"{text}, please", "label": label}) + "\n" for text, label in ROWS))
+    test.write_text("".join(json.dumps(r) + "\n" for r in rows))
     recipe = {**TINY, "report": {"texts": True}, "data": {**TINY["data"], "slices": [SCRIPT]}}
     with pytest.raises(DataError, match=r"data.slices names the column.*'text', 'label'"):
         limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
@@ -76,7 +80,8 @@ def test_slices_and_texts_of_a_whole_run(tiny_teacher, tmp_path) -> None:
     page = (tmp_path / "run" / "evidence" / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "ann@example" not in page
+    assert "7946" not in page
+    assert "[e-mail]" in page
+    assert "[phone]" in page
     told = json.loads((tmp_path / "run" / "evidence" / "details.json").read_text())
-    assert told["texts"]
-    assert ("[e-mail]" in page) == bool(told["lost"])  # a student that answers as its teacher has no row to show
     assert str(tmp_path) not in json.dumps({**told["lineage"], "command": ""})

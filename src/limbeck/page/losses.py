@@ -220,14 +220,10 @@ def _changes(caption: str, found: Sequence[Change], texts: bool, folded: str = "
 
 
 def _results(name: str, found: Sequence[ClassResult], reach: float, agreeing: bool) -> Table:
-    """Classes, or values of a slice, as a table."""
-    head = (
-        (name, "Rows", "Same answer", "Difference, points")
-        if agreeing
-        else (name, "Rows", "Teacher", "Student", "Difference, points")
-    )
+    """Classes, or values of a slice, as a table; the difference comes first, since a phone shows the first columns."""
+    models = ("Same answer",) if agreeing else ("Teacher", "Student")
     rows = []
     for c in found:
         shares = [w.percent(c.student)] if agreeing else [w.percent(c.teacher), w.percent(c.student)]
-        rows.append(row(w.short(c.label), w.count(c.rows), *shares, difference(c.difference, reach)))
-    return Table("", head, tuple(rows))
+        rows.append(row(w.short(c.label), difference(c.difference, reach), *shares, w.count(c.rows)))
+    return Table("", (name, "Difference, points", *models, "Rows"), tuple(rows))
