@@ -34,7 +34,7 @@ from limbeck.signals.store import described, is_store
 from limbeck.types import Fingerprint, Json, Runner, Signal, digest
 
 FOLDER, RECORD, MEASURED = "int8", "record.json", "labelling"
-_MANY, _QUICKER = 20_000, 1.3
+_MANY, _QUICKER = 50_000, 1.3
 """Views that are worth a file of their own, and how many times quicker it must answer."""
 _SCREENED, _TIMED, _ROUNDS = 256, 512, 2
 _LOGITS = frozenset({"logits_BC"})

@@ -167,9 +167,7 @@ def _answers(teacher: Any, store: SignalStore | None, payloads: Sequence[Any]) -
 
 
 def _written(teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:
-    """Whether it would rather read the texts written otherwise; asked only where it is not good, reads them otherwise, and takes no money."""
-    if getattr(teacher, "paid", False) or not getattr(teacher, "answers_anything", True):
-        return
+    """Whether it would rather read the texts written otherwise; asked only where it is not good and reads them otherwise."""
     labelled_N = told.true_N >= 0
     if not labelled_N.any() or not np.isfinite(told.logits_NC).all():
         return
