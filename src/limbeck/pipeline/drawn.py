@@ -125,5 +125,5 @@ def _baseline(run: Run, teacher: Any, store: SignalStore, splits: Splits, judged
         labels, true_N = [str(r.label) for r in rows], np.array([index[str(r.label)] for r in judged.rows])
     else:
         labels, true_N = [teacher.labels[i] for i in answers(texts)], answers([r.payload for r in judged.rows])
-    found_N = baseline_answers(texts, labels, judged.rows, teacher.labels)
+    found_N = baseline_answers(run.recipe.entry("tasks"), texts, labels, judged.rows, teacher.labels)
     return [] if found_N is None else [Reference("baseline", accuracy(found_N, true_N))]

@@ -63,7 +63,7 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
     told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
     yield from answer_findings(told)
-    if free:
+    if free and run.recipe.entry("modalities").vocabulary:
         yield from _written(teacher, told, rows_answered)
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from limbeck.errors import TeacherError
+from limbeck.payloads import plain
 from limbeck.teachers._content import content_of
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Says, fields, understood, way_of
@@ -96,7 +97,7 @@ class Function:
         """
         if self._own:
             return
-        said = self._asked([r.payload for r in rows[:16]] or list(_TRIED))
+        said = self._asked([plain(r.payload) for r in rows[:16]] or list(_TRIED))
         named = {name for a in said if isinstance(a, dict) for name in a} if isinstance(said, list) else set()
         self._settle(sorted(named) if named >= set(labels) and named else labels, said)
 
@@ -125,7 +126,7 @@ class Function:
         """What it says, in calls of up to 256 texts."""
         parts = []
         for start in range(0, len(payloads), _BATCH):
-            texts = [str(p) for p in payloads[start : start + _BATCH]]
+            texts = [plain(p) for p in payloads[start : start + _BATCH]]
             parts.append(understood(self._asked(texts), self.says, self._own, f"teacher {self.name}").signal(needs))
         return Signal(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in parts[0].given()})
 
@@ -135,7 +136,7 @@ class Function:
         self.says = way_of(said, self._own, f"teacher {self.name}")
         understood(said, self.says, self._own, f"teacher {self.name}")
 
-    def _asked(self, texts: list[str]) -> Any:
+    def _asked(self, texts: list[Any]) -> Any:
         try:
             said = self._call(texts)
             said = said.tolist() if hasattr(said, "tolist") and not isinstance(said, np.ndarray) else said
