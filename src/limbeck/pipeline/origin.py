@@ -62,8 +62,7 @@ class LearnedPieces:
 
 def lent_table(run: Run, teacher: Any) -> Any:
     """The embeddings of the vocabulary that students come from; None where there is none."""
-    origin = origin_of(run, teacher)
-    return origin.token_embeddings() if hasattr(origin, "token_embeddings") else None
+    return origin_of(run, teacher).token_embeddings() if run.recipe.entry("modalities").vocabulary else None
 
 
 def origin_of(run: Run, teacher: Any) -> Any:
