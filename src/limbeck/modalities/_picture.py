@@ -19,7 +19,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, ClassVar
 
@@ -119,6 +119,11 @@ class Picture:
 Apply = Callable[..., Pixels]
 OPERATIONS: dict[str, Apply] = {}
 """What views are made by, by name: (pixels, other pixels or None, dice, its parameters) -> pixels. `_image_views` fills it."""
+
+
+def by(payload: Picture, operation: str) -> Picture:
+    """A picture as one more operation without parameters leaves it."""
+    return replace(payload, operations=(*payload.operations, Operation(operation, 1)))
 
 
 def picture(value: Any) -> Picture:

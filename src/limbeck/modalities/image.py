@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from limbeck.types import Json, Record, View, digest
 
 try:
     from limbeck.modalities._image_views import ImageViews
-    from limbeck.modalities._picture import SUFFIXES, Picture, Pixels, coloured, picture, resized, sent
+    from limbeck.modalities._picture import SUFFIXES, Picture, Pixels, by, coloured, picture, resized, sent
 except ImportError as error:
     raise missing_extra(error.name or "PIL", "image", "reading pictures") from error
 
@@ -78,6 +79,11 @@ class Image:
     golden: ClassVar[tuple[str, ...]]
     """Synthetic pictures whose logits a bundle carries; never a customer's."""
     view_plan = ImageViews
+    mistaken: ClassVar[Mapping[str, Callable[[Picture], Picture]]] = {
+        "with blue before red": partial(by, operation="blue_first"),
+        "with dark and light exchanged": partial(by, operation="negative"),
+    }
+    """Forms in which a teacher may have been trained to read pictures, by name."""
 
     def __init__(self, size: int = 32, channels: int = 3) -> None:
         if type(size) is not int or not 1 <= size <= MOST_SIDE or channels not in (1, 3) or type(channels) is not int:

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, CountOrZero, Limits, Share
-from limbeck.students._images import Convolution, emit_weight, weight_as_written
-from limbeck.students._rounding import Precision
+from limbeck.students._images import Convolution, emit_weight, weight_as_read
+from limbeck.students._rounding import Precision, RowPrecision
 from limbeck.students._transformer import array
 from limbeck.types import Json, Outputs, Shapes, TrainingPlan
 
@@ -40,12 +40,12 @@ class Block(nn.Module):
         self.pointwise = Convolution(channels, outputs, 1)
         self.passes = stride == 1 and channels == outputs
 
-    def forward(self, x_BCHW: Tensor, precision: Precision) -> Tensor:
+    def forward(self, x_BCHW: Tensor, precision: RowPrecision) -> Tensor:
         """The next representation, never below zero."""
         made: Tensor = self.pointwise(F.relu(self.depthwise(x_BCHW, precision)), precision)
         return F.relu(made + x_BCHW if self.passes else made)
 
-    def emit(self, g: GraphBuilder, name: str, x_BCHW: str, precision: Precision) -> str:
+    def emit(self, g: GraphBuilder, name: str, x_BCHW: str, precision: RowPrecision) -> str:
         """The same in a graph."""
         hidden = g("Relu", self.depthwise.emit(g, f"{name}.depthwise", x_BCHW, precision))
         made = self.pointwise.emit(g, f"{name}.pointwise", hidden, precision)
@@ -76,7 +76,9 @@ class ConvImage(nn.Module):
 
         `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `dropout`
         on what the classifier sees. `size` of the pictures that it reads, `channels` (1 grey, 3 colours): 0 takes what the training pictures
-        have. `precision`: "int8" writes weights as whole numbers with a scale for each output; the products are in float32.
+        have. `precision`: "int8" writes weights as whole numbers with a scale for each output, "int4" as numbers of four bits, which training then
+        reckons with; a runtime makes float32 of them once, as it loads. `network`: "int8" computes in whole numbers too, by the scheme that is
+        nearest to the float32 file on training rows; where none is near enough, all stays float32.
         """
 
         width: Count = 32
@@ -86,7 +88,8 @@ class ConvImage(nn.Module):
         dropout: Share = 0.1
         size: CountOrZero = 0
         channels: Channels = 0
-        precision: Precision = "int8"
+        precision: RowPrecision = "int8"
+        network: Precision = "float32"
 
         @property
         def reading(self) -> tuple[int, int]:
@@ -162,12 +165,12 @@ class ConvImage(nn.Module):
     def forward(self, pixels: Tensor) -> Outputs:
         """Logits (B, K) and the mean (B, D); pixels uint8 are (B, C, H, W)."""
         x = (pixels.float() - self.mean_C[:, None, None]) / self.deviation_C[:, None, None]
-        precision = self.settings.precision
+        precision = self._weights()
         x = F.relu(self.stem(x.contiguous(memory_format=torch.channels_last), precision))
         for block in self.blocks:
             x = block(x, precision)
         mean_BD = x.mean(dim=(2, 3))
-        weight_KD = self.output.weight if self.training else weight_as_written(self.output.weight, precision)
+        weight_KD = weight_as_read(self.output.weight, precision, self.training)
         seen_BD = F.dropout(mean_BD, self.settings.dropout, self.training)
         return Outputs(F.linear(seen_BD, weight_KD, self.output.bias), mean_BD)
 
@@ -177,7 +180,7 @@ class ConvImage(nn.Module):
 
     def graph(self) -> Graph:
         """The network with its norms folded into the weights, these in the precision of its settings."""
-        precision = self.settings.precision
+        precision = self._weights()
         g = GraphBuilder(GraphInput("pixels", "uint8", ("B", self.channels, self.size, self.size)))
         shift = g.constant("mean", array(self.mean_C)[:, None, None])
         scale = g.constant("scale", 1.0 / array(self.deviation_C)[:, None, None])
@@ -190,6 +193,10 @@ class ConvImage(nn.Module):
         weight_DK = g("Transpose", emit_weight(g, "output", self.output.weight, precision), perm=[1, 0])
         return g.build(g("Add", g("MatMul", mean_BD, weight_DK), g.constant("output.bias", array(self.output.bias))))
 
+    def _weights(self) -> RowPrecision:
+        """In which its weights are written; where the network is to be in whole numbers, `limbeck.quantize` makes these."""
+        return "float32" if self.settings.network == "int8" else self.settings.precision
+
     def describe(self) -> Json:
         """Family, sizes, parameters and origin."""
         return {
@@ -201,6 +208,7 @@ class ConvImage(nn.Module):
             "stages": self.settings.stages,
             "kernel": self.settings.kernel,
             "precision": self.settings.precision,
+            "network": self.settings.network,
             "classes": self.output.out_features,
             "parameters": sum(p.numel() for p in self.parameters()),
             "origin": self.origin,
