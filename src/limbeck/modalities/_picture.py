@@ -45,22 +45,35 @@ _PREFIX = "data:;base64,"
 class Source:
     """The bytes of a picture, or where they lie, and the key that its pixels give it."""
 
-    __slots__ = ("_at", "_pixels", "height", "key", "width")
+    __slots__ = ("_at", "_key", "_pixels", "height", "width")
 
     def __init__(self, at: bytes | Stored, pixels: Pixels | None = None) -> None:
         self._at = at
         pixels = decoded(self.bytes(), str(at) if isinstance(at, Stored) else "") if pixels is None else pixels
         self.height, self.width = pixels.shape[:2]
-        self.key = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:32]
-        self._pixels = pixels if pixels.nbytes <= _KEPT else None
+        self._key = (
+            _key_of(pixels) if isinstance(at, Stored) else None
+        )  # else when it is asked for, which nobody does who serves
+        self._pixels: Pixels | None = pixels if pixels.nbytes <= _KEPT or not isinstance(at, Stored) else None
+
+    @property
+    def key(self) -> str:
+        """Half of the sha256 of its shape and pixels."""
+        if self._key is None:
+            self._key = _key_of(self.pixels())
+        return self._key
 
     def bytes(self) -> bytes:
         """The file's content."""
         return self._at.read(MOST_BYTES) if isinstance(self._at, Stored) else self._at
 
     def pixels(self) -> Pixels:
-        """What it decodes to."""
-        return decoded(self.bytes(), str(self._at)) if self._pixels is None else self._pixels
+        """What it decodes to; of a large one that was not asked for before, what was decoded when it was made."""
+        if (found := self._pixels) is None:
+            return decoded(self.bytes(), str(self._at) if isinstance(self._at, Stored) else "")
+        if found.nbytes > _KEPT:
+            self._pixels = None
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +132,10 @@ class Picture:
 Apply = Callable[..., Pixels]
 OPERATIONS: dict[str, Apply] = {}
 """What views are made by, by name: (pixels, other pixels or None, dice, its parameters) -> pixels. `_image_views` fills it."""
+
+
+def _key_of(pixels: Pixels) -> str:
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:32]
 
 
 def by(payload: Picture, operation: str) -> Picture:

@@ -132,6 +132,16 @@ class Image:
         return sent(value)
 
     @classmethod
+    def as_sent(cls, payload: Picture) -> bytes:
+        """A payload as a user sends it: the bytes of its file, so that decoding counts where times are taken."""
+        return payload.source.bytes()
+
+    @classmethod
+    def received(cls, value: Any) -> Picture:
+        """A payload back from what a user sent."""
+        return picture(value)
+
+    @classmethod
     def work(cls, payload: Picture) -> float:
         """At how many places a weight is used, roughly: a network halves the sides some times."""
         return max(1.0, payload.size / 16)
