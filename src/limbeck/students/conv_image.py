@@ -77,7 +77,7 @@ class ConvImage(nn.Module):
         `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `dropout`
         on what the classifier sees. `size` of the pictures that it reads, `channels` (1 grey, 3 colours): 0 takes what the training pictures
         have. `precision`: "int8" writes weights as whole numbers with a scale for each output, "int4" as numbers of four bits, which training then
-        reckons with; a runtime makes float32 of them once, as it loads. `network`: "int8" computes in whole numbers too, by the scheme that is
+        reckons with; a runtime makes float32 of them once, as it loads. `arithmetic`: "int8" computes in whole numbers too, by the scheme that is
         nearest to the float32 file on training rows; where none is near enough, all stays float32.
         """
 
@@ -89,16 +89,25 @@ class ConvImage(nn.Module):
         size: CountOrZero = 0
         channels: Channels = 0
         precision: RowPrecision = "int8"
-        network: Precision = "float32"
+        arithmetic: Precision = "float32"
 
         @property
         def reading(self) -> tuple[int, int]:
             """Size and channels of what it is given."""
             return self.size, self.channels
 
+        @property
+        def network(self) -> Precision:
+            """What of it is to be in whole numbers once it is trained."""
+            return self.arithmetic
+
         def __post_init__(self) -> None:
             if self.kernel % 2 == 0:
                 raise ValueError(f"kernel is {self.kernel}; an odd number is expected, so that it has a middle")
+            if self.arithmetic == "int8" and self.precision != "int8":
+                raise ValueError(
+                    f"arithmetic is int8 and precision {self.precision}; products in whole numbers have weights of int8"
+                )
             if self.channels == 2:
                 raise ValueError("channels is 2; 1 (grey) or 3 (colours) is expected, or 0")
 
@@ -195,7 +204,7 @@ class ConvImage(nn.Module):
 
     def _weights(self) -> RowPrecision:
         """In which its weights are written; where the network is to be in whole numbers, `limbeck.quantize` makes these."""
-        return "float32" if self.settings.network == "int8" else self.settings.precision
+        return "float32" if self.settings.arithmetic == "int8" else self.settings.precision
 
     def describe(self) -> Json:
         """Family, sizes, parameters and origin."""
@@ -208,7 +217,7 @@ class ConvImage(nn.Module):
             "stages": self.settings.stages,
             "kernel": self.settings.kernel,
             "precision": self.settings.precision,
-            "network": self.settings.network,
+            "arithmetic": self.settings.arithmetic,
             "classes": self.output.out_features,
             "parameters": sum(p.numel() for p in self.parameters()),
             "origin": self.origin,

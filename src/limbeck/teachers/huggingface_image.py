@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers.image_processing_base import ImageProcessingMixin
 
 from limbeck.errors import TeacherError
 from limbeck.teachers._loading import explained, quiet, whole
@@ -108,9 +109,7 @@ class HuggingfaceImage(PixelTeacher):
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
         with quiet(), explained(settings.model):
             config = transformers.AutoConfig.from_pretrained(settings.model, **options)
-            processor, _ = transformers.image_processing_utils.ImageProcessingMixin.get_image_processor_dict(
-                settings.model, **options
-            )
+            processor, _ = ImageProcessingMixin.get_image_processor_dict(settings.model, **options)
             labels: list[str] = []
             if any(a.endswith("ForImageClassification") for a in config.architectures or []):
                 model = whole(transformers.AutoModelForImageClassification, settings.model, options)
