@@ -189,7 +189,7 @@ def test_convolutions_become_whole_numbers_with_a_scale_for_each_output(groups: 
     assert whole.constants["first.weight.scale"].shape == ((4,) if scheme.per_channel else ())
     assert whole.constants["first.bias"].dtype == np.int32
     expected, rounded = (evaluate(g, {"x": x}) for g in (graph, whole))
-    assert np.abs(rounded - expected).max() < 0.03 * np.ptp(expected)
+    assert np.abs(rounded - expected).max() < (0.03 if scheme.per_channel else 0.06) * np.ptp(expected)
     assert np.abs(rounded - expected).max() > 0
     target = find("targets", "onnx")()
     target.write(whole, tmp_path / "m.onnx")
