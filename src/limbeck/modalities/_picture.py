@@ -39,6 +39,8 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 MOST_PIXELS, MOST_BYTES = 2**25, 2**27
 _KEPT = 2**16
 """Bytes of a decoded picture up to which it is kept: small ones are asked for again and again, in each of their views."""
+_ROTATED = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
+"""Where a file may say that it lies on its side; to look into it takes a third of the time of a small picture."""
 _PREFIX = "data:;base64,"
 
 
@@ -200,9 +202,10 @@ def decoded(data: bytes, name: str = "") -> Pixels:
                 raise DataError(
                     f"holds a picture of {opened.width:,} x {opened.height:,} pixels{of}; at most {MOST_PIXELS:,} are decoded"
                 )
-            opened.seek(0)
-            opened.load()
-            return _eight_bits(ImageOps.exif_transpose(opened), opened.format or "", of)
+            opened.load()  # of an animation the frame that a file opens with, the first
+            form = opened.format or ""
+            turned = ImageOps.exif_transpose(opened) if form == "TIFF" or not _ROTATED.isdisjoint(opened.info) else opened
+            return _eight_bits(turned, form, of)
     except DataError:
         raise
     except UnidentifiedImageError as error:
@@ -226,9 +229,9 @@ def _eight_bits(opened: Pil.Image, form: str, of: str) -> Pixels:
         behind = Pil.new("RGBA", opened.size, (255, 255, 255, 255))
         grey = mode in ("LA", "La", "L", "1")
         opened = Pil.alpha_composite(behind, opened.convert("RGBA")).convert("L" if grey else "RGB")
-    elif mode in ("1", "L"):
+    elif mode == "1":
         opened = opened.convert("L")
-    elif mode != "RGB":
+    elif mode not in ("L", "RGB"):
         opened = opened.convert("RGB")
     found = np.asarray(opened)
     return found[..., None] if found.ndim == 2 else found

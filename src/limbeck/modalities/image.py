@@ -7,6 +7,7 @@ network. Letters: B pictures of a batch, C channels, H height, W width.
 from __future__ import annotations
 
 import base64
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _SAMPLED = 2000  # pictures that mean and deviation are taken from
 _CHECKED = 6  # the sides of the picture whose resized pixels a spec holds
 _STEPS = 2  # by which they may differ: other versions of Pillow round otherwise, other filters do not
 _AT_ONCE = 64
+_MOST_KEPT = 2**30  # bytes of encoded pictures; more of them are made anew each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,7 @@ class Image:
             DataError: it is one that is refused.
         """
         pictures = [self._read(p) for p in payloads]
-        found = Frames(self, pictures)
-        return list(found) if len(pictures) <= _AT_ONCE else found
+        return [self.array(p) for p in pictures] if len(pictures) <= _AT_ONCE else Frames(self, pictures)
 
     def array(self, one: Picture) -> Pixels:
         """(H, W, C) bytes of one picture."""
@@ -256,11 +257,15 @@ class Image:
 
 
 class Frames(Sequence[Pixels]):
-    """Encoded pictures that are made when they are asked for. `lengths` is known beforehand: all are of one size."""
+    """Encoded pictures that are made when they are asked for, and kept as bytes where all together fit. `lengths` is known beforehand: all
+    are of one size."""
 
     def __init__(self, modality: Image, pictures: Sequence[Picture]) -> None:
         self._modality, self._pictures = modality, pictures
         self.lengths = np.full(len(pictures), modality.size, np.int64)
+        shape = (len(pictures), modality.size, modality.size, modality.channels)
+        self._kept = np.empty(shape, np.uint8) if math.prod(shape) <= _MOST_KEPT else None
+        self._there = np.zeros(len(pictures), np.bool_)
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -268,10 +273,15 @@ class Frames(Sequence[Pixels]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return Frames(self._modality, self._pictures[index])
-        return self._modality.array(self._pictures[index])
+        if self._kept is None:
+            return self._modality.array(self._pictures[index])
+        if not self._there[index]:
+            self._kept[index] = self._modality.array(self._pictures[index])
+            self._there[index] = True
+        return self._kept[index]
 
     def __iter__(self) -> Iterator[Pixels]:
-        return (self._modality.array(p) for p in self._pictures)
+        return (self[index] for index in range(len(self)))
 
 
 def _is_grey(pixels: Pixels) -> bool:
