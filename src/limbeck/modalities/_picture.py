@@ -45,11 +45,11 @@ _PREFIX = "data:;base64,"
 
 
 class Source:
-    """The bytes of a picture, or where they lie, and the key that its pixels give it."""
+    """The bytes of a picture, or where they lie, or (None) nothing but its pixels; and the key that these give it."""
 
     __slots__ = ("_at", "_key", "_pixels", "height", "width")
 
-    def __init__(self, at: bytes | Stored, pixels: Pixels | None = None) -> None:
+    def __init__(self, at: bytes | Stored | None, pixels: Pixels | None = None) -> None:
         self._at = at
         pixels = decoded(self.bytes(), str(at) if isinstance(at, Stored) else "") if pixels is None else pixels
         self.height, self.width = pixels.shape[:2]
@@ -66,14 +66,16 @@ class Source:
         return self._key
 
     def bytes(self) -> bytes:
-        """The file's content."""
+        """The file's content; of pixels alone a PNG file's."""
+        if self._at is None:
+            return png(self.pixels())
         return self._at.read(MOST_BYTES) if isinstance(self._at, Stored) else self._at
 
     def pixels(self) -> Pixels:
         """What it decodes to; of a large one that was not asked for before, what was decoded when it was made."""
         if (found := self._pixels) is None:
             return decoded(self.bytes(), str(self._at) if isinstance(self._at, Stored) else "")
-        if found.nbytes > _KEPT:
+        if found.nbytes > _KEPT and self._at is not None:
             self._pixels = None
         return found
 
@@ -161,8 +163,7 @@ def picture(value: Any) -> Picture:
     if isinstance(value, bytes | bytearray | memoryview):
         return Picture(Source(bytes(value)))
     if isinstance(value, np.ndarray):
-        pixels = _of_array(value)
-        return Picture(Source(png(pixels), pixels))
+        return Picture(Source(None, _of_array(value)))
     if not isinstance(value, Stored):
         raise TypeError(
             f"a picture is expected: a path, bytes, or an array (height, width, colours) of uint8; got {type(value).__name__}"
