@@ -15,7 +15,7 @@ TINY_PICTURES = {
     "views": {"per_record": 2},
     "student": {"width": 4, "depth": 1, "stages": 2},
     "training": {"epochs": 8, "batch_size": 16, "learning_rate": 0.01},
-    "verify": {"latency_queries": 5, "cold_starts": 0, "cross_fit_below": 0, "control": False, "baseline": False},
+    "verify": {"latency_queries": 5, "cold_starts": 1, "cross_fit_below": 0},
     "doctor": {"force": True},
     "threads": 1,
 }
