@@ -26,6 +26,7 @@ from limbeck.cli.report import report
 from limbeck.cli.screen import Watch as Watch
 from limbeck.cli.screen import err, out
 from limbeck.cli.search import search
+from limbeck.cli.serve import serve
 from limbeck.cli.sign import sign
 from limbeck.cli.store import store
 from limbeck.cli.teach import teach
@@ -49,6 +50,7 @@ for command in (
     ladder,
     measure,
     predict,
+    serve,
     verify,
     report,
     pack,
