@@ -1,6 +1,7 @@
 """POST /v1/classify and the routes beside it, without a socket."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from bundles import LABELS, sealed
 from limbeck import load
 from limbeck.serve.answer import Answer
 from limbeck.serve.app import App
+from limbeck.serve.figure import Figure
 from limbeck.serve.limits import Limits
 from limbeck.serve.service import Service
 
@@ -121,21 +123,35 @@ def test_a_failure_says_nothing_of_the_inside(folder: Path, caplog: pytest.LogCa
     assert "secret" not in response.body.decode() + caplog.text
 
 
-def test_an_unsure_answer_is_escalated_and_says_who_answered(service: Service) -> None:
-    async def teacher(text: str, answer: Answer) -> Answer | None:
+class Teacher:
+    """Asked about every text: knows 'ta', and thinks for long about 'slow'."""
+
+    def wanted(self, answer: Answer) -> bool:
+        return True
+
+    def seen(self, text: str, answer: Answer) -> None: ...
+
+    async def __call__(self, text: str, answer: Answer) -> Answer | None:
+        await asyncio.sleep(60 if text == "slow" else 0)
         return Answer("thanks", 0.99, False, (("thanks", 0.99),), "teacher") if text == "ta" else None
 
-    asked = Service(service.models, escalate=teacher, wanted=lambda answer: True)
+    def figures(self) -> Iterator[Figure]:
+        yield "asked_total", {"who": "teacher"}, 1.0
+
+    def close(self) -> None: ...
+
+
+def test_an_unsure_answer_is_escalated_and_says_who_answered(service: Service) -> None:
+    asked = Service(service.models, escalate={"tiny": Teacher()})
     found = ask(App(asked), PATH, {"input": ["ta", "hello"]}).json()["results"]
     assert [r["answered_by"] for r in found] == ["teacher", "student"]
     assert found[0]["label"] == "thanks"
+    figures = list(asked.figures())
+    assert ("asked_total", {"model": "tiny", "who": "teacher"}, 1.0) in figures
+    assert ("limbeck_answers_total", {"model": "tiny", "answered_by": "teacher"}, 1) in figures
 
 
 def test_an_escalation_that_takes_too_long_leaves_the_students_answer(service: Service) -> None:
-    async def sleeps(text: str, answer: Answer) -> Answer | None:
-        await asyncio.sleep(60)
-        return None
-
-    asked = Service(service.models, escalate=sleeps, wanted=lambda answer: True)
-    found = ask(App(asked, Limits(deadline_seconds=0.01)), PATH, {"input": "hello"}).json()["results"]
+    asked = Service(service.models, escalate={"tiny": Teacher()})
+    found = ask(App(asked, Limits(deadline_seconds=0.01)), PATH, {"input": "slow"}).json()["results"]
     assert found[0]["answered_by"] == "student"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,6 +31,10 @@ class Answer:
     abstain: bool
     top: tuple[tuple[str, float], ...] = ()
     answered_by: AnsweredBy = "student"
+
+    def best(self, top_k: int) -> Answer:
+        """The answer with no more than `top_k` labels."""
+        return replace(self, top=self.top[:top_k])
 
     def to_json(self) -> Json:
         """The answer as `/v1/classify` gives it; probabilities to six digits."""

@@ -1,4 +1,4 @@
-"""The ASGI application. Knows paths, bodies and headers; what a route answers is made elsewhere.
+"""The ASGI application. Knows paths, bodies, keys and headers; what a route answers is made elsewhere.
 
 The server's own routes are plain ASGI: a framework's routing and request objects take longer than a bag of embeddings. Other routes
 (pages) are Starlette's and are asked last.
@@ -13,38 +13,23 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from limbeck.serve.classify import answered_now, classify, read
+from limbeck.serve.classify import answered_now, read
+from limbeck.serve.gate import Gate
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import SECURITY, Headers, Refusal, Reply, Request, json_reply
+from limbeck.serve.routes import Route, find
 from limbeck.serve.service import Service
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Handler = Callable[[Service, Limits, Request], Awaitable[Reply]]
+
+DIRECT = "/v1/classify"
+ADMITTED = "limbeck.admitted"
+"""In the scope of a request whose key was looked at already."""
 
 _log = logging.getLogger("limbeck.serve")
 _JSON_TYPES = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
-
-
-async def _live(service: Service, limits: Limits, request: Request) -> Reply:
-    del service, limits, request
-    return json_reply({"status": "live"})
-
-
-async def _ready(service: Service, limits: Limits, request: Request) -> Reply:
-    del limits, request
-    if not service.ready:
-        raise Refusal(503, "not_ready", "this process takes no new requests")
-    return json_reply({"status": "ready", "models": list(service.models)})
-
-
-DIRECT = "/v1/classify"
-ROUTES: dict[str, tuple[str, Handler]] = {
-    DIRECT: ("POST", classify),
-    "/health/live": ("GET", _live),
-    "/health/ready": ("GET", _ready),
-}
 
 
 class App:
@@ -53,61 +38,78 @@ class App:
     Args:
         service: who answers.
         limits: of a request.
-        routes: further routes, Starlette's.
+        routes: further routes, Starlette's; they find `service` and `gate` in `request.app.state`.
+        gate: who may ask; None: anybody.
     """
 
-    def __init__(self, service: Service, limits: Limits | None = None, routes: Sequence[BaseRoute] = ()) -> None:
-        self.service, self.limits = service, limits or Limits()
+    def __init__(
+        self, service: Service, limits: Limits | None = None, routes: Sequence[BaseRoute] = (), gate: Gate | None = None
+    ) -> None:
+        self.service, self.limits, self.gate = service, limits or Limits(), gate
         self._pages = Starlette(routes=list(routes)) if routes else None
         if self._pages is not None:
-            self._pages.state.service = service
+            self._pages.state.service, self._pages.state.gate = service, gate
 
     def direct(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Reply | None:
-        """The reply to a `POST /v1/classify` where it can be given at once, else None. Nothing was done then."""
+        """The reply to a `POST /v1/classify` where it can be given at once; else None, and the request was admitted."""
         try:
-            self._admit(dict(headers))
-            asked = read(self.limits, body)
-            answers = answered_now(self.service, asked)
+            given = dict(headers)
+            self._admit(given, "answer")
+            _check_type(given)
+            answers = answered_now(self.service, read(self.limits, body))
         except Refusal as refusal:
-            return refusal.reply()
+            return self._refused(DIRECT, refusal)
         except Exception as error:
-            return _failed(DIRECT, error)
-        return None if answers is None else json_reply(answers.to_json())
+            return self._failed(DIRECT, error)
+        if answers is None:
+            return None
+        self.service.counts.replied(DIRECT, 200)
+        return json_reply(answers.to_json())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             raise ValueError(f"HTTP is expected, not {scope['type']}")
-        found = ROUTES.get(scope["path"])
+        found = find(scope["path"])
         if found is None and self._pages is not None:
-            await self._pages(scope, receive, send)
+            await self._page(scope, receive, send)
             return
+        path = found[0].path if found else "other"
         try:
             if found is None:
                 raise Refusal(404, "not_found", "there is nothing at this path; /openapi.json lists what there is")
-            reply = await self._replied(found, scope, receive)
+            reply = await self._replied(*found, scope, receive)
+            self.service.counts.replied(path, reply.status)
         except Refusal as refusal:
-            reply = refusal.reply()
+            reply = self._refused(path, refusal)
         except Exception as error:
-            reply = _failed(scope["path"], error)
+            reply = self._failed(path, error)
         await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
-    def _admit(self, headers: Mapping[bytes, bytes]) -> None:
-        if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
-            raise Refusal(415, "unsupported_type", "send JSON, with the header 'content-type: application/json'")
-
-    async def _replied(self, found: tuple[str, Handler], scope: Scope, receive: Receive) -> Reply:
-        method, handler = found
-        if scope["method"] != method and not (method == "GET" and scope["method"] == "HEAD"):
-            allowed = "GET, HEAD" if method == "GET" else method
-            raise Refusal(405, "method_not_allowed", f"use {method} here", headers=((b"allow", allowed.encode()),))
+    async def _replied(self, route: Route, params: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         headers = dict(scope["headers"])
+        if scope["method"] != route.method and not (route.method == "GET" and scope["method"] == "HEAD"):
+            allowed = "GET, HEAD" if route.method == "GET" else route.method
+            raise Refusal(405, "method_not_allowed", f"use {route.method} here", headers=((b"allow", allowed.encode()),))
+        if route.scope is not None and ADMITTED not in scope:
+            self._admit(headers, route.scope)
         body = b""
-        if method == "POST":
-            self._admit(headers)
+        if route.method == "POST":
+            _check_type(headers)
             body = await self._body(receive)
-        return await handler(self.service, self.limits, Request(method, scope["path"], headers, body))
+        return await route.handler(self.service, self.limits, Request(route.method, scope["path"], headers, body, params))
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._pages is not None
+        try:
+            await self._pages(scope, receive, send)
+        except Exception as error:  # Starlette has sent its reply
+            self._failed("other", error)
+
+    def _admit(self, headers: Mapping[bytes, bytes], scope: str) -> None:
+        if self.gate is not None:
+            self.gate.admit(headers, scope)
 
     async def _body(self, receive: Receive) -> bytes:
         body, more = bytearray(), True
@@ -123,11 +125,25 @@ class App:
                 )
         return bytes(body)
 
+    def _refused(self, path: str, refusal: Refusal) -> Reply:
+        self.service.counts.replied(path, refusal.status)
+        self.service.counts.refused(refusal.code)
+        return refusal.reply()
 
-def _failed(path: str, error: Exception) -> Reply:
-    """The client learns nothing of the inside; the log says what failed, without the text that it failed on."""
-    _log.error("%s failed: %s", path, type(error).__name__)
-    return Refusal(500, "internal_error", "the server failed; the error is in its log").reply()
+    def _failed(self, path: str, error: Exception) -> Reply:
+        """The client learns nothing of the inside; the log says what failed and where, without the text that it failed on."""
+        at = error.__traceback__
+        while at is not None and at.tb_next is not None:
+            at = at.tb_next
+        where = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else "?"
+        _log.error("%s failed: %s at %s", path, type(error).__name__, where)
+        return self._refused(path, Refusal(500, "internal_error", "the server failed; the error is in its log"))
+
+
+def _check_type(headers: Mapping[bytes, bytes]) -> None:
+    """Pages of other sites can send forms and plain text anywhere without asking, but no JSON."""
+    if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
+        raise Refusal(415, "unsupported_type", "send JSON, with the header 'content-type: application/json'")
 
 
 def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:

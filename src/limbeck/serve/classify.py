@@ -8,6 +8,7 @@ from typing import Any
 
 from limbeck.errors import UnknownNameError
 from limbeck.serve.answer import Answers
+from limbeck.serve.batcher import Expired, Overloaded
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import Refusal, Reply, Request, check_keys, json_object, json_reply, kind_of, texts_of
 from limbeck.serve.service import Service
@@ -78,10 +79,17 @@ async def answered(service: Service, limits: Limits, asked: Asked) -> Answers:
     """The answers, at once where that can be.
 
     Raises:
-        Refusal: no model has this name.
+        Refusal: no model has this name, too much waits, or the deadline has passed.
     """
     found = answered_now(service, asked)
-    if found is None:
-        deadline = time.monotonic() + limits.deadline_seconds
-        found = await service.classify(asked.model, asked.texts, top_k=asked.top_k, deadline=deadline)
-    return found
+    if found is not None:
+        return found
+    deadline = time.monotonic() + limits.deadline_seconds
+    try:
+        return await service.classify(asked.model, asked.texts, top_k=asked.top_k, deadline=deadline)
+    except Overloaded as error:
+        again = (b"retry-after", b"%d" % error.seconds)
+        raise Refusal(503, "overloaded", f"too much waits; ask again in {error.seconds} s", headers=(again,)) from None
+    except Expired:
+        again = (b"retry-after", b"1")
+        raise Refusal(503, "expired", f"no answer within {limits.deadline_seconds:g} s", headers=(again,)) from None

@@ -3,7 +3,7 @@
 A request for which the application has an answer at once (`App.direct`) is answered where its last byte arrives: no task, no queue of
 messages, one write. That is a third of the time that a bag's request takes else. All others go uvicorn's way.
 
-One clock for all connections, `sweep`, stands in for a timer of each: setting and clearing a timer costs more than a header.
+One clock for all connections, which calls `sweep`, stands in for a timer of each: setting and clearing a timer costs more than a header.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from limbeck.serve.app import DIRECT, App
+from limbeck.serve.app import ADMITTED, DIRECT, App
 from limbeck.serve.reply import SECURITY, Refusal, Reply
 
-_IDLE, _HEAD, _BODY, _ANSWERING = range(4)
+_IDLE, _HEAD, _BODY, _ANSWERING, _LEAVING = range(5)
 _STATUS = {s.value: b"HTTP/1.1 %d %s\r\n" % (s.value, s.phrase.encode()) for s in HTTPStatus}
 _SECURITY = b"".join(b"%s: %s\r\n" % header for header in SECURITY)
 _MOST_DIRECT_BYTES = 65_536
 _MOST_PIPELINED = 32
+_LEAVING_SECONDS = 2.0
+_MOST_DISCARDED = 32_000_000
 _DIRECT = DIRECT.encode()
 
 
@@ -36,7 +38,7 @@ class Protocol(HttpToolsProtocol):
         assert isinstance(found, App)
         self._app, self._limits = found, found.limits
         self._state, self._since = _IDLE, self.loop.time()
-        self._head_bytes = self._body_bytes = self._messages = 0
+        self._head_bytes = self._body_bytes = self._messages = self._discarded = 0
         self._direct, self._keep_alive, self._ending = False, True, False
         self._body = b""
         self._refusal: Refusal | None = None
@@ -50,6 +52,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
+            self._discarded += len(data)
+            if self._discarded > _MOST_DISCARDED:
+                self.transport.abort()
             return
         if self._state == _IDLE:
             self._state, self._since = _HEAD, self.loop.time()
@@ -67,10 +72,10 @@ class Protocol(HttpToolsProtocol):
             if self._state == _HEAD and self._head_bytes > self._limits.header_bytes + self._limits.url:
                 self._refuse(Refusal(431, "headers_too_large", f"headers may have {self._limits.header_bytes:,} bytes"))
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more: what it asked is answered, what it half asked is not."""
-        if self._state in (_HEAD, _BODY):
-            self.transport.close()
+        self.shutdown()
+        return self._state == _ANSWERING  # the transport stays open for the answer
 
     def on_message_begin(self) -> None:
         self._messages += 1
@@ -96,6 +101,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._state, self._since = _BODY, self.loop.time()
+        for name, value in self.headers:
+            if name == b"content-length" and int(value) > self._limits.body:
+                self._stop(Refusal(413, "body_too_large", f"a body may have {self._limits.body:,} bytes"))
         self._direct = (
             self.url == _DIRECT
             and self.parser.get_method() == b"POST"
@@ -127,8 +135,10 @@ class Protocol(HttpToolsProtocol):
             if reply is not None:
                 self._write(reply)
                 return
+            self.scope[ADMITTED] = True  # type: ignore[typeddict-unknown-key]
             self._leave_direct()
         super().on_message_complete()
+        self._answered()  # a refusal may have been sent before the body was whole
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -152,13 +162,17 @@ class Protocol(HttpToolsProtocol):
         super().on_body(self._body)
         self._body = b""
 
-    def _write(self, reply: Reply) -> None:
-        close = self._ending or not self._keep_alive
+    def _write(self, reply: Reply, leaving: bool = False) -> None:
+        close = self._ending or leaving or not self._keep_alive
         headers = b"".join(b"%s: %s\r\n" % header for header in (*self.server_state.default_headers, *reply.headers))
         head = b"%s%scontent-length: %d\r\n" % (_STATUS[reply.status], headers, len(reply.body))
         self.transport.write(b"".join((head, _SECURITY, b"connection: close\r\n\r\n" if close else b"\r\n", reply.body)))
         self.server_state.total_requests += 1
         self._body = b""
+        if leaving:
+            self._state, self._since = _LEAVING, self.loop.time()
+            self.transport.write_eof()
+            return
         if close:
             self.transport.close()
         self._answered()
@@ -173,8 +187,11 @@ class Protocol(HttpToolsProtocol):
         raise refusal
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Say why and close. Where an answer is still to be sent, a reason in its place would be taken for it, so none is sent."""
-        self._refusal, self._keep_alive = refusal, False
+        """Say why and close. Where an answer is still to be sent, a reason in its place would be taken for it, so none is sent.
+
+        What the client goes on sending is read and thrown away for a moment: a connection that is closed before is reset, and the reason is lost.
+        """
+        self._refusal = refusal
         if self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
@@ -184,17 +201,20 @@ class Protocol(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True  # its body will never be whole
             self.cycle.message_event.set()
-        self._write(refusal.reply())
+        self._app.service.counts.refused(refusal.code)
+        self._write(refusal.reply(), leaving=True)
 
     # What the clock does
 
     def sweep(self, now: float) -> None:
-        """Close what takes too long; called about once a second."""
+        """Close what takes too long; called about twice a second."""
         limits, taken = self._limits, now - self._since
         if self._state == _IDLE and taken > (1.0 if self._ending else limits.keep_alive_seconds):
             self.transport.close()
         elif (self._state == _HEAD and taken > limits.head_seconds) or (self._state == _BODY and taken > limits.body_seconds):
             self._refuse(Refusal(408, "too_slow", "the request took too long to arrive"))
+        elif self._state == _LEAVING and taken > _LEAVING_SECONDS:
+            self.transport.close()
         elif self.transport.get_write_buffer_size() and taken > limits.body_seconds:
             self.transport.abort()  # it reads too slowly, and close() would wait for it
 
@@ -203,13 +223,3 @@ class Protocol(HttpToolsProtocol):
         self._ending = True
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
-
-
-async def sweeping(server_state: Any, every: float = 1.0) -> None:
-    """Sweep all connections of a server for as long as it runs."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(every)
-        now = loop.time()
-        for connection in list(server_state.connections):
-            connection.sweep(now)

@@ -26,12 +26,13 @@ JSON_TYPE = (b"content-type", b"application/json")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: its body is whole."""
+    """One request: its body is whole. params: what stands in the path where its route has names."""
 
     method: str
     path: str
     headers: Mapping[bytes, bytes]
     body: bytes
+    params: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import ipaddress
+import logging
+import os
 import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from limbeck.bundle import Bundle
 from limbeck.errors import InputFileError, missing_extra
+from limbeck.serve.keys import Keys
+from limbeck.serve.rates import Rates
+from limbeck.serve.running import Running
+from limbeck.serve.settings import Address, Settings
 
+_log = logging.getLogger("limbeck.serve")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -55,17 +66,88 @@ def listener(host: str, port: int) -> socket.socket:
     return found
 
 
-def run(bundles: dict[str, Path], listener: socket.socket, key: Path | None) -> None:
-    """Load the bundles and answer until told to end.
+def address(text: str) -> Address:
+    """An address from HOST:PORT.
+
+    Raises:
+        InputFileError: it is none.
+
+    Example:
+        >>> address("127.0.0.1:9464")
+        Address(host='127.0.0.1', port=9464)
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise InputFileError(f"'{text}' is no address; write HOST:PORT, as in 127.0.0.1:9464")
+    return Address(host.strip("[]"), int(port))
+
+
+def address_of(listener: socket.socket) -> Address:
+    """Where a socket is bound."""
+    return Address(*listener.getsockname()[:2])
+
+
+def run(settings: Settings, listener: socket.socket) -> int:
+    """Answer on a socket until told to end; the exit code.
 
     Raises:
         MissingExtraError: the packages that serve are not installed.
-        LimbeckError: a bundle cannot be loaded.
+        LimbeckError: a bundle is not what its manifest says, or the file of keys is none.
     """
+    if settings.keys is None and not settings.open and not loopback(settings.address.host):
+        raise InputFileError(
+            f"{settings.address} can be reached from elsewhere, and nobody would need a key. "
+            "Make one with limbeck key new and give its file with --keys, or say --open"
+        )
+    for name, path in settings.bundles.items():
+        Bundle.open(path, settings.signed_by)  # what a person has to mend is said once, before there are processes
+        _log.info("%s is %s", name, path)
     try:
-        from limbeck.serve.app import App
-        from limbeck.serve.service import Service
-        from limbeck.serve.worker import serve
+        from limbeck.serve.board import Board
+        from limbeck.serve.supervisor import Supervisor
     except ImportError as error:
         raise missing_extra(error.name or "uvicorn", "serve", "limbeck serve") from error
-    serve(App(Service.load(bundles, key)), listener)
+    if any(importlib.util.find_spec(package) is None for package in ("uvicorn", "uvloop", "httptools", "starlette")):
+        raise missing_extra("uvicorn", "serve", "limbeck serve")
+    if settings.keys is not None:
+        Keys.read(settings.keys)
+    count = settings.processes
+    board, rates = Board(count), Rates()
+    port = listener.getsockname()[1]
+
+    def work(number: int) -> None:
+        # What each process needs is imported in it: the supervisor stays small and has no threads.
+        from limbeck.serve.worker import Worker
+
+        Worker(number, settings, board, rates).run(listener)
+
+    def export() -> None:
+        from limbeck.serve.metrics import export
+
+        assert settings.metrics is not None
+        listener.close()
+        export(board, settings.metrics.host, settings.metrics.port)
+
+    def tick() -> None:
+        Running.of(os.getpid(), port, board.read()).write()
+
+    works = [functools.partial(work, number) for number in range(count)]
+    supervisor = Supervisor(
+        [*works, export] if settings.metrics else works,
+        reloads=range(count),
+        drain_seconds=settings.limits.drain_seconds,
+        ended=lambda number: board.clear(number) if number < count else None,
+        tick=tick,
+    )
+    try:
+        return supervisor.run(stopping=listener.close)
+    finally:
+        Running(os.getpid(), port).remove()
+
+
+def loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
