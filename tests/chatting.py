@@ -1,15 +1,17 @@
 """A chat page over a real socket, before a model that is a few words long; its mood can be spoiled. Needs the extra serve."""
 
 import asyncio
+import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from limbeck import shop
 from limbeck.serve.answer import Answer, Answers
@@ -23,24 +25,24 @@ LABELS = [label for label in shop.replies() if label != "out_of_scope"]
 
 
 class Server:
-    """Routes behind uvicorn in a thread; use it as a context."""
+    """A server in a thread; its address is known before its routes are, so two can know each other."""
 
-    def __init__(self, routes: list[Route]) -> None:
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical", ws="none", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
-    def __enter__(self) -> "Server":
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive(), "the server did not start"
+    @contextmanager
+    def of(self, routes: Sequence[BaseRoute]) -> Iterator[str]:
+        config = uvicorn.Config(Starlette(routes=routes), log_level="critical", ws="none", lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([self._socket],), daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
             time.sleep(0.01)
-        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
+        yield self.url
+        server.should_exit = True
+        thread.join(10)
 
 
 class Model:

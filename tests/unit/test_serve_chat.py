@@ -1,59 +1,32 @@
 """What the chat's routes say, bad input included, without a browser and without a socket."""
 
-import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytest.importorskip("orjson", reason="needs the extra serve")
-
-from starlette.applications import Starlette
-
+import asking
+from asking import JSON, Response
+from bundles import sealed
 from chatting import Model, busy, chat
-from limbeck.serve.chat import MOST_CHARACTERS, Chat, widget_origins
-
-JSON = {"content-type": "application/json"}
-
-
-class Answer:
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status, self.headers, self.body = status, headers, body
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
+from limbeck import load
+from limbeck.errors import InputFileError
+from limbeck.serve.app import App
+from limbeck.serve.chat import MOST_CHARACTERS, Chat, pages, widget_origins
+from limbeck.serve.service import Service
 
 
-def ask(chat: Chat, method: str, path: str, body: bytes | Any = b"", headers: dict[str, str] = JSON) -> Answer:
-    """One request through ASGI."""
-    sent: list[dict[str, Any]] = []
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {"host": "127.0.0.1:8000", **headers}
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": b"",
-        "http_version": "1.1",
-        "scheme": "http",
-        "server": ("127.0.0.1", 8000),
-        "headers": [(k.encode(), v.encode()) for k, v in named.items()],
-    }
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": content, "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    asyncio.run(Starlette(routes=chat.routes())(scope, receive, send))
-    head = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
-    return Answer(sent[0]["status"], head, b"".join(m.get("body", b"") for m in sent[1:]))
+def ask(page: Chat, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Response:
+    return asking.ask(
+        App(page.service, routes=page.routes()),
+        path,
+        body,
+        method=method,
+        headers={"host": "127.0.0.1:8000", **(headers or {})},
+    )
 
 
-def say(chat: Chat, text: Any, **more: Any) -> Answer:
+def say(chat: Chat, text: Any, **more: Any) -> Response:
     return ask(chat, "POST", "/chat/message", {"text": text, "conversation": "c1"}, **more)
 
 
@@ -63,7 +36,7 @@ def talk() -> tuple[Model, Chat]:
 
 
 def test_a_message_gets_a_reply_and_who_gave_it(talk) -> None:
-    found = say(talk[1], "Where is my parcel?").json
+    found = say(talk[1], "Where is my parcel?").json()
     assert found.pop("milliseconds") >= 0
     assert found == {
         "intent": "track_order",
@@ -76,33 +49,33 @@ def test_a_message_gets_a_reply_and_who_gave_it(talk) -> None:
 
 
 def test_an_abstention_gets_the_reply_for_all_else(talk) -> None:
-    found = say(talk[1], "sing me a song").json
+    found = say(talk[1], "sing me a song").json()
     assert (found["abstain"], found["reply"]) == (True, talk[1].replies.otherwise)
 
 
 def test_the_intent_that_asks_for_a_person_hands_over(talk) -> None:
-    assert say(talk[1], "no more robot").json["hand_over"] is True
+    assert say(talk[1], "no more robot").json()["hand_over"] is True
 
 
 def test_a_person_is_told_what_was_said(talk) -> None:
     model, page = talk
     said = [{"who": "customer", "text": "help"}]
     found = ask(page, "POST", "/chat/person", {"conversation": "c1", "said": said})
-    assert (found.status, found.json["hand_over"], found.json["connected"]) == (200, True, True)
+    assert (found.status, found.json()["hand_over"], found.json()["connected"]) == (200, True, True)
     assert model.told == [("c1", said)]
     assert page.live.data()["total"]["person"] == 1
 
 
 def test_where_nobody_is_connected_the_page_is_told_so() -> None:
     _, page = chat(connected=False)
-    assert ask(page, "GET", "/chat/settings").json["person"] is False
-    assert ask(page, "POST", "/chat/person", {"conversation": "c1", "said": []}).json["connected"] is False
+    assert ask(page, "GET", "/chat/settings").json()["person"] is False
+    assert ask(page, "POST", "/chat/person", {"conversation": "c1", "said": []}).json()["connected"] is False
 
 
 def test_a_refusal_keeps_its_reason_and_its_time(talk) -> None:
     talk[0].trouble = busy()
     found = say(talk[1], "parcel")
-    assert (found.status, found.headers["retry-after"], found.json["error"]["code"]) == (429, "1", "too_many_requests")
+    assert (found.status, found.headers["retry-after"], found.json()["error"]["code"]) == (429, "1", "too_many_requests")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +102,7 @@ def test_a_refusal_keeps_its_reason_and_its_time(talk) -> None:
 def test_bad_messages_are_refused_with_a_reason(body: Any, status: int, talk) -> None:
     found = ask(talk[1], "POST", "/chat/message", body)
     assert found.status == status, found.body
-    assert found.json["error"]["message"]
+    assert found.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("text", ["parcel " + "w" * (MOST_CHARACTERS - 7), "parcel \u202e\U0001f600", "parcel \x01"])
@@ -207,12 +180,23 @@ def test_our_own_page_needs_no_leave(talk) -> None:
     "text", ["", "*", "shop.example", "https://", "https://shop.example/path", "ftp://shop.example", "https://a@b"]
 )
 def test_an_origin_is_a_scheme_and_a_host(text: str) -> None:
-    with pytest.raises(ValueError, match="no origin of a page"):
+    with pytest.raises(InputFileError, match="no origin of a page"):
         widget_origins([text])
 
 
 def test_no_text_is_among_the_live_figures(talk) -> None:
     say(talk[1], "my parcel, order 5544332211")
     found = ask(talk[1], "GET", "/live/data")
-    assert found.json["total"]["answers"] == 1
+    assert found.json()["total"]["answers"] == 1
     assert b"5544332211" not in found.body
+
+
+def test_a_bundle_talks_and_is_counted(tmp_path: Path) -> None:
+    service = Service.load({"tiny": sealed(tmp_path / "bundle").path})
+    app = App(service, routes=pages(service, None, ()))
+    found = asking.ask(app, "/chat/message", {"text": "hello", "conversation": "c"}).json()
+    (said,) = load(tmp_path / "bundle").predict(["hello"])
+    assert (found["intent"], found["confidence"]) == (said.label, pytest.approx(said.probability, abs=1e-4))
+    assert said.label in found["reply"]
+    asking.ask(app, "/v1/classify", {"input": ["hello", "bye"]})
+    assert asking.ask(app, "/live/data").json()["total"]["answers"] == 3

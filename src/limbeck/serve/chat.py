@@ -4,6 +4,7 @@ Nothing that is written here is kept; only a person who was asked for is told.""
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from limbeck.serve.classify import answered
+from limbeck.errors import InputFileError
 from limbeck.serve.limits import Limits
 from limbeck.serve.live import Live
-from limbeck.serve.replies import Replies
+from limbeck.serve.replies import Replies, of, read
 from limbeck.serve.reply import Refusal, json_object, kind_of
 from limbeck.serve.service import Service
 from limbeck.types import Json
@@ -90,7 +91,9 @@ class Chat:
         content = await self._content(request)
         text = _text(content, "text", MOST_CHARACTERS)
         _text(content, "conversation", 64)
-        answers = await answered(self.service, self.limits, None, [text], 1)
+        answers = self.service.now(None, [text])
+        if answers is None:
+            answers = await self.service.classify(None, [text], deadline=time.monotonic() + self.limits.deadline_seconds)
         (found,) = answers.results
         return _json(
             {
@@ -206,11 +209,25 @@ def _text(content: Any, key: str, most: int) -> str:
     return value
 
 
+def pages(service: Service, replies: Path | None, origins: Sequence[str]) -> list[Route]:
+    """The routes of a server: its first model talks, with the operator's replies where a file of them is given, and every answer is counted.
+
+    Raises:
+        InputFileError: there is no such file, or an origin is none.
+        RepliesError: the file does not fit the model.
+    """
+    labels = service.model(None).predictor.labels
+    live = Live([label for model in service.models.values() for label in model.predictor.labels])
+    service.watch = live.watch
+    said = of(labels) if replies is None else read(replies, labels)
+    return Chat(service, said, live, origins=widget_origins(origins)).routes()
+
+
 def widget_origins(given: Sequence[str]) -> frozenset[str]:
     """Origins of pages that may hold the widget, as browsers send them.
 
     Raises:
-        ValueError: one of them is no origin; the message says how one is written.
+        InputFileError: one of them is no origin.
 
     Example:
         >>> widget_origins(["https://Shop.example/"])
@@ -220,6 +237,6 @@ def widget_origins(given: Sequence[str]) -> frozenset[str]:
     for text in given:
         parts = urlsplit(text.strip().rstrip("/"))
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or "@" in parts.netloc:
-            raise ValueError(f"'{text:.100}' is no origin of a page. Write its scheme and host, as in https://shop.example")
+            raise InputFileError(f"'{text:.100}' is no origin of a page. Write its scheme and host, as in https://shop.example")
         found.add(f"{parts.scheme}://{parts.netloc.lower()}")
     return frozenset(found)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.serve.answer import Answers
 from limbeck.types import Json
 
 SECONDS = 120
@@ -79,6 +80,11 @@ class Live:
             cells[row + slot] += 1
         if by != "student":
             self._count(row, _TEACHER if by == "teacher" else _PERSON)
+
+    def watch(self, answers: Answers) -> None:
+        """The answers to one request were given."""
+        for found in answers.results:
+            self.answer(found.label, answers.milliseconds / 1000, found.answered_by)
 
     def hand_over(self) -> None:
         """A conversation went to a person."""

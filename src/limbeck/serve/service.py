@@ -55,6 +55,7 @@ class Service:
         self.models = dict(models)
         self.default = next(iter(self.models))
         self.escalate, self._wanted = escalate, wanted
+        self.watch: Callable[[Answers], None] | None = None  # told of the answers to each request
         self.ready = True
 
     @classmethod
@@ -91,7 +92,7 @@ class Service:
         found = model.answer(texts, top_k)
         if self.escalate is not None and any(map(self._wanted, found)):
             return None
-        return Answers(model.name, found, (time.perf_counter() - begin) * 1e3)
+        return self._given(Answers(model.name, found, (time.perf_counter() - begin) * 1e3))
 
     async def classify(
         self, name: str | None, texts: Sequence[str], *, top_k: int = 1, deadline: float | None = None
@@ -115,7 +116,12 @@ class Service:
             better = await asyncio.gather(*(self._escalated(texts[i], found[i], deadline) for i in unsure))
             for i, answer in zip(unsure, better, strict=True):
                 found[i] = answer
-        return Answers(model.name, tuple(found), (time.perf_counter() - begin) * 1e3)
+        return self._given(Answers(model.name, tuple(found), (time.perf_counter() - begin) * 1e3))
+
+    def _given(self, answers: Answers) -> Answers:
+        if self.watch is not None:
+            self.watch(answers)
+        return answers
 
     async def _escalated(self, text: str, answer: Answer, deadline: float | None) -> Answer:
         """The better answer, or the student's where none comes in time."""

@@ -55,8 +55,21 @@ def listener(host: str, port: int) -> socket.socket:
     return found
 
 
-def run(bundles: dict[str, Path], listener: socket.socket, key: Path | None) -> None:
+def run(
+    bundles: dict[str, Path],
+    listener: socket.socket,
+    key: Path | None,
+    replies: Path | None = None,
+    origins: Sequence[str] = (),
+) -> None:
     """Load the bundles and answer until told to end.
+
+    Args:
+        bundles: by name.
+        listener: the socket.
+        key: of the owner of the bundles.
+        replies: what the chat page says to each intent.
+        origins: of the pages that may hold the widget.
 
     Raises:
         MissingExtraError: the packages that serve are not installed.
@@ -64,8 +77,10 @@ def run(bundles: dict[str, Path], listener: socket.socket, key: Path | None) -> 
     """
     try:
         from limbeck.serve.app import App
+        from limbeck.serve.chat import pages
         from limbeck.serve.service import Service
         from limbeck.serve.worker import serve
     except ImportError as error:
         raise missing_extra(error.name or "uvicorn", "serve", "limbeck serve") from error
-    serve(App(Service.load(bundles, key)), listener)
+    service = Service.load(bundles, key)
+    serve(App(service, routes=pages(service, replies, origins)), listener)

@@ -205,6 +205,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     const handed = kept.handedOver;
     state.textContent = handed && settings.person ? "A colleague has been asked" : "Assistant, answers at once";
     chat.classList.toggle("handed", handed);
+    person.hidden = handed && !settings.person;
     person.lastChild.textContent = handed ? "Back to the assistant" : "Talk to a person";
   }
 
