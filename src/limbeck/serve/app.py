@@ -7,13 +7,13 @@ The server's own routes are plain ASGI: a framework's routing and request object
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from limbeck.serve.classify import classify
+from limbeck.serve.classify import answered_now, classify, read
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import SECURITY, Headers, Refusal, Reply, Request, json_reply
 from limbeck.serve.service import Service
@@ -39,8 +39,9 @@ async def _ready(service: Service, limits: Limits, request: Request) -> Reply:
     return json_reply({"status": "ready", "models": list(service.models)})
 
 
+DIRECT = "/v1/classify"
 ROUTES: dict[str, tuple[str, Handler]] = {
-    "/v1/classify": ("POST", classify),
+    DIRECT: ("POST", classify),
     "/health/live": ("GET", _live),
     "/health/ready": ("GET", _ready),
 }
@@ -61,6 +62,18 @@ class App:
         if self._pages is not None:
             self._pages.state.service = service
 
+    def direct(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Reply | None:
+        """The reply to a `POST /v1/classify` where it can be given at once, else None. Nothing was done then."""
+        try:
+            self._admit(dict(headers))
+            asked = read(self.limits, body)
+            answers = answered_now(self.service, asked)
+        except Refusal as refusal:
+            return refusal.reply()
+        except Exception as error:
+            return _failed(DIRECT, error)
+        return None if answers is None else json_reply(answers.to_json())
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
@@ -76,11 +89,13 @@ class App:
         except Refusal as refusal:
             reply = refusal.reply()
         except Exception as error:
-            # The client learns nothing of the inside; the log says what failed, without the text that it failed on.
-            _log.error("%s failed: %s", scope["path"], type(error).__name__)
-            reply = Refusal(500, "internal_error", "the server failed; the error is in its log").reply()
+            reply = _failed(scope["path"], error)
         await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+
+    def _admit(self, headers: Mapping[bytes, bytes]) -> None:
+        if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
+            raise Refusal(415, "unsupported_type", "send JSON, with the header 'content-type: application/json'")
 
     async def _replied(self, found: tuple[str, Handler], scope: Scope, receive: Receive) -> Reply:
         method, handler = found
@@ -90,26 +105,29 @@ class App:
         headers = dict(scope["headers"])
         body = b""
         if method == "POST":
-            if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
-                raise Refusal(415, "unsupported_type", "send JSON, with the header 'content-type: application/json'")
-            body = await self._body(headers, receive)
+            self._admit(headers)
+            body = await self._body(receive)
         return await handler(self.service, self.limits, Request(method, scope["path"], headers, body))
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        most = self.limits.body
-        too_large = Refusal(413, "body_too_large", f"a body may have {most:,} bytes", headers=((b"connection", b"close"),))
-        if int(headers.get(b"content-length", b"0")) > most:
-            raise too_large
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        while message.get("more_body"):
+    async def _body(self, receive: Receive) -> bytes:
+        body, more = bytearray(), True
+        while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refusal(400, "disconnected", "the client has gone")
             body += message.get("body", b"")
-            if len(body) > most:
-                raise too_large
-        if message["type"] == "http.disconnect":
-            raise Refusal(400, "disconnected", "the client has gone")
-        return body
+            more = message.get("more_body", False)
+            if len(body) > self.limits.body:  # of a server whose protocol has no such limit
+                raise Refusal(
+                    413, "body_too_large", f"a body may have {self.limits.body:,} bytes", headers=((b"connection", b"close"),)
+                )
+        return bytes(body)
+
+
+def _failed(path: str, error: Exception) -> Reply:
+    """The client learns nothing of the inside; the log says what failed, without the text that it failed on."""
+    _log.error("%s failed: %s", path, type(error).__name__)
+    return Refusal(500, "internal_error", "the server failed; the error is in its log").reply()
 
 
 def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:

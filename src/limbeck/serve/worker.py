@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import uvicorn
+import uvloop
 
 from limbeck.serve.app import App
+from limbeck.serve.protocol import Protocol, sweeping
 
 
 def serve(app: App, listener: socket.socket) -> None:
     """Answer on a socket until SIGTERM or SIGINT; then requests in hand are answered, and it returns."""
-    limits = app.limits
     config = uvicorn.Config(
         app,
-        loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
+        interface="asgi3",
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_keep_alive=int(limits.keep_alive_seconds),
-        timeout_graceful_shutdown=int(limits.drain_seconds),
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(app.limits.drain_seconds),
     )
-    server = uvicorn.Server(config)
-    server.run(sockets=[listener])
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(uvicorn.Server(config), listener))
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    sweep = asyncio.create_task(sweeping(server.server_state))
+    try:
+        await server.serve([listener])
+    finally:
+        sweep.cancel()
