@@ -26,8 +26,19 @@ def serve(
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Listen at an address that others can reach, without keys.")] = False,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundles must be signed by its owner.")] = None,
+    pages: Annotated[
+        bool | None,
+        typer.Option(
+            help="The chat page at / and figures at /live.", show_default="where no keys are, or a widget may be held"
+        ),
+    ] = None,
+    replies: Annotated[Path | None, typer.Option(help="What the chat page says to each intent: a JSON file.")] = None,
+    widget_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A site that may hold the chat widget, as in https://shop.example.", show_default=False),
+    ] = None,
 ) -> None:
-    """Answer over HTTP, many users at once; needs limbeck[serve], and no torch."""
+    """Answer over HTTP, many users at once; needs limbeck[serve], and no torch. The chat page is at /, live figures are at /live."""
     from limbeck.serve import start
     from limbeck.serve.cores import cores
     from limbeck.serve.settings import Settings
@@ -37,6 +48,10 @@ def serve(
     listener = start.listener(host, port)
     address = start.address_of(listener)
     measured = start.address(metrics) if metrics else None
-    settings = Settings(found, address, processes or cores(), key, keys, open_, measured)
+    settings = Settings(
+        found, address, processes or cores(), key, keys, open_, measured,
+        pages=pages if pages is not None else keys is None or bool(widget_origin),
+        replies=replies, origins=tuple(widget_origin or ()),
+    )  # fmt: skip
     screen.out.print(f"http://{address}  {', '.join(found)}  processes: {settings.processes}", markup=False)
     raise typer.Exit(start.run(settings, listener))
