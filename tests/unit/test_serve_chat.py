@@ -14,6 +14,7 @@ from limbeck.errors import InputFileError
 from limbeck.serve.app import App
 from limbeck.serve.chat import MOST_CHARACTERS, Chat, pages, widget_origins
 from limbeck.serve.live import Live
+from limbeck.serve.replies import of
 from limbeck.serve.service import Service
 
 
@@ -194,7 +195,7 @@ def test_no_text_is_among_the_live_figures(talk) -> None:
 
 def test_a_bundle_talks_and_is_counted(tmp_path: Path) -> None:
     service = Service.load({"tiny": sealed(tmp_path / "bundle").path})
-    app = App(service, routes=pages(service, None, (), Live(["greeting"])))
+    app = App(service, routes=pages(service, of(["greeting"]), (), Live(["greeting"])))
     found = asking.ask(app, "/chat/message", {"text": "hello", "conversation": "c"}).json()
     (said,) = load(tmp_path / "bundle").predict(["hello"])
     assert (found["intent"], found["confidence"]) == (said.label, pytest.approx(said.probability, abs=1e-4))

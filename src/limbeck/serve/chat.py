@@ -19,7 +19,7 @@ from limbeck.errors import InputFileError
 from limbeck.serve.classify import Asked, answered
 from limbeck.serve.limits import Limits
 from limbeck.serve.live import Live
-from limbeck.serve.replies import Replies, of, read
+from limbeck.serve.replies import Replies
 from limbeck.serve.reply import Refusal, json_object, kind_of
 from limbeck.serve.service import Service
 from limbeck.types import Json
@@ -207,18 +207,13 @@ def _text(content: Any, key: str, most: int) -> str:
     return value
 
 
-def pages(
-    service: Service, replies: Path | None, origins: Sequence[str], live: Live, limits: Limits | None = None
-) -> list[Route]:
-    """The routes of a server: its first model talks, with the operator's replies where a file of them is given, and every answer is counted.
+def pages(service: Service, said: Replies, origins: Sequence[str], live: Live, limits: Limits | None = None) -> list[Route]:
+    """The routes of a server: its first model talks, and every answer is counted.
 
     Raises:
-        InputFileError: there is no such file, or an origin is none.
-        RepliesError: the file does not fit the model.
+        InputFileError: an origin is none.
     """
-    labels = service.model(None).predictor.labels
     service.watch = live.watch
-    said = of(labels) if replies is None else read(replies, labels)
     return Chat(service, said, live, origins=widget_origins(origins), limits=limits or Limits()).routes()
 
 

@@ -43,6 +43,16 @@ class Replies:
         return self.otherwise if abstain else self.by_intent.get(intent) or _named(intent)
 
 
+def replies(path: Path | None, labels: Sequence[str]) -> Replies:
+    """The operator's replies where a file of them is given, else those that there are.
+
+    Raises:
+        InputFileError: there is no such file.
+        RepliesError: it does not fit the labels.
+    """
+    return of(labels) if path is None else read(path, labels)
+
+
 def read(path: str | Path, labels: Sequence[str]) -> Replies:
     """An operator's file: a JSON object with a reply for each label of the bundle and for 'out_of_scope', and perhaps `page`, an object
     with `name`, `greeting`, `handing_over` (texts), `examples` and `person` (lists of texts; `person`: the labels that ask for a person).

@@ -101,6 +101,7 @@ class Service:
         self.escalate = dict(escalate or {})
         self.counts = Counts()
         self.watch: Callable[[Answers], None] | None = None  # told of the answers to each request
+        self.reply: Callable[[Answer], str] = _named  # what is said to a customer
         self.ready = True
         self._queued = queued
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="limbeck-students")
@@ -222,3 +223,7 @@ async def _escalated(escalate: Escalate, text: str, answer: Answer, deadline: fl
         return await asyncio.wait_for(escalate(text, answer), left) or answer
     except TimeoutError:
         return answer
+
+
+def _named(answer: Answer) -> str:
+    return answer.label

@@ -19,6 +19,7 @@ from limbeck.serve.figure import Figure
 from limbeck.serve.gate import Gate
 from limbeck.serve.keys import Keys
 from limbeck.serve.protocol import Protocol
+from limbeck.serve.replies import replies
 from limbeck.serve.service import Model, Service
 from limbeck.serve.settings import Settings
 from limbeck.serve.shared import Shared
@@ -44,7 +45,9 @@ class Worker:
         self._parent = os.getppid()
         service = Service.load(settings.bundles, settings.signed_by, queued=settings.limits.queued)
         shared.live.process(number)
-        routes = pages(service, settings.replies, settings.origins, shared.live, settings.limits) if settings.pages else ()
+        said = replies(settings.replies, service.model(None).predictor.labels)
+        service.reply = lambda answer: said.to(answer.label, answer.abstain)
+        routes = pages(service, said, settings.origins, shared.live, settings.limits) if settings.pages else ()
         self.app = App(service, settings.limits, routes, self._gate())
         self._reloads: dict[str, int] = {"done": 0, "failed": 0}
         self._failed = ""
