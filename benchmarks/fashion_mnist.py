@@ -29,7 +29,7 @@ from limbeck.evidence import Report
 SEEDS = 3
 TEACHER: dict[str, Any] = {"kind": "wide_resnet", "depth": 16, "width": 3, "size": 28, "channels": 1, "flip": True, "erase": 6}
 FINE_TUNE = {
-    "epochs": 14,
+    "epochs": 10,
     "batch_size": 128,
     "learning_rate": 4e-3,
     "head_learning_rate": 4e-3,
