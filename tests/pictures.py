@@ -7,14 +7,15 @@ from PIL import Image
 
 CLASSES = ("bars", "dots", "plain")
 
+TUNED = {"epochs": 12, "batch_size": 16, "learning_rate": 5e-3, "head_learning_rate": 5e-3, "refit": False}
 TINY_PICTURES = {
     "task": "image-classification",
     "data": {"train": "set by the test", "test_share": 0.3, "valid_share": 0.0},
-    "teacher": {"kind": "wide_resnet", "depth": 10, "width": 1, "size": 12, "fine_tune": {"epochs": 4, "refit": False}},
+    "teacher": {"kind": "wide_resnet", "depth": 10, "width": 1, "size": 12, "fine_tune": TUNED},
     "views": {"per_record": 2},
     "student": {"width": 4, "depth": 1, "stages": 2},
-    "training": {"epochs": 3},
-    "verify": {"latency_queries": 5, "cold_starts": 0, "cross_fit_below": 0, "control": False, "baseline": False},
+    "training": {"epochs": 8, "batch_size": 16, "learning_rate": 0.01},
+    "verify": {"latency_queries": 5, "cold_starts": 1, "cross_fit_below": 0},
     "doctor": {"force": True},
     "threads": 1,
 }

@@ -12,6 +12,7 @@ and a `str()` that names it in a message. Two payloads with one identity are equ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -46,13 +47,19 @@ class Stored:
                 with Path(self.path).open("rb") as file:
                     data = file.read(most + 1)
             else:
-                with ZipFile(self.path) as archive, archive.open(self.member) as file:
+                with _archive(self.path).open(self.member) as file:
                     data = file.read(most + 1)
         except (OSError, KeyError, BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
             raise InputFileError(f"cannot read {self}: {getattr(error, 'strerror', None) or error}") from error
         if len(data) > most:
             raise DataError(f"{self} has more than {most:,} bytes")
         return data
+
+
+@lru_cache(maxsize=8)
+def _archive(path: str) -> ZipFile:
+    """An open zip: to read its index for each of ten thousand members would take longer than to read them."""
+    return ZipFile(path)
 
 
 def identity(payload: Any) -> bytes:

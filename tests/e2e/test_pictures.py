@@ -48,7 +48,11 @@ def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
     assert report["task"] == "image-classification"
     assert report["teacher"]["footprint"]["form"] == "onnx float32"  # its file reads as a bundle does
     assert report["student"]["footprint"]["bytes"] < 20_000
+    assert report["student"]["footprint"]["cold_start_seconds"] > 0
     assert report["slices"] == []
+    assert "principal components of the pixels" in report["baseline"]["what"]
+    assert report["baseline"]["quality"]["accuracy"]["estimate"] > 0.5
+    assert report["control"]["what"].startswith("the same conv_image on the labels alone")
     assert (out / "evidence" / "report.html").is_file()
 
 

@@ -136,6 +136,7 @@ def test_a_row_may_hold_a_path_bytes_a_dictionary_or_nothing(tmp_path: Path) -> 
     (tmp_path / "one.wav").write_bytes(data)
     values = ["one.wav", str(tmp_path / "one.wav"), data, {"bytes": data, "path": None}, {"bytes": None, "path": "one.wav"}]
     assert len({Audio.payload(v, tmp_path) for v in values}) == 1
+    assert Audio.as_sent(Audio.payload("one.wav", tmp_path)) == data
     for nothing in (None, "", " ", b"", {"bytes": None, "path": None}):
         with pytest.raises(ValueError, match="^$"):
             Audio.payload(nothing, tmp_path)
@@ -225,7 +226,7 @@ def test_every_operation_takes_any_length(name: str, count: int) -> None:
     parameters = {
         "speed": {"by": 0.3}, "shift": {"by": 0.3}, "room": {"decibels": 6.0}, "silence": {"probability": 1.0}, "band": {"probability": 1.0},
         "noise": {"probability": 1.0, "quiet": 20.0}, "gain": {"decibels": 20.0}, "mixup": {},
-    }[name]  # fmt: skip
+    }.get(name, {})  # fmt: skip
     source = of_samples(np.ones(count), RATE).source
     for seed in range(5):
         made = Clip(source, (Operation(name, 1, parameters),), seed, of_samples(NOISE, 16000).source).samples()

@@ -167,6 +167,25 @@ def mixup(samples: Samples, clip: Clip, dice: Random) -> Samples:
     return found
 
 
+def half_speed(samples: Samples, clip: Clip, dice: Random) -> Samples:
+    """As if its rate were half of what it is."""
+    del clip, dice
+    return resampled(samples, Fraction(1, 2))
+
+
+def double_speed(samples: Samples, clip: Clip, dice: Random) -> Samples:
+    """As if its rate were twice what it is."""
+    del clip, dice
+    return resampled(samples, Fraction(2))
+
+
+def of_16_bits(samples: Samples, clip: Clip, dice: Random) -> Samples:
+    """From -32768 to 32768."""
+    del clip, dice
+    return samples * np.float32(32768)
+
+
+OPERATIONS.update(half_speed=half_speed, double_speed=double_speed, of_16_bits=of_16_bits)
 OPERATIONS.update(speed=speed, shift=shift, room=room, silence=silence, band=band, noise=noise, gain=gain, mixup=mixup)
 
 

@@ -16,7 +16,7 @@ import io
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -43,14 +43,24 @@ _TONE = {"rate", "seconds", "from", "to"}
 class Source:
     """The bytes of a sound, or where they lie, and the key that its samples give it."""
 
-    __slots__ = ("_at", "_samples", "count", "key", "rate")
+    __slots__ = ("_at", "_key", "_samples", "count", "rate")
 
     def __init__(self, at: bytes | Stored, sound: tuple[Samples, int] | None = None) -> None:
         self._at = at
         samples, self.rate = self._decoded() if sound is None else sound
         self.count = len(samples)
-        self.key = hashlib.sha256(f"{self.rate} ".encode() + samples.tobytes()).hexdigest()[:32]
-        self._samples = _small(samples) if sound is not None or samples.nbytes <= 2 * _KEPT else None
+        # Of what is not stored the key is made when it is asked for, which nobody does who serves; and nobody else holds its samples.
+        self._key = _key_of(samples, self.rate) if isinstance(at, Stored) else None
+        self._samples: NDArray[Any] | None = samples
+        if isinstance(at, Stored):
+            self._samples = _small(samples) if samples.nbytes <= 2 * _KEPT else None
+
+    @property
+    def key(self) -> str:
+        """Half of the sha256 of its rate and samples."""
+        if self._key is None:
+            self._key = _key_of(self.samples(), self.rate)
+        return self._key
 
     def samples(self) -> Samples:
         """What it decodes to."""
@@ -59,6 +69,12 @@ class Source:
         if self._samples.dtype == np.int16:
             return self._samples.astype(np.float32) / np.float32(32768)
         return self._samples
+
+    def bytes(self) -> bytes:
+        """The file's content; of samples that came without one, a wav file of them."""
+        if isinstance(self._at, Stored):
+            return self._at.read(MOST_BYTES)
+        return self._at or wav(self.samples(), self.rate)
 
     def _decoded(self) -> tuple[Samples, int]:
         if isinstance(self._at, Stored):
@@ -126,6 +142,11 @@ class Clip:
 Apply = Callable[..., Samples]
 OPERATIONS: dict[str, Apply] = {}
 """What views are made by, by name: (samples, clip, dice, its parameters) -> samples. `_audio_views` fills it."""
+
+
+def by(payload: Clip, operation: str) -> Clip:
+    """A clip as one more operation without parameters leaves it."""
+    return replace(payload, operations=(*payload.operations, Operation(operation, 1)))
 
 
 def clip(value: Any) -> Clip:
@@ -266,6 +287,10 @@ def _mono(samples_NC: NDArray[np.float32], rate: int, of: str) -> Samples:
     if not np.isfinite(samples_NC).all():
         raise DataError(f"holds a sound with samples that are no numbers{of}")
     return np.ascontiguousarray(samples_NC.mean(axis=1, dtype=np.float32))
+
+
+def _key_of(samples: Samples, rate: int) -> str:
+    return hashlib.sha256(f"{rate} ".encode() + samples.tobytes()).hexdigest()[:32]
 
 
 def _small(samples: Samples) -> NDArray[Any]:

@@ -153,7 +153,19 @@ def cutmix(pixels: Pixels, other: Pixels | None, dice: Random) -> Pixels:
     return found
 
 
-OPERATIONS.update(place=place, colour=colour, erase=erase, mixup=mixup, cutmix=cutmix)
+def blue_first(pixels: Pixels, _: Pixels | None, dice: Random) -> Pixels:
+    """Red and blue exchanged, as OpenCV reads a file; a grey picture stays."""
+    del dice
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def negative(pixels: Pixels, _: Pixels | None, dice: Random) -> Pixels:
+    """Dark where it was light."""
+    del dice
+    return 255 - pixels
+
+
+OPERATIONS.update(blue_first=blue_first, negative=negative, place=place, colour=colour, erase=erase, mixup=mixup, cutmix=cutmix)
 
 
 def _alike(pixels: Pixels, other: Pixels) -> tuple[Pixels, Pixels]:

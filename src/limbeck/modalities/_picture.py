@@ -19,7 +19,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, ClassVar
 
@@ -39,28 +39,45 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", 
 MOST_PIXELS, MOST_BYTES = 2**25, 2**27
 _KEPT = 2**16
 """Bytes of a decoded picture up to which it is kept: small ones are asked for again and again, in each of their views."""
+_ROTATED = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
+"""Where a file may say that it lies on its side; to look into it takes a third of the time of a small picture."""
 _PREFIX = "data:;base64,"
 
 
 class Source:
-    """The bytes of a picture, or where they lie, and the key that its pixels give it."""
+    """The bytes of a picture, or where they lie, or (None) nothing but its pixels; and the key that these give it."""
 
-    __slots__ = ("_at", "_pixels", "height", "key", "width")
+    __slots__ = ("_at", "_key", "_pixels", "height", "width")
 
-    def __init__(self, at: bytes | Stored, pixels: Pixels | None = None) -> None:
+    def __init__(self, at: bytes | Stored | None, pixels: Pixels | None = None) -> None:
         self._at = at
         pixels = decoded(self.bytes(), str(at) if isinstance(at, Stored) else "") if pixels is None else pixels
         self.height, self.width = pixels.shape[:2]
-        self.key = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:32]
-        self._pixels = pixels if pixels.nbytes <= _KEPT else None
+        self._key = (
+            _key_of(pixels) if isinstance(at, Stored) else None
+        )  # else when it is asked for, which nobody does who serves
+        self._pixels: Pixels | None = pixels if pixels.nbytes <= _KEPT or not isinstance(at, Stored) else None
+
+    @property
+    def key(self) -> str:
+        """Half of the sha256 of its shape and pixels."""
+        if self._key is None:
+            self._key = _key_of(self.pixels())
+        return self._key
 
     def bytes(self) -> bytes:
-        """The file's content."""
+        """The file's content; of pixels alone a PNG file's."""
+        if self._at is None:
+            return png(self.pixels())
         return self._at.read(MOST_BYTES) if isinstance(self._at, Stored) else self._at
 
     def pixels(self) -> Pixels:
-        """What it decodes to."""
-        return decoded(self.bytes(), str(self._at)) if self._pixels is None else self._pixels
+        """What it decodes to; of a large one that was not asked for before, what was decoded when it was made."""
+        if (found := self._pixels) is None:
+            return decoded(self.bytes(), str(self._at) if isinstance(self._at, Stored) else "")
+        if found.nbytes > _KEPT and self._at is not None:
+            self._pixels = None
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +138,15 @@ OPERATIONS: dict[str, Apply] = {}
 """What views are made by, by name: (pixels, other pixels or None, dice, its parameters) -> pixels. `_image_views` fills it."""
 
 
+def _key_of(pixels: Pixels) -> str:
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:32]
+
+
+def by(payload: Picture, operation: str) -> Picture:
+    """A picture as one more operation without parameters leaves it."""
+    return replace(payload, operations=(*payload.operations, Operation(operation, 1)))
+
+
 def picture(value: Any) -> Picture:
     """A picture from what somebody has: its file (a path, or `Stored`), its bytes, a base64 text of these, an array of uint8.
 
@@ -137,8 +163,7 @@ def picture(value: Any) -> Picture:
     if isinstance(value, bytes | bytearray | memoryview):
         return Picture(Source(bytes(value)))
     if isinstance(value, np.ndarray):
-        pixels = _of_array(value)
-        return Picture(Source(png(pixels), pixels))
+        return Picture(Source(None, _of_array(value)))
     if not isinstance(value, Stored):
         raise TypeError(
             f"a picture is expected: a path, bytes, or an array (height, width, colours) of uint8; got {type(value).__name__}"
@@ -178,9 +203,10 @@ def decoded(data: bytes, name: str = "") -> Pixels:
                 raise DataError(
                     f"holds a picture of {opened.width:,} x {opened.height:,} pixels{of}; at most {MOST_PIXELS:,} are decoded"
                 )
-            opened.seek(0)
-            opened.load()
-            return _eight_bits(ImageOps.exif_transpose(opened), opened.format or "", of)
+            opened.load()  # of an animation the frame that a file opens with, the first
+            form = opened.format or ""
+            turned = ImageOps.exif_transpose(opened) if form == "TIFF" or not _ROTATED.isdisjoint(opened.info) else opened
+            return _eight_bits(turned, form, of)
     except DataError:
         raise
     except UnidentifiedImageError as error:
@@ -204,9 +230,9 @@ def _eight_bits(opened: Pil.Image, form: str, of: str) -> Pixels:
         behind = Pil.new("RGBA", opened.size, (255, 255, 255, 255))
         grey = mode in ("LA", "La", "L", "1")
         opened = Pil.alpha_composite(behind, opened.convert("RGBA")).convert("L" if grey else "RGB")
-    elif mode in ("1", "L"):
+    elif mode == "1":
         opened = opened.convert("L")
-    elif mode != "RGB":
+    elif mode not in ("L", "RGB"):
         opened = opened.convert("RGB")
     found = np.asarray(opened)
     return found[..., None] if found.ndim == 2 else found

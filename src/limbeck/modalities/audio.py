@@ -6,8 +6,9 @@ A network reads `features` (B, T, M), float32, of one length: what `_log_mel` sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from limbeck.errors import DataError
 from limbeck.modalities._audio_views import AudioViews
-from limbeck.modalities._clip import SUFFIXES, Clip, Samples, clip, of_samples, sent
+from limbeck.modalities._clip import SUFFIXES, Clip, Samples, by, clip, of_samples, sent
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
 from limbeck.modalities._stream import stream_of
@@ -86,6 +87,12 @@ class Audio:
     """Synthetic clips whose logits a bundle carries; never a customer's. The last one is silence."""
     view_plan = AudioViews
     stream = staticmethod(stream_of)
+    mistaken: ClassVar[Mapping[str, Callable[[Clip], Clip]]] = {
+        "at half their rate": partial(by, operation="half_speed"),
+        "at twice their rate": partial(by, operation="double_speed"),
+        "as whole numbers of 16 bits": partial(by, operation="of_16_bits"),
+    }
+    """Forms in which a teacher may have been trained to hear clips, by name."""
 
     def __init__(self, features: LogMel | None = None) -> None:
         self.features = features or LogMel.usual(MOST_RATE, 1.0, MELS)
@@ -138,6 +145,16 @@ class Audio:
     def from_json(cls, value: Any) -> Clip:
         """A payload back from JSON that may come from a stranger: never a path."""
         return sent(value)
+
+    @classmethod
+    def as_sent(cls, payload: Clip) -> bytes:
+        """A payload as a user sends it: the bytes of its file, so that decoding counts where times are taken."""
+        return payload.source.bytes()
+
+    @classmethod
+    def received(cls, value: Any) -> Clip:
+        """A payload back from what a user sent."""
+        return clip(value)
 
     @classmethod
     def work(cls, payload: Clip) -> float:

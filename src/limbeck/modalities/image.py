@@ -7,9 +7,11 @@ network. Letters: B pictures of a batch, C channels, H height, W width.
 from __future__ import annotations
 
 import base64
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +24,7 @@ from limbeck.types import Json, Record, View, digest
 
 try:
     from limbeck.modalities._image_views import ImageViews
-    from limbeck.modalities._picture import SUFFIXES, Picture, Pixels, coloured, picture, resized, sent
+    from limbeck.modalities._picture import SUFFIXES, Picture, Pixels, by, coloured, picture, resized, sent
 except ImportError as error:
     raise missing_extra(error.name or "PIL", "image", "reading pictures") from error
 
@@ -32,6 +34,7 @@ _SAMPLED = 2000  # pictures that mean and deviation are taken from
 _CHECKED = 6  # the sides of the picture whose resized pixels a spec holds
 _STEPS = 2  # by which they may differ: other versions of Pillow round otherwise, other filters do not
 _AT_ONCE = 64
+_MOST_KEPT = 2**30  # bytes of encoded pictures; more of them are made anew each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ class Image:
     golden: ClassVar[tuple[str, ...]]
     """Synthetic pictures whose logits a bundle carries; never a customer's."""
     view_plan = ImageViews
+    mistaken: ClassVar[Mapping[str, Callable[[Picture], Picture]]] = {
+        "with blue before red": partial(by, operation="blue_first"),
+        "with dark and light exchanged": partial(by, operation="negative"),
+    }
+    """Forms in which a teacher may have been trained to read pictures, by name."""
 
     def __init__(self, size: int = 32, channels: int = 3) -> None:
         if type(size) is not int or not 1 <= size <= MOST_SIDE or channels not in (1, 3) or type(channels) is not int:
@@ -126,6 +134,16 @@ class Image:
         return sent(value)
 
     @classmethod
+    def as_sent(cls, payload: Picture) -> bytes:
+        """A payload as a user sends it: the bytes of its file, so that decoding counts where times are taken."""
+        return payload.source.bytes()
+
+    @classmethod
+    def received(cls, value: Any) -> Picture:
+        """A payload back from what a user sent."""
+        return picture(value)
+
+    @classmethod
     def work(cls, payload: Picture) -> float:
         """At how many places a weight is used, roughly: a network halves the sides some times."""
         return max(1.0, payload.size / 16)
@@ -145,8 +163,7 @@ class Image:
             DataError: it is one that is refused.
         """
         pictures = [self._read(p) for p in payloads]
-        found = Frames(self, pictures)
-        return list(found) if len(pictures) <= _AT_ONCE else found
+        return [self.array(p) for p in pictures] if len(pictures) <= _AT_ONCE else Frames(self, pictures)
 
     def array(self, one: Picture) -> Pixels:
         """(H, W, C) bytes of one picture."""
@@ -240,11 +257,15 @@ class Image:
 
 
 class Frames(Sequence[Pixels]):
-    """Encoded pictures that are made when they are asked for. `lengths` is known beforehand: all are of one size."""
+    """Encoded pictures that are made when they are asked for, and kept as bytes where all together fit. `lengths` is known beforehand: all
+    are of one size."""
 
     def __init__(self, modality: Image, pictures: Sequence[Picture]) -> None:
         self._modality, self._pictures = modality, pictures
         self.lengths = np.full(len(pictures), modality.size, np.int64)
+        shape = (len(pictures), modality.size, modality.size, modality.channels)
+        self._kept = np.empty(shape, np.uint8) if math.prod(shape) <= _MOST_KEPT else None
+        self._there = np.zeros(len(pictures), np.bool_)
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -252,10 +273,15 @@ class Frames(Sequence[Pixels]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return Frames(self._modality, self._pictures[index])
-        return self._modality.array(self._pictures[index])
+        if self._kept is None:
+            return self._modality.array(self._pictures[index])
+        if not self._there[index]:
+            self._kept[index] = self._modality.array(self._pictures[index])
+            self._there[index] = True
+        return self._kept[index]
 
     def __iter__(self) -> Iterator[Pixels]:
-        return (self._modality.array(p) for p in self._pictures)
+        return (self[index] for index in range(len(self)))
 
 
 def _is_grey(pixels: Pixels) -> bool:

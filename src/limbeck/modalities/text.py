@@ -122,6 +122,16 @@ class Text:
         return found
 
     @classmethod
+    def as_sent(cls, payload: str) -> str:
+        """A payload as a user sends it."""
+        return payload
+
+    @classmethod
+    def received(cls, value: str) -> str:
+        """A payload back from what a user sent."""
+        return value
+
+    @classmethod
     def work(cls, payload: str) -> float:
         """How many tokens it may have, roughly, for estimates of time."""
         return 2.0 * len(payload.split())

@@ -85,12 +85,12 @@ class Drafts:
         }
 
     def queries(self, most: int) -> list[Any]:
-        """Training texts to be timed with, evenly spread."""
-        return spread(self._texts, most)
+        """Training payloads to be timed with, as users send them, evenly spread."""
+        return [self._run.recipe.entry("modalities").as_sent(payload) for payload in spread(self._texts, most)]
 
     def lengths(self, most: int) -> list[int]:
         """How many words such texts have."""
-        return [len(str(text).split()) for text in self.queries(most)]
+        return [len(str(text).split()) for text in spread(self._texts, most)]
 
     def draft(self, candidate: Candidate) -> Draft | None:
         """One candidate, untrained; nothing is written yet. None: it takes more layers than the teacher has."""

@@ -93,7 +93,7 @@ def _teacher(run: Run, teacher: Any, splits: Splits, judged: Yardstick, here: bo
     if not isinstance(written, Bundle) or not here:
         size = written.bytes if isinstance(written, Bundle) else own_size(teacher)
         return Reference("teacher", judged.teacher, size)
-    queries = [r.payload for r in splits.train[:_QUERIES]]
+    queries = [run.recipe.entry("modalities").as_sent(r.payload) for r in splits.train[:_QUERIES]]
     costs = run.decided("search.teacher", lambda: cost(written, queries).to_json())
     return Reference("teacher", judged.teacher, costs["bytes"], costs["latency_p50"])
 

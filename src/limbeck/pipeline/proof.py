@@ -99,7 +99,8 @@ def prove(
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
         same_through_cli(bundle, payloads[:64], predictor)
-        queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
+        as_sent = recipe.entry("modalities").as_sent
+        queries = [as_sent(payloads[i % len(payloads)]) for i in range(section.latency_queries)]
         budget = recipe.student.budget.budget()
         starts = section.cold_starts or (1 if budget.memory else 0)
         table = student.get("precision", bundle.manifest.precision)

@@ -109,7 +109,10 @@ def weighed(
         found = footprints([student], queries, threads, processes)
         return replace(found, notes=(*found.notes, f"The teacher's bytes and times are not measured: {written}"))
     form = getattr(teacher, "form", "torch float32")
-    asked = Model(form, teacher.parameters, answer=lambda payload: teacher.answer([payload], LOGITS), bytes=own_size(teacher))
+    received = run.recipe.entry("modalities").received
+    asked = Model(
+        form, teacher.parameters, answer=lambda sent: teacher.answer([received(sent)], LOGITS), bytes=own_size(teacher)
+    )
     torch.set_num_threads(threads)
     try:
         found = footprints([asked, student], queries, threads, processes)

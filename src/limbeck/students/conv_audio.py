@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, CountOrZero, Limits, Share
-from limbeck.students._images import Convolution, emit_weight, weight_as_written
-from limbeck.students._rounding import Precision
+from limbeck.students._images import Convolution, emit_weight, weight_as_read
+from limbeck.students._rounding import Precision, RowPrecision
 from limbeck.students._transformer import array
 from limbeck.students.conv_image import Block
 from limbeck.types import Json, Outputs, Shapes, TrainingPlan
@@ -54,7 +54,9 @@ class ConvAudio(nn.Module):
 
         `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `dropout` on
         what the classifier sees. It reads `seconds` of a clip at `rate` samples a second in `mels` bands: 0 takes what the training clips have, and 40.
-        `precision`: "int8" writes weights as whole numbers with a scale for each output; the products are in float32.
+        `precision`: "int8" writes weights as whole numbers with a scale for each output, "int4" as numbers of four bits, which training then reckons
+        with; a runtime makes float32 of them once, as it loads. `network`: "int8" computes in whole numbers too, by the scheme that is nearest to the
+        float32 file on training clips; where none is near enough, all stays float32.
         """
 
         width: Count = 32
@@ -65,7 +67,8 @@ class ConvAudio(nn.Module):
         rate: CountOrZero = 0
         seconds: SecondsOrZero = 0.0
         mels: CountOrZero = 0
-        precision: Precision = "int8"
+        precision: RowPrecision = "int8"
+        network: Precision = "float32"
 
         @property
         def reading(self) -> tuple[int, float, int]:
@@ -128,12 +131,12 @@ class ConvAudio(nn.Module):
 
     def forward(self, features: Tensor) -> Outputs:
         """Logits (B, K) and what the classifier sees (B, D); features float32 are (B, T, M)."""
-        precision = self.settings.precision
+        precision = self._weights()
         x = F.relu(self.stem(features.unsqueeze(1), precision))
         for block in self.blocks:
             x = block(x, precision)
         summed_BD = (x.mean(dim=2) * self.band_weight).sum(dim=2)
-        weight_KD = self.output.weight if self.training else weight_as_written(self.output.weight, precision)
+        weight_KD = weight_as_read(self.output.weight, precision, self.training)
         seen_BD = F.dropout(summed_BD, self.settings.dropout, self.training)
         return Outputs(F.linear(seen_BD, weight_KD, self.output.bias), summed_BD)
 
@@ -143,7 +146,7 @@ class ConvAudio(nn.Module):
 
     def graph(self) -> Graph:
         """The network with its norms folded into the weights, these in the precision of its settings."""
-        precision = self.settings.precision
+        precision = self._weights()
         g = GraphBuilder(GraphInput("features", "float32", ("B", self.frames, self.mels)))
         x = g("Unsqueeze", "features", axes=[1])
         x = g("Relu", self.stem.emit(g, "stem", x, precision))
@@ -156,6 +159,10 @@ class ConvAudio(nn.Module):
         weight_DK = g("Transpose", emit_weight(g, "output", self.output.weight, precision), perm=[1, 0])
         return g.build(g("Add", g("MatMul", summed_BD, weight_DK), g.constant("output.bias", array(self.output.bias))))
 
+    def _weights(self) -> RowPrecision:
+        """In which its weights are written; where the network is to be in whole numbers, `limbeck.quantize` makes these."""
+        return "float32" if self.settings.network == "int8" else self.settings.precision
+
     def describe(self) -> Json:
         """Family, sizes, parameters and origin."""
         return {
@@ -167,6 +174,7 @@ class ConvAudio(nn.Module):
             "stages": self.settings.stages,
             "kernel": self.settings.kernel,
             "precision": self.settings.precision,
+            "network": self.settings.network,
             "classes": self.output.out_features,
             "parameters": sum(p.numel() for p in self.parameters()),
             "origin": self.origin,

@@ -19,12 +19,13 @@ from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, CountOrZero, Limits, Share
-from limbeck.students._images import Convolution, emit_weight, weight_as_written
-from limbeck.students._rounding import Precision
+from limbeck.students._images import Convolution, emit_weight, weight_as_read
+from limbeck.students._rounding import Precision, RowPrecision
 from limbeck.students._transformer import array
 from limbeck.types import Json, Outputs, Shapes, TrainingPlan
 
 Channels = Annotated[int, Limits((("ge", 0), ("le", 3)))]
+Stride = Annotated[int, Limits((("ge", 0), ("le", 4)))]
 _LARGE = 48  # pixels of a side from which on the first convolution halves it
 
 
@@ -40,12 +41,12 @@ class Block(nn.Module):
         self.pointwise = Convolution(channels, outputs, 1)
         self.passes = stride == 1 and channels == outputs
 
-    def forward(self, x_BCHW: Tensor, precision: Precision) -> Tensor:
+    def forward(self, x_BCHW: Tensor, precision: RowPrecision) -> Tensor:
         """The next representation, never below zero."""
         made: Tensor = self.pointwise(F.relu(self.depthwise(x_BCHW, precision)), precision)
         return F.relu(made + x_BCHW if self.passes else made)
 
-    def emit(self, g: GraphBuilder, name: str, x_BCHW: str, precision: Precision) -> str:
+    def emit(self, g: GraphBuilder, name: str, x_BCHW: str, precision: RowPrecision) -> str:
         """The same in a graph."""
         hidden = g("Relu", self.depthwise.emit(g, f"{name}.depthwise", x_BCHW, precision))
         made = self.pointwise.emit(g, f"{name}.pointwise", hidden, precision)
@@ -74,28 +75,41 @@ class ConvImage(nn.Module):
     class Settings:
         """How large, and how it is trained and written.
 
-        `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `dropout`
-        on what the classifier sees. `size` of the pictures that it reads, `channels` (1 grey, 3 colours): 0 takes what the training pictures
-        have. `precision`: "int8" writes weights as whole numbers with a scale for each output; the products are in float32.
+        `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `stride`
+        of the first convolution (2 leaves a quarter of the places, and of the time; 0: 2 from 48 pixels a side on); `dropout` on what the classifier sees. `size` of the pictures that it reads, `channels` (1 grey, 3 colours): 0 takes what the training pictures
+        have. `precision`: "int8" writes weights as whole numbers with a scale for each output, "int4" as numbers of four bits, which training then
+        reckons with; a runtime makes float32 of them once, as it loads. `arithmetic`: "int8" computes in whole numbers too, by the scheme that is
+        nearest to the float32 file on training rows; where none is near enough, all stays float32.
         """
 
         width: Count = 32
         depth: Count = 2
         stages: Count = 3
         kernel: Count = 3
+        stride: Stride = 0
         dropout: Share = 0.1
         size: CountOrZero = 0
         channels: Channels = 0
-        precision: Precision = "int8"
+        precision: RowPrecision = "int8"
+        arithmetic: Precision = "float32"
 
         @property
         def reading(self) -> tuple[int, int]:
             """Size and channels of what it is given."""
             return self.size, self.channels
 
+        @property
+        def network(self) -> Precision:
+            """What of it is to be in whole numbers once it is trained."""
+            return self.arithmetic
+
         def __post_init__(self) -> None:
             if self.kernel % 2 == 0:
                 raise ValueError(f"kernel is {self.kernel}; an odd number is expected, so that it has a middle")
+            if self.arithmetic == "int8" and self.precision != "int8":
+                raise ValueError(
+                    f"arithmetic is int8 and precision {self.precision}; products in whole numbers have weights of int8"
+                )
             if self.channels == 2:
                 raise ValueError("channels is 2; 1 (grey) or 3 (colours) is expected, or 0")
 
@@ -119,7 +133,7 @@ class ConvImage(nn.Module):
         self.deviation_C: Tensor
         self.register_buffer("mean_C", torch.tensor(mean or (127.5,) * channels), persistent=False)
         self.register_buffer("deviation_C", torch.tensor(deviation or (64.0,) * channels), persistent=False)
-        self.stem = Convolution(channels, settings.width, 3, 2 if size >= _LARGE else 1)
+        self.stem = Convolution(channels, settings.width, 3, settings.stride or (2 if size >= _LARGE else 1))
         blocks, width = [], settings.width
         for stage in range(settings.stages):
             for place in range(settings.depth):
@@ -162,12 +176,12 @@ class ConvImage(nn.Module):
     def forward(self, pixels: Tensor) -> Outputs:
         """Logits (B, K) and the mean (B, D); pixels uint8 are (B, C, H, W)."""
         x = (pixels.float() - self.mean_C[:, None, None]) / self.deviation_C[:, None, None]
-        precision = self.settings.precision
+        precision = self._weights()
         x = F.relu(self.stem(x.contiguous(memory_format=torch.channels_last), precision))
         for block in self.blocks:
             x = block(x, precision)
         mean_BD = x.mean(dim=(2, 3))
-        weight_KD = self.output.weight if self.training else weight_as_written(self.output.weight, precision)
+        weight_KD = weight_as_read(self.output.weight, precision, self.training)
         seen_BD = F.dropout(mean_BD, self.settings.dropout, self.training)
         return Outputs(F.linear(seen_BD, weight_KD, self.output.bias), mean_BD)
 
@@ -177,7 +191,7 @@ class ConvImage(nn.Module):
 
     def graph(self) -> Graph:
         """The network with its norms folded into the weights, these in the precision of its settings."""
-        precision = self.settings.precision
+        precision = self._weights()
         g = GraphBuilder(GraphInput("pixels", "uint8", ("B", self.channels, self.size, self.size)))
         shift = g.constant("mean", array(self.mean_C)[:, None, None])
         scale = g.constant("scale", 1.0 / array(self.deviation_C)[:, None, None])
@@ -190,6 +204,10 @@ class ConvImage(nn.Module):
         weight_DK = g("Transpose", emit_weight(g, "output", self.output.weight, precision), perm=[1, 0])
         return g.build(g("Add", g("MatMul", mean_BD, weight_DK), g.constant("output.bias", array(self.output.bias))))
 
+    def _weights(self) -> RowPrecision:
+        """In which its weights are written; where the network is to be in whole numbers, `limbeck.quantize` makes these."""
+        return "float32" if self.settings.arithmetic == "int8" else self.settings.precision
+
     def describe(self) -> Json:
         """Family, sizes, parameters and origin."""
         return {
@@ -200,7 +218,9 @@ class ConvImage(nn.Module):
             "depth": self.settings.depth,
             "stages": self.settings.stages,
             "kernel": self.settings.kernel,
+            "stride": self.stem.stride,
             "precision": self.settings.precision,
+            "arithmetic": self.settings.arithmetic,
             "classes": self.output.out_features,
             "parameters": sum(p.numel() for p in self.parameters()),
             "origin": self.origin,

@@ -16,27 +16,48 @@ from typing import Any, cast
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers.image_processing_base import ImageProcessingMixin
 
 from limbeck.errors import TeacherError
 from limbeck.teachers._loading import explained, quiet, whole
 from limbeck.teachers._pixels import PixelTeacher
-from limbeck.types import Json, Outputs
+from limbeck.types import Json, Outputs, Signal
 
 PROCESSOR = "preprocessor_config.json"
 _BILINEAR = 2
 
 
+Scaling = tuple[float, tuple[float, ...], tuple[float, ...]]
+"""A factor for bytes, then a mean that is subtracted and a deviation that is divided by."""
+SCALINGS: dict[str, Scaling] = {
+    "as numbers from 0 to 1": (1 / 255, (0.0,) * 3, (1.0,) * 3),
+    "as numbers from -1 to 1": (1 / 255, (0.5,) * 3, (0.5,) * 3),
+    "with ImageNet's mean and deviation": (1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "as bytes from 0 to 255": (1.0, (0.0,) * 3, (1.0,) * 3),
+}
+
+
 class Scaled(nn.Module):
     """A transformers model behind what its processor does with bytes: rescaled, minus a mean, divided by a deviation."""
 
-    def __init__(self, backbone: nn.Module, factor: float, mean: Sequence[float], deviation: Sequence[float]) -> None:
+    def __init__(self, backbone: nn.Module, scaling: Scaling) -> None:
         super().__init__()
         self.backbone = backbone
-        self.factor = factor
         self.mean_C: Tensor
         self.deviation_C: Tensor
-        self.register_buffer("mean_C", torch.tensor(list(mean)), persistent=False)
-        self.register_buffer("deviation_C", torch.tensor(list(deviation)), persistent=False)
+        self.register_buffer("mean_C", torch.zeros(0), persistent=False)
+        self.register_buffer("deviation_C", torch.zeros(0), persistent=False)
+        self.scale(scaling)
+
+    def scaling(self) -> Scaling:
+        """How it scales."""
+        return self._scaling
+
+    def scale(self, scaling: Scaling) -> None:
+        """Scale in another way from now on."""
+        device = self.mean_C.device
+        self._scaling, (self.factor, mean, deviation) = scaling, scaling
+        self.mean_C, self.deviation_C = torch.tensor(mean, device=device), torch.tensor(deviation, device=device)
 
     def forward(self, pixels: Tensor) -> Outputs:
         """Logits (B, K), and the mean of the last hidden states (B, D); pixels uint8 are (B, C, H, W)."""
@@ -88,9 +109,7 @@ class HuggingfaceImage(PixelTeacher):
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
         with quiet(), explained(settings.model):
             config = transformers.AutoConfig.from_pretrained(settings.model, **options)
-            processor, _ = transformers.image_processing_utils.ImageProcessingMixin.get_image_processor_dict(
-                settings.model, **options
-            )
+            processor, _ = ImageProcessingMixin.get_image_processor_dict(settings.model, **options)
             labels: list[str] = []
             if any(a.endswith("ForImageClassification") for a in config.architectures or []):
                 model = whole(transformers.AutoModelForImageClassification, settings.model, options)
@@ -162,11 +181,23 @@ class HuggingfaceImage(PixelTeacher):
 
     def settled(self) -> dict[str, str]:
         """Its kind, and how it scales."""
+        return {"kind": "huggingface_image", "scaling": f"{cast(Any, self.module).scaling()}"}
+
+    def scalings(self) -> dict[str, Scaling]:
+        """Other ways in which such models were trained to read bytes, by name; its own is not among them."""
+        own, c = cast(Any, self.module).scaling(), self.channels
+        found = {name: (factor, mean[:c], deviation[:c]) for name, (factor, mean, deviation) in SCALINGS.items()}
+        return {name: scaling for name, scaling in found.items() if scaling != own}
+
+    def read_by(self, scaling: Scaling, payloads: Sequence[Any]) -> Signal:
+        """What it would answer if it scaled otherwise; it stays as it is."""
         module = cast(Any, self.module)
-        return {
-            "kind": "huggingface_image",
-            "scaling": f"{module.factor} {module.mean_C.tolist()} {module.deviation_C.tolist()}",
-        }
+        own = module.scaling()
+        try:
+            module.scale(scaling)
+            return self.answer(payloads, frozenset({"logits_BC"}))
+        finally:
+            module.scale(own)
 
     def remarks(self) -> list[str]:
         """What its processor would do otherwise."""
@@ -183,13 +214,13 @@ def scaled(model: nn.Module, processor: Json, channels: int) -> Scaled:
     """A model behind what its processor does to bytes."""
     factor = float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1.0
     normalised = processor.get("do_normalize", True) and processor.get("image_mean") is not None
-    mean = _each(processor["image_mean"], channels) if normalised else [0.0] * channels
-    deviation = _each(processor["image_std"], channels) if normalised else [1.0] * channels
-    return Scaled(model, factor, mean, deviation)
+    mean = _each(processor["image_mean"], channels) if normalised else (0.0,) * channels
+    deviation = _each(processor["image_std"], channels) if normalised else (1.0,) * channels
+    return Scaled(model, (factor, mean, deviation))
 
 
-def _each(value: Any, channels: int) -> list[float]:
-    return [float(v) for v in value] if isinstance(value, list | tuple) else [float(value)] * channels
+def _each(value: Any, channels: int) -> tuple[float, ...]:
+    return tuple(map(float, value)) if isinstance(value, list | tuple) else (float(value),) * channels
 
 
 def _size(processor: Json, model: str) -> int:
