@@ -44,7 +44,7 @@ def predict(
     predictor = load(bundle, key=key)
     threshold = predictor.calibration.threshold
     if file is not None:
-        answers = (_line(a, threshold) for rows in _chunks(_texts(file, column)) for a in predictor.predict(rows))
+        answers = (_line(a, threshold) for rows in _chunks(texts_of(file, column)) for a in predictor.predict(rows))
         _write_lines(answers, out)
         return
     found = predictor.predict(texts or [])
@@ -56,7 +56,7 @@ def predict(
         screen.out.print(f"{prediction.label}  {prediction.probability:.3f}{doubt}", markup=False)
 
 
-def _texts(file: Path, column: str) -> Iterator[str]:
+def texts_of(file: Path, column: str) -> Iterator[str]:
     """The texts of a file: a column of jsonl or csv rows, or the lines of a text file."""
     from limbeck.data.read import FORMATS, rows, text_lines
 
