@@ -15,7 +15,7 @@ BLOCKS = 20
 SETTLED = 0.2
 """The first fifth of the samples is left out: caches and allocators fill."""
 _REFUSED = (400, 404, 413, 415, 422)
-_T95 = 2.13  # Student's, two-sided 95 %, 16 blocks less two
+_T95 = 2.10  # Student's, two-sided 95 %, 20 blocks less two
 _EACH = 400
 
 

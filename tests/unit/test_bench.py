@@ -100,9 +100,9 @@ def test_two_histograms_together_are_that_of_all() -> None:
     a, b = [0.001, 0.5], [0.002, 0.003, 4000.0]
     together, whole = Histogram.of(a) + Histogram.of(b), Histogram.of(a + b)
     assert np.array_equal(together.counts, whole.counts)
-    assert together.to_json() == whole.to_json()
-    assert together.percentile(1.0) == pytest.approx(2**40 * 1e-9, rel=0.01)  # what is longer is counted there
-    assert (together.greatest, Histogram().to_json()) == (4000.0, {"count": 0})
+    assert together.to_json() == pytest.approx(whole.to_json())
+    assert together.percentile(1.0) == 4000.0  # longer than the longest bucket, and told all the same
+    assert Histogram().to_json() == {"count": 0}
     with pytest.raises(ValueError, match="of 0"):
         Histogram().percentile(0.5)
 
@@ -337,7 +337,7 @@ def test_a_server_is_started_watched_and_ended(tmp_path) -> None:
 def test_the_command_measures_a_server_and_draws(small, tmp_path) -> None:
     server = small()
     url = f"http://127.0.0.1:{server.address.port}"
-    given = ["bench", url, "--rate", "100", "--seconds", "0.3", "--connections", "2"]
+    given = ["bench", url, "--rate", "100", "--seconds", "0.2", "--connections", "2"]
     drawn = tmp_path / "latency.svg"
     done = CliRunner().invoke(app, [*given, "--json", "--plot", str(drawn), "--header", "Authorization: Bearer x"])
     assert done.exit_code == 0, done.output

@@ -17,7 +17,7 @@ def poisson(rate: float, seconds: float, seed: int) -> Iterator[float]:
 
     Example:
         >>> len(list(poisson(rate=1000, seconds=2, seed=0)))
-        1963
+        1977
     """
     dice = np.random.default_rng(seed)
     moment = 0.0

@@ -18,6 +18,7 @@ BOUND = 0.020
 SHARE_OF_SATURATION = 0.6
 """Where the search begins: below what a closed loop carries, since that rate leaves no room for a queue."""
 _LEAST_PATIENCE, _BOUNDS = 1.0, 10.0
+_WARMUP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Server:
 
     def load(self, rate: float | None, seconds: float) -> Load:
         """So many requests a second (None: as many as the connections carry) for so long."""
-        return Load(self.address, self.asks, rate, seconds, connections=self.connections, seed=self.seed)
+        warmup = min(_WARMUP, seconds / 3)
+        return Load(self.address, self.asks, rate, seconds, warmup, self.connections, seed=self.seed)
 
     def offered(self, rate: float | None, seconds: float, most: int | None = None, tick: Tick | None = None) -> Step:
         """What becomes of them."""

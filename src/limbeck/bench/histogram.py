@@ -72,6 +72,8 @@ class Histogram:
         cumulated = np.cumsum(self.counts)
         # 0.999 * 1000 is 999.0000000000001, of which the ceiling would be one too many.
         rank = max(1, int(np.ceil(share * cumulated[-1] * (1 - 1e-12))))
+        if rank == cumulated[-1]:
+            return self.greatest
         middle = _middle(int(np.searchsorted(cumulated, rank)))
         return min(max(middle, self.least), self.greatest)
 

@@ -99,5 +99,8 @@ def serving(
 def _ready(port: int, path: str) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0) as asked:
         asked.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
-        return asked.recv(64).startswith(b"HTTP/1.1 200")
+        said = b""
+        while data := asked.recv(4096):  # to the end, or it would meet a closed connection
+            said += data
+        return said.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
     return False
