@@ -1,15 +1,13 @@
 """A connection and its limits, over real sockets."""
 
-import asyncio
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import asking  # noqa: F401  skips where the extra serve is absent
+from answering import Server
 from bundles import sealed
 from limbeck.serve.app import App
 from limbeck.serve.limits import Limits
@@ -24,42 +22,6 @@ ASK = b"POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\
     BODY,
 )
 LIVE = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n"
-
-
-class Server:
-    """A server of one process in a thread, its clock quicker."""
-
-    def __init__(self, app: App) -> None:
-        import uvicorn
-
-        from limbeck.serve.protocol import Protocol
-
-        config = uvicorn.Config(
-            app, port=0, http=Protocol, ws="none", lifespan="off", interface="asgi3", log_level="critical", proxy_headers=False
-        )
-        self.server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-        self._thread.start()
-        until = time.monotonic() + 20
-        while not self.server.started and time.monotonic() < until:
-            time.sleep(0.01)
-        self.port = self.server.servers[0].sockets[0].getsockname()[1]
-
-    async def _run(self) -> None:
-        async def sweeping() -> None:
-            while True:
-                await asyncio.sleep(0.05)
-                for connection in list(self.server.server_state.connections):
-                    connection.sweep(asyncio.get_running_loop().time())
-
-        sweep = asyncio.create_task(sweeping())
-        await self.server.serve()
-        sweep.cancel()
-
-    def close(self) -> None:
-        self.server.should_exit = True
-        self._thread.join(10)
-        assert not self._thread.is_alive()
 
 
 @pytest.fixture(scope="module")
