@@ -98,7 +98,7 @@ def test_a_large_body_goes_the_long_way_to_the_same_answer(server: Server) -> No
 
 REFUSED = {
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00" * 10, 400),
-    "an upgrade": (b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", 400),
+    "an upgrade": (b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", 404),  # answered as if it were none
     "another method": (b"CONNECT a:1 HTTP/1.1\r\n\r\n", 400),
     "many headers": (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 30 + b"\r\n", 431),
     "a long header": (b"GET / HTTP/1.1\r\na: " + b"b" * 3_000 + b"\r\n\r\n", 431),
@@ -151,8 +151,8 @@ def test_a_client_that_is_gone_does_no_harm(server: Server) -> None:
 
 
 def test_too_many_requests_ahead_are_refused(server: Server) -> None:
-    found = said(server, LIVE * 200)
-    assert found.count(b"HTTP/1.1 200") < 200
+    for request in (LIVE, ASK):
+        assert 1 <= said(server, request * 200).count(b"HTTP/1.1 200") <= 32
 
 
 def test_too_many_connections_are_refused_with_a_time(server: Server) -> None:
@@ -180,5 +180,5 @@ def test_a_server_that_ends_answers_what_it_was_asked(tmp_path: Path) -> None:
         found = rest(half)
         assert found.startswith(b"HTTP/1.1 200")
         assert b"connection: close\r\n" in found
-        assert rest(idle) == b""
+        assert b"HTTP" not in rest(idle)
     server.close()
