@@ -14,7 +14,7 @@ from limbeck.serve.limits import Limits
 from limbeck.serve.service import Service
 
 LIMITS = Limits(
-    body=100_000, headers=20, header_bytes=2_000, url=300, head_seconds=0.3, body_seconds=0.4, keep_alive_seconds=0.5, connections=20,
+    body=100_000, bodies=250_000, headers=20, header_bytes=2_000, url=300, head_seconds=0.3, body_seconds=0.4, keep_alive_seconds=0.5, connections=20,
 )  # fmt: skip
 BODY = b'{"input":"hello"}'
 ASK = b"POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
@@ -148,6 +148,23 @@ def test_a_client_that_is_gone_does_no_harm(server: Server) -> None:
         with connect(server) as connection:
             connection.sendall(ASK[:-2])
     test_an_answer_and_the_next_one_on_the_same_connection(server)
+
+
+def test_bodies_of_many_connections_are_bounded_together(server: Server) -> None:
+    part = b"POST /v1/classify HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n" + b" " * 90_000
+    open_ = [connect(server) for _ in range(4)]
+    for connection in open_:
+        connection.sendall(part)
+    answers = [rest(connection)[:12] for connection in open_]
+    assert answers.count(b"HTTP/1.1 503") >= 1
+    assert answers.count(b"HTTP/1.1 408") >= 1  # the others were slow
+    for connection in open_:
+        connection.close()
+    assert said(server, LIVE.replace(b"host: a", b"connection: close")).startswith(b"HTTP/1.1 200")
+    until = time.monotonic() + 5
+    while server.app.held and time.monotonic() < until:
+        time.sleep(0.05)
+    assert server.app.held == 0
 
 
 def test_too_many_requests_ahead_are_refused(server: Server) -> None:

@@ -38,7 +38,7 @@ class Protocol(HttpToolsProtocol):
         assert isinstance(found, App)
         self._app, self._limits = found, found.limits
         self._state, self._since = _IDLE, self.loop.time()
-        self._raw_bytes = self._head_bytes = self._body_bytes = self._messages = self._discarded = 0
+        self._raw_bytes = self._head_bytes = self._body_bytes = self._messages = self._discarded = self._held = 0
         self._direct, self._keep_alive, self._ending = False, True, False
         self._body = b""
         self._refusal: Refusal | None = None
@@ -49,6 +49,10 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections:
             self._refuse(Refusal(503, "too_many_connections", "too many connections", headers=((b"retry-after", b"1"),)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._release()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
@@ -121,6 +125,10 @@ class Protocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body:
             self._stop(Refusal(413, "body_too_large", f"a body may have {self._limits.body:,} bytes"))
+        self._app.held += len(body)
+        self._held += len(body)
+        if self._app.held > self._limits.bodies:
+            self._stop(Refusal(503, "overloaded", "too many large requests at once", headers=((b"retry-after", b"1"),)))
         if not self._direct:
             super().on_body(body)
             return
@@ -180,6 +188,11 @@ class Protocol(HttpToolsProtocol):
     def _answered(self) -> None:
         if self.cycle is None or self.cycle.response_complete:  # it is the cycle of the last request that came
             self._state, self._since, self._raw_bytes = _IDLE, self.loop.time(), 0
+            self._release()
+
+    def _release(self) -> None:
+        self._app.held -= self._held
+        self._held = 0
 
     def _stop(self, refusal: Refusal) -> None:
         """Refuse from within the parser, which then reads nothing more."""

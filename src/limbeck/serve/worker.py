@@ -124,12 +124,15 @@ class Worker:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; from the signal on that ends it, its process is not ready."""
+    """uvicorn's server; from the signal on that ends it, its process is not ready. The signal is not raised again when all is done, as
+    uvicorn does: it would kill the process before whoever escalates has been closed."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.config.app.service.ready = False  # type: ignore[union-attr]
-        super().handle_exit(sig, frame)
+        del frame
+        self.force_exit = self.should_exit and sig == signal.SIGINT  # the second Ctrl+C
+        self.stop()
 
     def stop(self) -> None:
         """End as on a signal."""
+        self.config.app.service.ready = False  # type: ignore[union-attr]
         self.should_exit = True
