@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -66,6 +67,8 @@ class Worker:
             proxy_headers=False,
             timeout_graceful_shutdown=int(self._settings.limits.drain_seconds),
         )
+        gc.collect()
+        gc.freeze()  # what is loaded stays: no collection looks at it again, which would hold up an answer
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(self._run(_Server(config), listener))
 
     async def _run(self, server: _Server, listener: socket.socket) -> None:
