@@ -54,6 +54,10 @@ def asked_about(run: Run, teacher: Any, splits: Splits) -> Splits:
     """
     if run.recipe.teacher.calls is None:
         return splits
+    if not run.recipe.entry("modalities").vocabulary:
+        raise RecipeError(
+            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
+        )
     rows = _by_key(splits)
     found: list[_Chosen] = []
     for number, (_, end) in enumerate(_rounds(most_rows(run, teacher, splits))):
@@ -98,6 +102,10 @@ def about_as_many(run: Run, teacher: Any, splits: Splits) -> Splits:
     """The splits with as many training rows as will be asked about, for an estimate: those that this run has chosen already, then any."""
     if run.recipe.teacher.calls is None:
         return splits
+    if not run.recipe.entry("modalities").vocabulary:
+        raise RecipeError(
+            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
+        )
     rows = _by_key(splits)
     ordered = dict.fromkeys([*(c.key for c in _read(run) if c.key in rows), *_shuffled(rows, run.recipe.seed)])
     return replace(splits, train=tuple(rows[key] for key in list(ordered)[: most_rows(run, teacher, splits)]))
