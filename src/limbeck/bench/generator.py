@@ -132,7 +132,7 @@ class _Run:
                 next_tick = now + (_REOPEN if self.closed_at else 1.0)
             wait = min(next_tick, due if self.free else math.inf) - now
             if wait > 0:
-                select.select([self.selector.fileno()], (), (), wait)  # type: ignore[attr-defined]
+                select.select([self.selector.fileno()], (), (), wait)
             for key, events in self.selector.select(0):
                 self._ready(key.data, events)
         number += self._give_up(due, dues, clock())
@@ -153,6 +153,7 @@ class _Run:
 
     def _dues(self, begin: float) -> Iterator[float]:
         load = self.load
+        moments: Iterator[float]
         if load.rate is not None:
             moments = (begin + moment for moment in poisson(load.rate, load.warmup + load.seconds, load.seed))
         else:
