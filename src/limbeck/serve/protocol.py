@@ -40,7 +40,7 @@ class Protocol(HttpToolsProtocol):
         self._state, self._since = _IDLE, self.loop.time()
         self._raw_bytes = self._head_bytes = self._body_bytes = self._messages = self._discarded = self._held = 0
         self._direct, self._begun, self._keep_alive, self._ending = False, False, True, False
-        self._body = b""
+        self.url = self._body = b""
         self._refusal: Refusal | None = None
 
     # What comes in
@@ -226,7 +226,7 @@ class Protocol(HttpToolsProtocol):
             self.cycle.disconnected = True  # its body will never be whole
             self.cycle.message_event.set()
         self._app.service.counts.refused(refusal.code)
-        self._write(refusal.reply(), leaving=True)
+        self._write(refusal.reply(self.url.decode("latin-1")), leaving=True)
 
     def _upgrade(self) -> None:
         """A wish for another protocol is read over, as HTTP allows; the parser has nothing more to read then, so the connection ends."""
