@@ -132,7 +132,7 @@ class App:
     def _refused(self, path: str, refusal: Refusal) -> Reply:
         self.service.counts.replied(path, refusal.status)
         self.service.counts.refused(refusal.code)
-        return refusal.in_text() if path.startswith("/v2") else refusal.reply()
+        return refusal.reply(path)
 
     def _failed(self, path: str, error: Exception) -> Reply:
         """The client learns nothing of the inside; the log says what failed and where, without the text that it failed on."""
