@@ -101,6 +101,7 @@ class Service:
         self.escalate = dict(escalate or {})
         self.counts = Counts()
         self.watch: Callable[[Answers], None] | None = None  # told of the answers to each request
+        self.turned_away: Callable[[], None] | None = None  # told of each request for which there was no room
         self.reply: Callable[[Answer], str] = _named  # what is said to a customer
         self.ready = True
         self._queued = queued
@@ -196,6 +197,11 @@ class Service:
         """From now on this model answers under its name; what waits for the one before it is still answered by that."""
         self._batchers[model.name] = self._batcher(model)
         self.models[model.name] = model
+
+    @property
+    def waiting(self) -> int:
+        """Texts that wait at this moment."""
+        return sum(batcher.waiting for batcher in self._batchers.values())
 
     def figures(self) -> Iterator[Figure]:
         """What happened so far in this process."""
