@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -218,4 +218,4 @@ async def _escalated(escalate: Escalate, text: str, answer: Answer, deadline: fl
     try:
         return await asyncio.wait_for(escalate(text, answer), left) or answer
     except TimeoutError:
-        return answer
+        return replace(answer, escalation="late")
