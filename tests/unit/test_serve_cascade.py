@@ -34,6 +34,8 @@ def handed_over(*asked_ones, sure: float = 0.0) -> Answer:
             return await cascade("text", UNSURE)
         finally:
             cascade.close()
+            for one in asked_ones:
+                one.go.set()
 
     return asyncio.run(run())
 

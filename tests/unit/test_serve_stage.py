@@ -64,6 +64,7 @@ def asked(teacher, times: int = 1, breaker=None, **asking):
             return [await one.ask(f"text {i}", UNSURE) for i in range(times)], one
         finally:
             one.close()
+            teacher.go.set()
 
     return asyncio.run(run())
 
@@ -133,3 +134,23 @@ def test_a_probe_that_is_given_up_lets_another_one_probe() -> None:
         return await one.ask("text", UNSURE)
 
     assert asyncio.run(run()) == BETTER
+
+
+def test_who_waits_while_it_closes_gets_an_answer() -> None:
+    teacher = Teacher("hang")
+
+    async def run():
+        one = stage(teacher, workers=1, deadline=5.0)
+        waiting = [asyncio.ensure_future(one.ask("text", UNSURE)) for _ in range(3)]
+        while not teacher.texts:
+            await asyncio.sleep(0.01)
+        closed, teacher.close = [], lambda: closed.append(len(teacher.texts))
+        one.close()
+        late = await one.ask("text", UNSURE)
+        teacher.go.set()
+        return await asyncio.gather(*waiting), late, closed
+
+    found, late, closed = asyncio.run(run())
+    assert found == [BETTER] * 3
+    assert late == "unavailable"
+    assert closed == [3]  # its connections are closed behind the last one

@@ -72,7 +72,11 @@ class Kept:
         if not self._room.acquire(blocking=False):
             self._lost += 1
             return
-        self._pool.submit(self._write, text, student, label)
+        try:
+            self._pool.submit(self._write, text, student, label)
+        except RuntimeError:  # it was closed while somebody was asked
+            self._room.release()
+            self._lost += 1
 
     def _write(self, text: str, student: Answer, label: str | None) -> None:
         try:

@@ -50,7 +50,7 @@ class Stage:
         self.who, self.breaker = who, breaker or Breaker()
         self._asked, self._asking = asked, asking or Asking()
         self._pool = ThreadPoolExecutor(self._asking.workers, thread_name_prefix=f"limbeck-{who}", initializer=_behind)
-        self._flying = 0
+        self._flying, self._closing = 0, False
         self.outcomes: Counter[str] = Counter()
         """How many questions ended in which way: "answered", or why not."""
 
@@ -68,7 +68,7 @@ class Stage:
     async def _answer(self, text: str, student: Answer) -> Answer | Escalation:
         if self._flying >= self._asking.workers + self._asking.waiting:
             return "busy"
-        if not self.breaker.allows():
+        if self._closing or not self.breaker.allows():
             return "unavailable"
         self._flying += 1
         until = time.monotonic() + self._asking.deadline
@@ -96,11 +96,17 @@ class Stage:
     def landed(self) -> None:
         """A question is over, whether somebody still waits for it or not."""
         self._flying -= 1
+        self._end()
 
     def close(self) -> None:
-        """Ask nobody any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._asked.close()
+        """Ask nobody any more; who waits still gets an answer."""
+        self._closing = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._closing and not self._flying:
+            self._pool.shutdown(wait=False)
+            self._asked.close()
 
 
 class _Told:
