@@ -19,6 +19,7 @@ FOLDERS = ("modalities", "objectives", "students", "targets", "tasks", "teachers
 _EXTRA_PACKAGES = {
     **dict.fromkeys(("torch", "transformers", "safetensors", "onnx", "sklearn"), "train"),
     "skops": "sklearn",
+    "PIL": "image",
     "httpx2": "api",
 }
 

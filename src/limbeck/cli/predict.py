@@ -21,7 +21,10 @@ _STRUCTURED = {".json", ".ndjson", ".tab", ".arrow", ".xls", ".xlsx", ".ods", ".
 
 def predict(
     bundle: Annotated[Path, typer.Argument(help="The folder bundle/ of a run, or its zip file.")],
-    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to answer.", show_default=False)] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Texts to answer, or files of what the bundle reads.", show_default=False),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(help="Rows to answer: jsonl, csv, tsv, parquet or Rasa NLU, or any text file with a text a line."),
@@ -29,7 +32,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="Where the answers go as JSON lines.", show_default="standard output")
     ] = None,
-    column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    column: Annotated[
+        str | None, typer.Option(help="The column of the texts, or of what the bundle reads.", show_default="text")
+    ] = None,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundle must be signed by its owner.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -44,7 +49,11 @@ def predict(
     predictor = load(bundle, key=key)
     threshold = predictor.calibration.threshold
     if file is not None:
-        answers = (_line(a, threshold) for rows in _chunks(_texts(file, column)) for a in predictor.predict(rows))
+        answers = (
+            _line(a, threshold)
+            for rows in _chunks(_payloads(file, column, predictor.modality))
+            for a in predictor.predict(rows)
+        )
         _write_lines(answers, out)
         return
     found = predictor.predict(texts or [])
@@ -56,10 +65,18 @@ def predict(
         screen.out.print(f"{prediction.label}  {prediction.probability:.3f}{doubt}", markup=False)
 
 
-def _texts(file: Path, column: str) -> Iterator[str]:
-    """The texts of a file: a column of jsonl or csv rows, or the lines of a text file."""
+def _payloads(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
+    """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names."""
     from limbeck.data.read import FORMATS, rows, text_lines
 
+    column = column or modality.column
+    if not modality.vocabulary:
+        for where, row in rows(file, modality=modality):
+            try:
+                yield modality.payload(row.get(column), file.parent)
+            except ValueError as error:
+                raise DataError(f"{where}: column '{column}' {error or 'is empty'}") from error
+        return
     suffix = Path(file.name.lower().removesuffix(".gz")).suffix
     if suffix in _STRUCTURED:
         raise DataError(
@@ -78,7 +95,7 @@ def _texts(file: Path, column: str) -> Iterator[str]:
         yield value or ""
 
 
-def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+def _chunks(texts: Iterator[Any]) -> Iterator[list[Any]]:
     while chunk := list(itertools.islice(texts, _ROWS_AT_ONCE)):
         yield chunk
 

@@ -29,6 +29,17 @@ def serve(
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Listen at an address that others can reach, without keys.")] = False,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundles must be signed by its owner.")] = None,
+    pages: Annotated[
+        bool | None,
+        typer.Option(
+            help="The chat page at / and figures at /live.", show_default="where no keys are, or a widget may be held"
+        ),
+    ] = None,
+    replies: Annotated[Path | None, typer.Option(help="What the chat page says to each intent: a JSON file.")] = None,
+    widget_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A site that may hold the chat widget, as in https://shop.example.", show_default=False),
+    ] = None,
     cascade: Annotated[
         Path | None,
         typer.Option(help="What limbeck cascade chose.", show_default="evidence/cascade.json of its run", rich_help_panel=ASK),
@@ -74,7 +85,7 @@ def serve(
         int, typer.Option(parser=size, metavar="SIZE", help="How large it may grow.", show_default="50MB", rich_help_panel=ASK)
     ] = 50_000_000,
 ) -> None:
-    """Answer over HTTP, many users at once; needs limbeck[serve], and no torch."""
+    """Answer over HTTP, many users at once; needs limbeck[serve], and no torch. The chat page is at /, live figures are at /live."""
     from limbeck.serve import start
     from limbeck.serve.cores import cores
     from limbeck.serve.settings import HandOver, Settings
@@ -101,6 +112,10 @@ def serve(
         keep_days=keep_days,
         keep_bytes=keep_size,
     )
-    settings = Settings(found, address, processes or cores(), key, keys, open_, measured, hand_over=hand_over)
+    settings = Settings(
+        found, address, processes or cores(), key, keys, open_, measured,
+        pages=pages if pages is not None else keys is None or bool(widget_origin),
+        replies=replies, origins=tuple(widget_origin or ()), hand_over=hand_over,
+    )  # fmt: skip
     screen.out.print(f"http://{address}  {', '.join(found)}  processes: {settings.processes}", markup=False)
     raise typer.Exit(start.run(settings, listener))

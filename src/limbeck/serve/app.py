@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from limbeck.serve.classify import answered_now, read
 from limbeck.serve.gate import Gate
 from limbeck.serve.limits import Limits
-from limbeck.serve.reply import SECURITY, Headers, Refusal, Reply, Request, json_reply
+from limbeck.serve.reply import SECURITY, Refusal, Reply, Request, json_reply
 from limbeck.serve.routes import Route, find
 from limbeck.serve.service import Service
 
@@ -84,8 +84,7 @@ class App:
             reply = self._refused(path, refusal)
         except Exception as error:
             reply = self._failed(path, error)
-        await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+        await _send(reply, scope, send)
 
     async def _replied(self, route: Route, params: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         headers = dict(scope["headers"])
@@ -103,7 +102,11 @@ class App:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._pages is not None
         try:
+            if scope["path"].startswith("/live"):
+                self._admit(dict(scope["headers"]), "watch")
             await self._pages(scope, receive, send)
+        except Refusal as refusal:
+            await _send(self._refused("/live", refusal), scope, send)
         except Exception as error:  # Starlette has sent its reply
             self._failed("other", error)
 
@@ -128,7 +131,7 @@ class App:
     def _refused(self, path: str, refusal: Refusal) -> Reply:
         self.service.counts.replied(path, refusal.status)
         self.service.counts.refused(refusal.code)
-        return refusal.reply()
+        return refusal.in_text() if path.startswith("/v2") else refusal.reply()
 
     def _failed(self, path: str, error: Exception) -> Reply:
         """The client learns nothing of the inside; the log says what failed and where, without the text that it failed on."""
@@ -146,6 +149,7 @@ def _check_type(headers: Mapping[bytes, bytes]) -> None:
         raise Refusal(415, "unsupported_type", "send JSON, with the header 'content-type: application/json'")
 
 
-def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
-    headers: Headers = (*reply.headers, (b"content-length", b"%d" % len(reply.body)), *SECURITY)
-    return list(headers)
+async def _send(reply: Reply, scope: Scope, send: Send) -> None:
+    headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body)), *SECURITY]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})

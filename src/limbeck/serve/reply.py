@@ -57,6 +57,10 @@ class Refusal(Exception):  # noqa: N818  it is an answer, and the client's mista
         error = {"message": self.message, "type": kind, "code": self.code, "param": self.param}
         return Reply(orjson.dumps({"error": error}), self.status, (JSON_TYPE, *self.headers))
 
+    def in_text(self) -> Reply:
+        """The refusal as the Open Inference Protocol has it."""
+        return Reply(orjson.dumps({"error": self.message}), self.status, (JSON_TYPE, *self.headers))
+
 
 def json_reply(value: Any, status: int = 200) -> Reply:
     """A value as JSON."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,6 +100,8 @@ class Service:
         self.default = next(iter(self.models))
         self.escalate = dict(escalate or {})
         self.counts = Counts()
+        self.watch: Callable[[Answers], None] | None = None  # told of the answers to each request
+        self.reply: Callable[[Answer], str] = _named  # what is said to a customer
         self.ready = True
         self._queued = queued
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="limbeck-students")
@@ -151,9 +153,7 @@ class Service:
                 return None
             for text, answer in zip(texts, found, strict=True):
                 escalate.seen(text, answer)
-        answers = Answers(model.name, found, (time.perf_counter() - begin) * 1e3)
-        self.counts.answered(answers)
-        return answers
+        return self._given(Answers(model.name, found, (time.perf_counter() - begin) * 1e3))
 
     async def classify(
         self, name: str | None, texts: Sequence[str], *, top_k: int = 1, deadline: float | None = None
@@ -184,8 +184,12 @@ class Service:
             better = await asyncio.gather(*(_escalated(escalate, texts[i], found[i], deadline) for i in unsure))
             for i, answer in zip(unsure, better, strict=True):
                 found[i] = answer
-        answers = Answers(model.name, tuple(found), (time.perf_counter() - begin) * 1e3)
+        return self._given(Answers(model.name, tuple(found), (time.perf_counter() - begin) * 1e3))
+
+    def _given(self, answers: Answers) -> Answers:
         self.counts.answered(answers)
+        if self.watch is not None:
+            self.watch(answers)
         return answers
 
     def take(self, model: Model) -> None:
@@ -219,3 +223,7 @@ async def _escalated(escalate: Escalate, text: str, answer: Answer, deadline: fl
         return await asyncio.wait_for(escalate(text, answer), left) or answer
     except TimeoutError:
         return replace(answer, escalation="late")
+
+
+def _named(answer: Answer) -> str:
+    return answer.label

@@ -61,6 +61,8 @@ class Settings:
     signed_by: a public key; the bundles must be signed by its owner.
     keys: the file of API keys; None: nobody needs one. open: that this is meant, where others than this machine can reach the address. metrics: where /metrics is; None: nowhere.
     hand_over: who is asked where the first model is not sure.
+    pages: whether there are pages, which anybody may use. replies: what they say to each intent; None: of limbeck's own.
+    origins: of foreign pages that may hold the widget.
     """
 
     bundles: Mapping[str, Path]
@@ -70,5 +72,8 @@ class Settings:
     keys: Path | None = None
     open: bool = False
     metrics: Address | None = None
+    pages: bool = True
+    replies: Path | None = None
+    origins: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     hand_over: HandOver = field(default_factory=HandOver)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import ipaddress
-import logging
 import os
 import re
 import socket
@@ -15,11 +14,9 @@ from pathlib import Path
 from limbeck.bundle import Bundle
 from limbeck.errors import InputFileError, missing_extra
 from limbeck.serve.keys import Keys
-from limbeck.serve.rates import Rates
 from limbeck.serve.running import Running
 from limbeck.serve.settings import Address, Settings
 
-_log = logging.getLogger("limbeck.serve")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -99,11 +96,15 @@ def run(settings: Settings, listener: socket.socket) -> int:
             f"{settings.address} can be reached from elsewhere, and nobody would need a key. "
             "Make one with limbeck key new and give its file with --keys, or say --open"
         )
-    for name, path in settings.bundles.items():
-        Bundle.open(path, settings.signed_by)  # what a person has to mend is said once, before there are processes
-        _log.info("%s is %s", name, path)
+    # No library of a process may start threads of its own: there is a process for each core, and the supervisor forks.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"), TOKENIZERS_PARALLELISM="false")
+    # What a person has to mend is said once, before there are processes.
+    found = [Bundle.open(path, settings.signed_by) for path in settings.bundles.values()]
     try:
         from limbeck.serve.board import Board
+        from limbeck.serve.live import Live
+        from limbeck.serve.rates import Rates
+        from limbeck.serve.shared import Shared
         from limbeck.serve.supervisor import Supervisor
     except ImportError as error:
         raise missing_extra(error.name or "uvicorn", "serve", "limbeck serve") from error
@@ -112,14 +113,15 @@ def run(settings: Settings, listener: socket.socket) -> int:
     if settings.keys is not None:
         Keys.read(settings.keys)
     count = settings.processes
-    board, rates = Board(count), Rates()
+    board = Board(count)
+    shared = Shared(board, Rates(), Live([label for bundle in found for label in bundle.manifest.labels], count))
     port = listener.getsockname()[1]
 
     def work(number: int) -> None:
         # What each process needs is imported in it: the supervisor stays small and has no threads.
         from limbeck.serve.worker import Worker
 
-        Worker(number, settings, board, rates).run(listener)
+        Worker(number, settings, shared).run(listener)
 
     def export() -> None:
         from limbeck.serve.metrics import export

@@ -14,15 +14,16 @@ import uvloop
 
 from limbeck.errors import LimbeckError
 from limbeck.serve.app import App
-from limbeck.serve.board import Board
+from limbeck.serve.chat import pages
 from limbeck.serve.escalation import escalation_of
 from limbeck.serve.figure import Figure
 from limbeck.serve.gate import Gate
 from limbeck.serve.keys import Keys
 from limbeck.serve.protocol import Protocol
-from limbeck.serve.rates import Rates
+from limbeck.serve.replies import replies
 from limbeck.serve.service import Escalate, Model, Service
 from limbeck.serve.settings import Settings
+from limbeck.serve.shared import Shared
 
 _PULSE = 0.5  # seconds
 _log = logging.getLogger("limbeck.serve")
@@ -34,19 +35,22 @@ class Worker:
     Args:
         number: its place on the board.
         settings: of the server.
-        board: where it says how it is.
-        rates: of the keys, shared with the others.
+        shared: with the other processes.
 
     Raises:
         LimbeckError: a bundle or the file of keys cannot be loaded.
     """
 
-    def __init__(self, number: int, settings: Settings, board: Board, rates: Rates) -> None:
-        self._number, self._settings, self._board, self._rates = number, settings, board, rates
+    def __init__(self, number: int, settings: Settings, shared: Shared) -> None:
+        self._number, self._settings, self._board, self._rates = number, settings, shared.board, shared.rates
         self._parent = os.getppid()
         service = Service.load(settings.bundles, settings.signed_by, queued=settings.limits.queued)
         service.escalate = self._escalate(service.models[service.default])
-        self.app = App(service, settings.limits, gate=self._gate())
+        shared.live.process(number)
+        said = replies(settings.replies, service.model(None).predictor.labels)
+        service.reply = lambda answer: said.to(answer.label, answer.abstain)
+        routes = pages(service, said, settings.origins, shared.live, settings.limits) if settings.pages else ()
+        self.app = App(service, settings.limits, routes, self._gate())
         self._reloads: dict[str, int] = {"done": 0, "failed": 0}
         self._failed = ""
 
