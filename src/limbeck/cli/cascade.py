@@ -44,22 +44,25 @@ def cascade(
     """
     from limbeck.bundle import Bundle
     from limbeck.cascaded import CASCADE
+    from limbeck.catalog import find
     from limbeck.data.prepare import judging
     from limbeck.verify.hand_over import from_rows, from_run, teacher_of
 
     if data is None:
         found = from_run(run, margin, share)
     else:
+        student = Bundle.open(run / "bundle")
         records, aside = judging(
             data,
             text=text,
             label=label,
             label_optional=True,
             option=lambda name, value: f"--{name.replace('_', '-')} {value}",
+            modality=find("modalities", student.manifest.modality),
         )
         if aside:
             screen.err.print(f"{len(aside):,} rows set aside; the first: {aside[0].where}: {aside[0].reason}", markup=False)
-        found = from_rows(Bundle.open(run / "bundle"), teacher_of(run, teacher), records, margin, share)
+        found = from_rows(student, teacher_of(run, teacher), records, margin, share)
     path = out or run / "evidence" / CASCADE
     found.write(path)
     if as_json:

@@ -16,7 +16,6 @@ from typing import Protocol
 
 from limbeck.bundle import Bundle
 from limbeck.errors import UnknownNameError, nearest
-from limbeck.runtime.golden import TEXTS
 from limbeck.runtime.predict import Predictor
 from limbeck.serve.answer import Answer, Answers, answers_of
 from limbeck.serve.batcher import Batcher
@@ -69,10 +68,11 @@ class Model:
         """
         bundle = Bundle.open(path, key)
         predictor = Predictor(bundle)
+        example = [predictor.modality.from_json(payload) for payload in predictor.modality.golden[-1:]]
         taken = []
         for _ in range(10):  # the best of ten, since a busy machine is no slow model
             begin = time.perf_counter()
-            predictor.logits(TEXTS[-1:])
+            predictor.logits(example)
             taken.append(time.perf_counter() - begin)
         return cls(name, predictor, path, bundle.sha256, min(taken) < _QUICK_SECONDS)
 
