@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from limbeck._version import __version__
+from limbeck.cli.cascade import cascade
 from limbeck.cli.catalog import list_
 from limbeck.cli.demo import demo
 from limbeck.cli.distill import distill
@@ -55,6 +56,7 @@ for command in (
     serve,
     reload,
     verify,
+    cascade,
     report,
     pack,
     sign,

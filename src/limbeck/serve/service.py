@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -230,7 +230,7 @@ async def _escalated(escalate: Escalate, text: str, answer: Answer, deadline: fl
     try:
         return await asyncio.wait_for(escalate(text, answer), left) or answer
     except TimeoutError:
-        return answer
+        return replace(answer, escalation="late")
 
 
 def _named(answer: Answer) -> str:
