@@ -42,11 +42,11 @@ export function service(base) {
       throw new Trouble("I cannot reach the server at the moment. Your message is not lost: try again when you are connected.");
     }
     if (answer.ok && content !== null) return content;
-    throw trouble(answer, most);
+    throw trouble(answer, content, most);
   }
 }
 
-function trouble(answer, most) {
+function trouble(answer, content, most) {
   const seconds = Math.min(Math.max(Math.ceil(Number(answer.headers.get("Retry-After"))) || 0, 0), 600);
   const wait = seconds ? ` Please try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.` : " Please try again in a moment.";
   switch (answer.status) {
@@ -58,7 +58,7 @@ function trouble(answer, most) {
     case 429:
       return new Trouble(`Many people are writing to us right now.${wait}`, { after: seconds || 1 });
     case 503:
-      return new Trouble(`I am not ready yet.${wait}`, { after: seconds });
+      return new Trouble(`${content?.error?.code === "nobody_heard" ? "I cannot reach a colleague at the moment." : "I am not ready yet."}${wait}`, { after: seconds });
     default:
       if (answer.status >= 500) return new Trouble("Something went wrong on our side. Please try again.", { after: seconds });
       return new Trouble(`The server did not take this message (${answer.status}).`, { retry: false });
