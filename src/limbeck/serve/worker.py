@@ -20,7 +20,6 @@ from limbeck.serve.escalation import escalation_of
 from limbeck.serve.figure import Figure
 from limbeck.serve.gate import Gate
 from limbeck.serve.keys import Keys
-from limbeck.serve.person import person
 from limbeck.serve.protocol import Protocol
 from limbeck.serve.replies import replies
 from limbeck.serve.service import Escalate, Model, Service
@@ -51,8 +50,7 @@ class Worker:
         shared.live.process(number)
         said = replies(settings.replies, service.model(None).predictor.labels)
         service.reply = lambda answer: said.to(answer.label, answer.abstain)
-        called = person(settings.hand_over)
-        routes = pages(service, said, settings.origins, shared.live, settings.limits, called) if settings.pages else ()
+        routes = pages(service, said, settings.origins, shared.live, settings.limits) if settings.pages else ()
         self.app = App(service, settings.limits, routes, self._gate())
         self._reloads: dict[str, int] = {"done": 0, "failed": 0}
         self._failed = ""

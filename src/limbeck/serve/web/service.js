@@ -58,7 +58,7 @@ function trouble(answer, content, most) {
     case 429:
       return new Trouble(`Many people are writing to us right now.${wait}`, { after: seconds || 1 });
     case 503:
-      return new Trouble(`${content?.error?.code === "nobody_heard" ? "I cannot reach a colleague at the moment." : "I am not ready yet."}${wait}`, { after: seconds });
+      return new Trouble(`${content?.error?.code === "nobody_there" ? "I cannot reach a colleague at the moment." : "I am not ready yet."}${wait}`, { after: seconds });
     default:
       if (answer.status >= 500) return new Trouble("Something went wrong on our side. Please try again.", { after: seconds });
       return new Trouble(`The server did not take this message (${answer.status}).`, { retry: false });
