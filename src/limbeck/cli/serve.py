@@ -85,7 +85,7 @@ def serve(
         int, typer.Option(parser=size, metavar="SIZE", help="How large it may grow.", show_default="50MB", rich_help_panel=ASK)
     ] = 50_000_000,
 ) -> None:
-    """Answer over HTTP, many users at once; needs limbeck[serve], and no torch. The chat page is at /, live figures are at /live."""
+    """Answer over HTTP, many users at once; needs the extra serve, and no torch. The chat page is at /, live figures are at /live."""
     from limbeck.serve import start
     from limbeck.serve.cores import cores
     from limbeck.serve.settings import HandOver, Settings
