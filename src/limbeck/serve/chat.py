@@ -207,14 +207,21 @@ def _text(content: Any, key: str, most: int) -> str:
     return value
 
 
-def pages(service: Service, said: Replies, origins: Sequence[str], live: Live, limits: Limits | None = None) -> list[Route]:
+def pages(
+    service: Service,
+    said: Replies,
+    origins: Sequence[str],
+    live: Live,
+    limits: Limits | None = None,
+    person: Person | None = None,
+) -> list[Route]:
     """The routes of a server: its first model talks, and every answer is counted.
 
     Raises:
         InputFileError: an origin is none.
     """
     service.watch = live.watch
-    return Chat(service, said, live, origins=widget_origins(origins), limits=limits or Limits()).routes()
+    return Chat(service, said, live, person=person, origins=widget_origins(origins), limits=limits or Limits()).routes()
 
 
 def widget_origins(given: Sequence[str]) -> frozenset[str]:
