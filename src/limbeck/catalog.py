@@ -20,6 +20,7 @@ _EXTRA_PACKAGES = {
     **dict.fromkeys(("torch", "transformers", "safetensors", "onnx", "sklearn"), "train"),
     "skops": "sklearn",
     "PIL": "image",
+    "soundfile": "audio",
     "httpx2": "api",
 }
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -94,9 +94,10 @@ class Counts:
 
     def reference(self) -> Reference:
         """What was counted so far."""
+        found = Reference(tuple(self._confidence), tuple(self._labels))
         if self._known is None:
-            return Reference(tuple(self._confidence), tuple(self._labels))
-        return Reference(*map(tuple, (self._confidence, self._labels, self._pieces, self._rare)), packed(self._known))
+            return found
+        return replace(found, pieces=tuple(self._pieces), rare=tuple(self._rare), known=packed(self._known))
 
 
 def moved(reference: Reference, now: Reference) -> tuple[Moved, ...]:

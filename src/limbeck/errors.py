@@ -100,6 +100,14 @@ class ExportError(LimbeckError, ValueError):
     """A model cannot be written in a format."""
 
 
+class AddressError(LimbeckError, ValueError):
+    """A URL does not say where a server is."""
+
+
+class ServerError(LimbeckError, ConnectionError):
+    """A server does not start, cannot be reached, or does not answer as it must."""
+
+
 class UnknownNameError(LimbeckError, KeyError):
     """A name is not in the catalog."""
 
@@ -111,7 +119,7 @@ class MissingExtraError(LimbeckError, ImportError):
     """A part of limbeck needs packages that the base install does not bring."""
 
 
-_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api", "serve")
+_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api", "serve", "image", "audio")
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

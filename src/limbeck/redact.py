@@ -12,6 +12,7 @@ alone in a sentence, or a street, is found by neither: a text without them may s
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -90,13 +91,14 @@ def pseudonymised(text: str) -> str:
         >>> pseudonymised("my name is Ann Lee, call +44 20 7946 0000 or ann@example.com")
         'my name is [NAME 1], call [PHONE 1] or [E-MAIL 1]'
     """
+    numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
+
+    def numbered(kind: _Kind, value: str) -> str:
+        known = numbers[kind.name]
+        return f"[{kind.name.upper()} {known.setdefault(''.join(value.split()).casefold(), len(known) + 1)}]"
+
     for kind in _CERTAIN:
-        numbers: dict[str, int] = {}
-
-        def placeholder(value: str, name: str = kind.name.upper(), numbers: dict[str, int] = numbers) -> str:
-            return f"[{name} {numbers.setdefault(''.join(value.split()).casefold(), len(numbers) + 1)}]"
-
-        text = _replaced(text, kind, placeholder)
+        text = _replaced(text, kind, numbered)
     return text
 
 
@@ -115,15 +117,15 @@ def redacted(text: str, most: int = _MOST) -> str:
     if len(text) > most:
         text = text[:most].rpartition(" ")[0]  # a number that is cut in two would not be known as one
     for kind in _LIKELY:
-        text = _replaced(text, kind, lambda _, name=kind.name: f"[{name}]")  # type: ignore[misc]
+        text = _replaced(text, kind, lambda kind, _: f"[{kind.name}]")
     return text
 
 
-def _replaced(text: str, kind: _Kind, placeholder: Callable[[str], str]) -> str:
+def _replaced(text: str, kind: _Kind, placeholder: Callable[[_Kind, str], str]) -> str:
     """The text with everything of a kind replaced; of what a word announces, that word stays."""
 
     def of(match: re.Match[str]) -> str:
         whole, value = match[0], match[match.lastindex or 0]
-        return whole[: len(whole) - len(value)] + placeholder(value) if kind.holds(value) else whole
+        return whole[: len(whole) - len(value)] + placeholder(kind, value) if kind.holds(value) else whole
 
     return kind.pattern.sub(of, text)

@@ -1,5 +1,6 @@
 """A model behind an endpoint and a person behind a webhook, asked once, within a deadline and a size."""
 
+import asyncio
 import json
 import time
 
@@ -10,8 +11,9 @@ from bundles import LABELS
 from handing_over import PERSON, UNSURE
 from limbeck.errors import TeacherError
 from limbeck.serve.answer import Answer
-from limbeck.serve.outside import Person, endpoint
+from limbeck.serve.outside import Conversations, Person, endpoint
 from limbeck.serve.post import Post, UnavailableError
+from limbeck.serve.reply import Refusal
 from served import ROWS, Served
 
 
@@ -116,6 +118,19 @@ def test_a_person_takes_over_and_may_answer(reply, expected) -> None:
     body = json.loads(said["heard"][0].content)
     assert body["text"] == "I am [E-MAIL 1]"
     assert (body["label"], body["confidence"]) == ("greeting", 0.4)
+
+
+def test_a_conversation_is_handed_over_or_refused() -> None:
+    said = replying(httpx2.Response(202))
+    lines = [{"who": "customer", "text": "ann@example.com here"}]
+    asyncio.run(Conversations(Post("https://hook/take", transport=said["transport"]), redact=True)("c1", lines))
+    body = {"conversation": "c1", "said": [{"who": "customer", "text": "[E-MAIL 1] here"}]}
+    assert json.loads(said["heard"][0].content) == body
+    for status in (422, 500):
+        nobody = Post("https://hook/take", transport=replying(httpx2.Response(status))["transport"])
+        with pytest.raises(Refusal) as refused:
+            asyncio.run(Conversations(nobody)("c1", lines))
+        assert (refused.value.status, refused.value.code) == (503, "nobody_there")
 
 
 def test_no_redirect_is_followed_and_a_busy_person_is_left_alone() -> None:

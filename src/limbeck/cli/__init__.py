@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from limbeck._version import __version__
+from limbeck.cli.bench import bench
 from limbeck.cli.cascade import cascade
 from limbeck.cli.catalog import list_
 from limbeck.cli.demo import demo
@@ -58,6 +59,7 @@ for command in (
     verify,
     cascade,
     report,
+    bench,
     pack,
     sign,
     keygen,

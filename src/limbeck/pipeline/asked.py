@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,15 @@ def asked_about(run: Run, teacher: Any, splits: Splits) -> Splits:
     """
     if run.recipe.teacher.calls is None:
         return splits
+    if not run.recipe.entry("modalities").vocabulary:
+        raise RecipeError(
+            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
+        )
     rows = _by_key(splits)
     found: list[_Chosen] = []
     for number, (_, end) in enumerate(_rounds(most_rows(run, teacher, splits))):
         run.progress("asked", len(found), end, f"round {number + 1}")
-        found = _settled(run, splits, found, number, lambda n=number, e=end, f=found: _round(run, teacher, splits, f, n, e))
+        found = _settled(run, splits, found, number, partial(_round, run, teacher, splits, found, number, end))
     run.progress("asked", len(found), len(found), told_of_asked(run)[0])
     return replace(splits, train=tuple(rows[c.key] for c in found))
 
@@ -98,6 +103,10 @@ def about_as_many(run: Run, teacher: Any, splits: Splits) -> Splits:
     """The splits with as many training rows as will be asked about, for an estimate: those that this run has chosen already, then any."""
     if run.recipe.teacher.calls is None:
         return splits
+    if not run.recipe.entry("modalities").vocabulary:
+        raise RecipeError(
+            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
+        )
     rows = _by_key(splits)
     ordered = dict.fromkeys([*(c.key for c in _read(run) if c.key in rows), *_shuffled(rows, run.recipe.seed)])
     return replace(splits, train=tuple(rows[key] for key in list(ordered)[: most_rows(run, teacher, splits)]))

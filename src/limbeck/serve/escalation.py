@@ -6,6 +6,7 @@ The first of the served bundles is the student. Its threshold is the one that `l
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from limbeck.bundle import Bundle
 from limbeck.cascaded import CASCADE
@@ -21,6 +22,10 @@ from limbeck.serve.shadow import Shadow
 from limbeck.serve.stage import Asking, Stage
 from limbeck.serve.teacher import Asked, BundleTeacher
 from limbeck.serve.watch import Watch
+
+if TYPE_CHECKING:
+    from limbeck.serve.outside import Conversations
+    from limbeck.serve.post import Post
 
 
 def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> Cascade:
@@ -52,6 +57,21 @@ def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> 
         watchers.append(Watch(predictor.labels, Pieces.of(bundle), file.reference if file else None, wanted.watch))
     kept = None if wanted.keep is None else Kept(wanted.keep, wanted.keep_days, wanted.keep_bytes)
     return Cascade(threshold, stages, wanted.sure, watchers, kept)
+
+
+def conversations_of(wanted: HandOver) -> Conversations | None:
+    """Who is told of a conversation whose customer asks for a person; None: nobody.
+
+    Raises:
+        LimbeckError: the address is none.
+    """
+    if wanted.person is None:
+        return None
+    try:
+        from limbeck.serve.outside import Conversations
+    except ImportError as error:
+        raise _without(error) from error
+    return Conversations(_webhook(wanted), wanted.deadline, wanted.redact)
 
 
 def _chosen(student: Model, wanted: HandOver) -> Chosen | None:
@@ -91,10 +111,15 @@ def _teacher(predictor: Predictor, wanted: HandOver) -> Asked:
 def _person(predictor: Predictor, wanted: HandOver) -> Asked:
     try:
         from limbeck.serve.outside import Person
-        from limbeck.serve.post import Post
     except ImportError as error:
         raise _without(error) from error
-    return Person(Post(str(wanted.person), wanted.person_key_env, option="--person"), predictor.labels, wanted.redact)
+    return Person(_webhook(wanted), predictor.labels, wanted.redact)
+
+
+def _webhook(wanted: HandOver) -> Post:
+    from limbeck.serve.post import Post
+
+    return Post(str(wanted.person), wanted.person_key_env, option="--person")
 
 
 def _without(error: ImportError) -> MissingExtraError:

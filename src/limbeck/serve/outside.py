@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,8 @@ import numpy as np
 
 from limbeck.redact import pseudonymised
 from limbeck.serve.answer import Answer
-from limbeck.serve.post import Post
+from limbeck.serve.post import Post, UnavailableError
+from limbeck.serve.reply import Refusal
 from limbeck.serve.teacher import better
 from limbeck.teachers._chat import Chat, kept, said_of
 
@@ -77,6 +80,34 @@ class Person:
     def close(self) -> None:
         """Close its connections."""
         self._post.close()
+
+
+class Conversations:
+    """The same webhook for a whole conversation, whose customer asks for a person: it gets {"conversation", "said"}.
+
+    Args:
+        post: the webhook.
+        seconds: that it may take.
+        redact: what points to a person stays here.
+    """
+
+    def __init__(self, post: Post, seconds: float = 2.0, redact: bool = False) -> None:
+        self._post, self._seconds, self._redact = post, seconds, redact
+
+    async def __call__(self, conversation: str, said: Sequence[Mapping[str, str]]) -> None:
+        """Hand it over.
+
+        Raises:
+            Refusal: nobody takes it.
+        """
+        lines = [{**line, "text": pseudonymised(line["text"]) if self._redact else line["text"]} for line in said]
+        until = time.monotonic() + self._seconds
+        try:
+            taken = await asyncio.to_thread(self._post, {"conversation": conversation, "said": lines}, until)
+        except UnavailableError:
+            taken = None
+        if taken is None:
+            raise Refusal(503, "nobody_there", "nobody takes the conversation over at this moment; try again")
 
 
 def endpoint(

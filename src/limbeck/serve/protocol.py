@@ -143,7 +143,7 @@ class Protocol(HttpToolsProtocol):
             if reply is not None:
                 self._write(reply)
                 return
-            self.scope[ADMITTED] = True  # type: ignore[typeddict-unknown-key]
+            self.scope[ADMITTED] = True  # type: ignore[literal-required]
             self._leave_direct()
         super().on_message_complete()
         self._answered()  # a refusal may have been sent before the body was whole

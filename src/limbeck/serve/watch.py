@@ -53,7 +53,7 @@ class Watch:
         """Perhaps count a text and its answer."""
         if self._dice() >= self._share:
             return
-        ids = () if self._pieces is None or self._known is None else self._pieces(text)
+        ids: Sequence[int] = () if self._pieces is None or self._known is None else self._pieces(text)
         if self._learning:
             assert isinstance(self._known, set)
             self._known.update(ids)

@@ -16,7 +16,7 @@ import uvloop
 from limbeck.errors import LimbeckError
 from limbeck.serve.app import App
 from limbeck.serve.chat import pages
-from limbeck.serve.escalation import escalation_of
+from limbeck.serve.escalation import conversations_of, escalation_of
 from limbeck.serve.figure import Figure
 from limbeck.serve.gate import Gate
 from limbeck.serve.keys import Keys
@@ -50,7 +50,8 @@ class Worker:
         shared.live.process(number)
         said = replies(settings.replies, service.model(None).predictor.labels)
         service.reply = lambda answer: said.to(answer.label, answer.abstain)
-        routes = pages(service, said, settings.origins, shared.live, settings.limits) if settings.pages else ()
+        person = conversations_of(settings.hand_over)
+        routes = pages(service, said, settings.origins, shared.live, settings.limits, person) if settings.pages else ()
         self.app = App(service, settings.limits, routes, self._gate())
         self._reloads: dict[str, int] = {"done": 0, "failed": 0}
         self._failed = ""

@@ -25,6 +25,7 @@ from limbeck.students._transformer import array
 from limbeck.types import Json, Outputs, Shapes, TrainingPlan
 
 Channels = Annotated[int, Limits((("ge", 0), ("le", 3)))]
+Stride = Annotated[int, Limits((("ge", 0), ("le", 4)))]
 _LARGE = 48  # pixels of a side from which on the first convolution halves it
 
 
@@ -47,8 +48,8 @@ class Block(nn.Module):
 
     def emit(self, g: GraphBuilder, name: str, x_BCHW: str, precision: RowPrecision) -> str:
         """The same in a graph."""
-        hidden = g("Relu", self.depthwise.emit(g, f"{name}.depthwise", x_BCHW, precision))
-        made = self.pointwise.emit(g, f"{name}.pointwise", hidden, precision)
+        hidden = g("Relu", self.depthwise.emit(g, f"{name}d", x_BCHW, precision))
+        made = self.pointwise.emit(g, f"{name}p", hidden, precision)
         return g("Relu", g("Add", made, x_BCHW) if self.passes else made)
 
 
@@ -74,8 +75,8 @@ class ConvImage(nn.Module):
     class Settings:
         """How large, and how it is trained and written.
 
-        `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `dropout`
-        on what the classifier sees. `size` of the pictures that it reads, `channels` (1 grey, 3 colours): 0 takes what the training pictures
+        `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `stride`
+        of the first convolution (2 leaves a quarter of the places, and of the time; 0: 2 from 48 pixels a side on); `dropout` on what the classifier sees. `size` of the pictures that it reads, `channels` (1 grey, 3 colours): 0 takes what the training pictures
         have. `precision`: "int8" writes weights as whole numbers with a scale for each output, "int4" as numbers of four bits, which training then
         reckons with; a runtime makes float32 of them once, as it loads. `arithmetic`: "int8" computes in whole numbers too, by the scheme that is
         nearest to the float32 file on training rows; where none is near enough, all stays float32.
@@ -85,6 +86,7 @@ class ConvImage(nn.Module):
         depth: Count = 2
         stages: Count = 3
         kernel: Count = 3
+        stride: Stride = 0
         dropout: Share = 0.1
         size: CountOrZero = 0
         channels: Channels = 0
@@ -131,7 +133,7 @@ class ConvImage(nn.Module):
         self.deviation_C: Tensor
         self.register_buffer("mean_C", torch.tensor(mean or (127.5,) * channels), persistent=False)
         self.register_buffer("deviation_C", torch.tensor(deviation or (64.0,) * channels), persistent=False)
-        self.stem = Convolution(channels, settings.width, 3, 2 if size >= _LARGE else 1)
+        self.stem = Convolution(channels, settings.width, 3, settings.stride or (2 if size >= _LARGE else 1))
         blocks, width = [], settings.width
         for stage in range(settings.stages):
             for place in range(settings.depth):
@@ -194,13 +196,15 @@ class ConvImage(nn.Module):
         shift = g.constant("mean", array(self.mean_C)[:, None, None])
         scale = g.constant("scale", 1.0 / array(self.deviation_C)[:, None, None])
         x = g("Mul", g("Sub", g("Cast", "pixels", to="float32"), shift), scale)
-        x = g("Relu", self.stem.emit(g, "stem", x, precision))
+        x = g(
+            "Relu", self.stem.emit(g, "s", x, precision)
+        )  # short names: each stands in the file several times, and bytes are counted
         for place, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            x = block.emit(g, f"block_{place}", x, precision)
+            x = block.emit(g, f"{place}", x, precision)
         mean_BD = g("ReduceMean", x, axes=[2, 3], keepdims=0)
-        weight_DK = g("Transpose", emit_weight(g, "output", self.output.weight, precision), perm=[1, 0])
-        return g.build(g("Add", g("MatMul", mean_BD, weight_DK), g.constant("output.bias", array(self.output.bias))))
+        weight_DK = g("Transpose", emit_weight(g, "o", self.output.weight, precision), perm=[1, 0])
+        return g.build(g("Add", g("MatMul", mean_BD, weight_DK), g.constant("o.b", array(self.output.bias))))
 
     def _weights(self) -> RowPrecision:
         """In which its weights are written; where the network is to be in whole numbers, `limbeck.quantize` makes these."""
@@ -216,6 +220,7 @@ class ConvImage(nn.Module):
             "depth": self.settings.depth,
             "stages": self.settings.stages,
             "kernel": self.settings.kernel,
+            "stride": self.stem.stride,
             "precision": self.settings.precision,
             "arithmetic": self.settings.arithmetic,
             "classes": self.output.out_features,

@@ -108,6 +108,24 @@ class Network(nn.Module):
         return Outputs(self.head(mean_BD), mean_BD)
 
 
+def begin(network: Any, width: int, classes: int, seed: int) -> None:
+    """Random weights for all convolutions of a network, and a new `head` of so many classes.
+
+    Source: He et al. (2015), Delving Deep into Rectifiers, section 2.2, by what a filter gives.
+    """
+    generator, device = torch.Generator().manual_seed(seed), next(network.parameters()).device
+    network.head = nn.Linear(width, classes).to(device)
+    with torch.no_grad():
+        for part in network.modules():
+            if isinstance(part, nn.Conv2d):
+                fan_out = part.out_channels * part.kernel_size[0] * part.kernel_size[1]
+                drawn = torch.empty(part.weight.shape).normal_(0.0, (2.0 / fan_out) ** 0.5, generator=generator)
+                part.weight.copy_(drawn)
+        drawn = torch.empty(network.head.weight.shape).normal_(0.0, 0.02, generator=generator)
+        network.head.weight.copy_(drawn)
+        network.head.bias.zero_()
+
+
 class WideResnet(PixelTeacher):
     """A wide residual network WRN-depth-width.
 
@@ -184,17 +202,7 @@ class WideResnet(PixelTeacher):
     def add_head(self, labels: Sequence[str], seed: int) -> None:
         """Begin anew: random weights everywhere, and a head for `labels`."""
         assert not self.labels, "a teacher with a head keeps it"
-        network, generator = cast(Any, self.module), torch.Generator().manual_seed(seed)
-        network.head = nn.Linear(self.width, len(labels)).to(self._device)
-        with torch.no_grad():
-            for part in network.modules():
-                if isinstance(part, nn.Conv2d):
-                    fan_out = part.out_channels * part.kernel_size[0] * part.kernel_size[1]
-                    drawn = torch.empty(part.weight.shape).normal_(0.0, (2.0 / fan_out) ** 0.5, generator=generator)
-                    part.weight.copy_(drawn)
-            drawn = torch.empty(network.head.weight.shape).normal_(0.0, 0.02, generator=generator)
-            network.head.weight.copy_(drawn)
-            network.head.bias.zero_()
+        begin(self.module, self.width, len(labels), seed)
         self.labels = tuple(labels)
 
     def freeze(self, layers: int = 0) -> None:

@@ -15,10 +15,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.disk import write_whole
+from limbeck.disk import read_whole, write_whole
 from limbeck.errors import InputFileError
 
 VALIDATION = "validation.npz"
+_MOST_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Validation:
             InputFileError: it is not there, damaged, or about another bundle than the one of this sha256.
         """
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with np.load(io.BytesIO(read_whole(path, _MOST_BYTES)), allow_pickle=False) as content:
                 found = cls(
                     content["keys"].tolist(),
                     content["student"],
