@@ -28,6 +28,10 @@ def serve(
         Path | None, typer.Option(help="The file of API keys that limbeck key new writes.", show_default="no key is needed")
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Listen at an address that others can reach, without keys.")] = False,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Another limit, as in body=2000000 or deadline_seconds=2.", show_default=False),
+    ] = None,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundles must be signed by its owner.")] = None,
     pages: Annotated[
         bool | None,
@@ -88,6 +92,7 @@ def serve(
     """Answer over HTTP, many users at once; needs the extra serve, and no torch. The chat page is at /, live figures are at /live."""
     from limbeck.serve import start
     from limbeck.serve.cores import cores
+    from limbeck.serve.limits import limits
     from limbeck.serve.settings import HandOver, Settings
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
@@ -115,7 +120,7 @@ def serve(
     settings = Settings(
         found, address, processes or cores(), key, keys, open_, measured,
         pages=pages if pages is not None else keys is None or bool(widget_origin),
-        replies=replies, origins=tuple(widget_origin or ()), hand_over=hand_over,
+        replies=replies, origins=tuple(widget_origin or ()), limits=limits(limit or ()), hand_over=hand_over,
     )  # fmt: skip
     screen.out.print(f"http://{address}  {', '.join(found)}  processes: {settings.processes}", markup=False)
     raise typer.Exit(start.run(settings, listener))

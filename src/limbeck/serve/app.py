@@ -135,7 +135,7 @@ class App:
         self.service.counts.refused(refusal.code)
         if refusal.status in TURNED_AWAY and self.service.turned_away is not None:
             self.service.turned_away()
-        return refusal.in_text() if path.startswith("/v2") else refusal.reply()
+        return refusal.reply(path)
 
     def _failed(self, path: str, error: Exception) -> Reply:
         """The client learns nothing of the inside; the log says what failed and where, without the text that it failed on."""

@@ -62,7 +62,7 @@ def _operation(route: Route) -> Json:
     if "response" in about:
         content = _json(about["response"])
         if about.get("stream"):
-            content["text/event-stream"] = {"schema": {"type": "string"}}
+            content["text/event-stream"] = {}
         responses["200"] = {"description": about["summary"], "content": content}
     operation: Json = {
         "summary": about["summary"],

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from types import FrameType
@@ -70,6 +71,10 @@ class Worker:
             proxy_headers=False,
             timeout_graceful_shutdown=int(self._settings.limits.drain_seconds),
         )
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self._settings.limits.connections + 256  # beside its connections: files, pipes, those about to be refused
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
         gc.collect()
         gc.freeze()  # what is loaded stays: no collection looks at it again, which would hold up an answer
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(self._run(_Server(config), listener))
