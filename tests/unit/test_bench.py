@@ -356,6 +356,7 @@ def test_the_command_measures_a_server_and_draws(small, tmp_path) -> None:
     [
         (["http://127.0.0.1:9", "--p99", "soon"], "expected a time"),
         (["http://127.0.0.1:9", "--against", "http://127.0.0.1:9"], "give --rate"),
+        (["http://127.0.0.1:9", "--requests", "5"], "give --rate"),
         (["http://127.0.0.1:9", "--header", "nothing"], "NAME: VALUE"),
     ],
 )

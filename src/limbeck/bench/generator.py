@@ -143,7 +143,7 @@ class _Run:
         seconds = min(self.end, clock()) - self.first if load.most is not None else load.seconds
         return Step(
             load.rate, max(seconds, 1e-9), number, self.answered, self.latency + Histogram.of(self.fresh), dict(self.errors),
-            own, others, delayed, self.reopened, self.memory,
+            own, others, delayed, self.reopened, self.memory, self.sent,
         )  # fmt: skip
 
     def close(self) -> None:

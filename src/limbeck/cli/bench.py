@@ -59,6 +59,8 @@ def bench(
         raise typer.BadParameter(str(error), param_hint="--p99") from error
     if against is not None and rate is None:
         raise typer.BadParameter("two servers are compared at one rate; give --rate", param_hint="--against")
+    if requests is not None and rate is None:
+        raise typer.BadParameter("a search ends by itself; give --rate with it", param_hint="--requests")
     asked = _asked(texts, column)
     headers = _headers(header or [])
     machine = card()
