@@ -35,7 +35,7 @@ Tick = Callable[[float, int], None]
 _READ = 65_536
 _LEAD = 0.05  # seconds between the last connection and the first request
 _REOPEN = 0.02
-_connecting = (errno.EINPROGRESS, errno.EWOULDBLOCK, 0)
+_CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class _Run:
                 next_tick = now + (_REOPEN if self.closed_at else 1.0)
             wait = min(next_tick, due if self.free else math.inf) - now
             if wait > 0:
-                select.select([self.selector.fileno()], (), (), wait)  # type: ignore[attr-defined]
+                select.select([self.selector.fileno()], (), (), wait)
             for key, events in self.selector.select(0):
                 self._ready(key.data, events)
         number += self._give_up(due, dues, clock())
@@ -174,7 +174,7 @@ class _Run:
                 opened = socket.socket(family, socket.SOCK_STREAM)
                 opened.setblocking(False)
                 code = opened.connect_ex((address.host, address.port))
-                if code not in _connecting:
+                if code not in _CONNECTING:
                     raise OSError(code, "no connection")
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from limbeck.bench.histogram import Histogram
 from limbeck.bench.rounds import Rounds
 from limbeck.bench.search import Found
@@ -58,8 +55,3 @@ def turns(found: Rounds, names: tuple[str, str]) -> str:
 def milliseconds(found: Histogram, share: float) -> str:
     """A percentile with three digits; a dash where there is none."""
     return f"{1e3 * found.percentile(share):.3g} ms" if len(found) else "–"
-
-
-def curve(histograms: Mapping[str, Histogram]) -> dict[str, Any]:
-    """Percentiles by name, as plain JSON."""
-    return {name: found.to_json() for name, found in histograms.items()}

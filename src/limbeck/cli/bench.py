@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from limbeck.errors import DataError
 
 if TYPE_CHECKING:
     from limbeck.bench.held import Server
+    from limbeck.bench.histogram import Histogram
     from limbeck.bench.step import Step
 
 
@@ -65,7 +67,7 @@ def bench(
     headers = _headers(header or [])
     machine = card()
     found: dict[str, Any] = {"machine": machine, "target": target, "connections": connections, "seed": seed}
-    drawn = {}
+    drawn: dict[str, Histogram] = {}
     with contextlib.ExitStack() as stack:
         own_core, server_core = server.cores()
         places = [target, *([against] if against is not None else [])]
@@ -74,7 +76,7 @@ def bench(
         screen.err.print(f"{words(machine)}; {connections} connections", markup=False)
         screen.err.print(page.HEADER, markup=False)
         if against is not None and rate is not None:
-            first, second = (lambda server=server: _step(server, rate, seconds, requests) for server in servers)
+            first, second = (functools.partial(_step, server, rate, seconds, requests) for server in servers)
             pairs = rounds(first, second, seed=seed)
             found["rounds"] = pairs.to_json()
             said = page.turns(pairs, (target, against))
