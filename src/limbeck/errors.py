@@ -119,7 +119,7 @@ class MissingExtraError(LimbeckError, ImportError):
     """A part of limbeck needs packages that the base install does not bring."""
 
 
-_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api", "serve")
+_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api", "serve", "image", "audio")
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

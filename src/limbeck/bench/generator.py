@@ -153,6 +153,7 @@ class _Run:
 
     def _dues(self, begin: float) -> Iterator[float]:
         load = self.load
+        moments: Iterator[float]
         if load.rate is not None:
             moments = (begin + moment for moment in poisson(load.rate, load.warmup + load.seconds, load.seed))
         else:

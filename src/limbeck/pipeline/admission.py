@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from limbeck.engine.device import matrix_rate, memory_of
 from limbeck.errors import CheckupError
 from limbeck.evidence import Basis
 from limbeck.findings import Checkup, Finding, Severity
+from limbeck.pipeline.asked import first_asked, most_rows
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
 from limbeck.pipeline.student import views_of
@@ -66,7 +68,7 @@ def goes_on(run: Run, teacher: Any, prepared: Prepared, store: SignalStore, befo
     if as_it_came(run, teacher):
         return before
     with run.stage("doctor"):
-        words = probe(prepared.as_read, prepared.test_as_read, prepared.splits.labels)
+        words = _probed(run, prepared)
         found = fine_tuned_findings(run, teacher, prepared, store, words.accuracy if words else None)
         checkup = Checkup.of((*before.findings, *found), run.recipe.doctor.force)
     return passed(run, checkup) if len(checkup.findings) > len(before.findings) else before
@@ -80,14 +82,22 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     if splits.basis is Basis.CROSS_FITTING:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
     yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
-    words = probe(prepared.as_read, prepared.test_as_read, splits.labels)
-    of_teacher = list(teacher_findings(run, teacher, prepared, words.accuracy if words else None))
+    words = _probed(run, prepared)
+    to_ask = replace(prepared, splits=first_asked(run, teacher, splits))  # what the run would not ask is not asked here either
+    of_teacher = list(teacher_findings(run, teacher, to_ask, words.accuracy if words else None))
     yield from of_teacher
     if words is not None:
         yield from _of_words(words, splits.labels, of_teacher)
     if not any(f.severity is Severity.REFUSAL and f.code in _NOT_TO_BE_ASKED for f in of_teacher):
-        yield from trial_findings(run, teacher, prepared)
+        yield from trial_findings(run, teacher, to_ask)
     yield from estimate_findings(_plan(run, teacher, prepared))
+
+
+def _probed(run: Run, prepared: Prepared) -> Probe | None:
+    """A linear model of words on the rows, where they hold words."""
+    if not run.recipe.entry("modalities").vocabulary:
+        return None
+    return probe(prepared.as_read, prepared.test_as_read, prepared.splits.labels)
 
 
 def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
@@ -95,11 +105,9 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
     splits, tuning = prepared.splits, run.recipe.teacher.fine_tune
     texts = [r.payload for r in splits.train[:256]]
     encode = getattr(getattr(teacher, "members", (teacher,))[0], "encode", None)
-    tokens = (
-        sum(map(len, encode(texts))) / max(1, len(texts))
-        if encode
-        else 2.0 * sum(len(t.split()) for t in texts) / max(1, len(texts))
-    )
+    modality = run.recipe.entry("modalities")
+    work = map(len, encode(texts)) if encode and modality.vocabulary else map(modality.work, texts)
+    tokens = sum(work) / max(1, len(texts))
     labelled = sum(r.label is not None for r in splits.train)
     epochs = (
         0
@@ -114,7 +122,7 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         weights=teacher.parameters,
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
-        views=len(splits.train) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
+        views=most_rows(run, teacher, splits) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
         tokens=tokens,
         rows=labelled,
         epochs=epochs,

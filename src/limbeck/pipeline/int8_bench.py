@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.engine.batches import lengths
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.quantize import Activations, Clipping, Product, Range, Scheme, products, quantized, ranges, tapped
 from limbeck.smoothing import SMOOTH, factors, smoothed
@@ -178,7 +179,7 @@ def _layers() -> tuple[Graph, NDArray[np.float32]]:
 
 def sorted_logits(run: Runner, encoded: Sequence[Ids], collate: Collate) -> NDArray[np.float32]:
     """Logits (N, C), in order; texts of like length share a batch."""
-    order = np.argsort([len(ids) for ids in encoded], kind="stable")
+    order = np.argsort(lengths(encoded), kind="stable")
     parts = [run(collate([encoded[i] for i in order[at : at + _BATCH]])) for at in range(0, len(order), _BATCH)]
     return np.asarray(np.concatenate(parts)[np.argsort(order)])
 

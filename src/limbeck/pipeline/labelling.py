@@ -92,7 +92,8 @@ def labelling_teacher(run: Run, teacher: Any, folder: Path, payloads: Sequence[A
         teacher.precision = before if run.recipe.precision == "auto" else precision(run, teacher.module)
         return teacher
     teacher.precision = precision(run, teacher.module)
-    worth = len(payloads) >= _MANY and run.device == "cpu" and is_heavy(teacher.module)
+    reads_words = run.recipe.entry("modalities").vocabulary  # other teachers have no file that a graph writes
+    worth = reads_words and len(payloads) >= _MANY and run.device == "cpu" and is_heavy(teacher.module)
     if before != "int8" and not worth:
         return teacher
     place = folder / FOLDER
