@@ -192,6 +192,8 @@ def test_a_step_counts_only_where_all_was_well() -> None:
     assert "other work took" in dataclasses.replace(good, others=0.2).void
     assert "waiting" in dataclasses.replace(good, delayed=0.2).void
     assert "void" in page.line(dataclasses.replace(good, others=0.2))
+    assert page.single(good, 0.02) == "10 requests/s are held under a p99 of 20 ms."
+    assert "not held under a p99 of 0.5 ms: p99 1.0 ms" in page.single(good, 0.0005)
 
 
 @pytest.mark.parametrize("start", [10.0, 900.0, 30_000.0])

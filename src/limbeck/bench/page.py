@@ -21,6 +21,13 @@ def line(step: Step) -> str:
     return f"{found}  {'; '.join(marks)}".rstrip()
 
 
+def single(step: Step, bound: float) -> str:
+    """One rate as a sentence or two."""
+    why = step.failure(bound)
+    held = f"not held under a p99 of {1e3 * bound:g} ms: {why}" if why else f"held under a p99 of {1e3 * bound:g} ms"
+    return f"{step.rate or 0:,.0f} requests/s are {held}." + (f"\nVoid: {step.void}." if step.void else "")
+
+
 def highest(found: Found, connections: int) -> str:
     """The result of a search as a sentence or two."""
     bound = f"a p99 of {1e3 * found.bound:g} ms"

@@ -86,11 +86,7 @@ def bench(
             }
         elif rate is not None:
             step = _step(servers[0], rate, seconds, requests)
-            found["step"], said, drawn = (
-                step.to_json(),
-                step.failure(bound) or f"held under a p99 of {p99}",
-                {target: step.latency},
-            )
+            found["step"], said, drawn = step.to_json(), page.single(step, bound), {target: step.latency}
         else:
             search = servers[0].held(bound, seconds, lambda step: screen.err.print(page.line(step), markup=False), force)
             found["search"], said = search.to_json(), page.highest(search, connections)
