@@ -64,7 +64,7 @@ def killed(place: Place, rate: float) -> dict[str, Any]:
         step = shown(served, rate, tick)
         workers = len(children(served.process.pid))
     # A connection carries one request at a time: whatever else went wrong was in no process's hands.
-    in_flight = step.errors.get("closed", 0)
+    in_flight = min(step.errors.get("closed", 0), place.connections)
     return {
         "kill_failed": sum(step.errors.values()),
         "kill_in_flight": in_flight,

@@ -192,6 +192,8 @@ def test_a_step_counts_only_where_all_was_well() -> None:
     assert "other work took" in dataclasses.replace(good, others=0.2).void
     assert "waiting" in dataclasses.replace(good, delayed=0.2).void
     assert "void" in page.line(dataclasses.replace(good, others=0.2))
+    assert page.single(good, 0.02) == "10 requests/s are held under a p99 of 20 ms."
+    assert "not held under a p99 of 0.5 ms: p99 1.0 ms" in page.single(good, 0.0005)
 
 
 @pytest.mark.parametrize("start", [10.0, 900.0, 30_000.0])
@@ -356,6 +358,7 @@ def test_the_command_measures_a_server_and_draws(small, tmp_path) -> None:
     [
         (["http://127.0.0.1:9", "--p99", "soon"], "expected a time"),
         (["http://127.0.0.1:9", "--against", "http://127.0.0.1:9"], "give --rate"),
+        (["http://127.0.0.1:9", "--requests", "5"], "give --rate"),
         (["http://127.0.0.1:9", "--header", "nothing"], "NAME: VALUE"),
     ],
 )

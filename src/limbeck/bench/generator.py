@@ -35,7 +35,7 @@ Tick = Callable[[float, int], None]
 _READ = 65_536
 _LEAD = 0.05  # seconds between the last connection and the first request
 _REOPEN = 0.02
-_connecting = (errno.EINPROGRESS, errno.EWOULDBLOCK, 0)
+_CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class _Run:
         seconds = min(self.end, clock()) - self.first if load.most is not None else load.seconds
         return Step(
             load.rate, max(seconds, 1e-9), number, self.answered, self.latency + Histogram.of(self.fresh), dict(self.errors),
-            own, others, delayed, self.reopened, self.memory,
+            own, others, delayed, self.reopened, self.memory, self.sent,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class _Run:
                 opened = socket.socket(family, socket.SOCK_STREAM)
                 opened.setblocking(False)
                 code = opened.connect_ex((address.host, address.port))
-                if code not in _connecting:
+                if code not in _CONNECTING:
                     raise OSError(code, "no connection")
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
