@@ -35,8 +35,8 @@ FINE_TUNE = {
 }
 VIEWS = {"per_record": 5, "flip": True, "rotate": 6.0, "shift": 0.08, "zoom": 0.08, "colour": 0.1, "erase": 0.25}
 STUDENTS: dict[str, dict[str, Any]] = {
-    "100kb": {"width": 48, "depth": 2},
-    "25kb": {"width": 20, "depth": 2},
+    "100kb": {"width": 46, "depth": 2, "stride": 2},
+    "25kb": {"width": 18, "depth": 2, "stride": 2},
 }
 LIMITS = {"100kb": 100_000, "25kb": 25_000}
 TRAINING = {"epochs": 8}

@@ -80,6 +80,10 @@ class ModelFileError(LimbeckError, ValueError):
     """A model file holds something that limbeck does not hand on to the library that runs it."""
 
 
+class RepliesError(LimbeckError, ValueError):
+    """A file of replies does not fit the bundle that it speaks for."""
+
+
 class RunFolderError(LimbeckError, FileExistsError):
     """The output folder holds another run, or something that is not a run."""
 
@@ -107,7 +111,7 @@ class MissingExtraError(LimbeckError, ImportError):
     """A part of limbeck needs packages that the base install does not bring."""
 
 
-_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api", "image", "audio")
+_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api", "serve", "image", "audio")
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

@@ -99,10 +99,14 @@ class TeacherSection(Open):
     """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head.
 
     map: the teacher's classes to the data's labels, where they are called otherwise or are finer; null leaves a class out.
+    calls: how many its training texts may take (validation rows and rows that judge are asked as well); None: all are asked. choose: those that it is
+    asked about: active (typical ones first, then those that say most of what is still unsure), or random.
     """
 
     kind: str = "huggingface"
     map: dict[str, str | None] = Field(default_factory=dict)
+    calls: Count | None = None
+    choose: Literal["active", "random"] = "active"
     fine_tune: FineTuneSection = FineTuneSection()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from limbeck.engine.device import matrix_rate, memory_of
 from limbeck.errors import CheckupError
 from limbeck.evidence import Basis
 from limbeck.findings import Checkup, Finding, Severity
+from limbeck.pipeline.asked import first_asked, most_rows
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
 from limbeck.pipeline.student import views_of
@@ -81,12 +83,13 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
     yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
     words = _probed(run, prepared)
-    of_teacher = list(teacher_findings(run, teacher, prepared, words.accuracy if words else None))
+    to_ask = replace(prepared, splits=first_asked(run, teacher, splits))  # what the run would not ask is not asked here either
+    of_teacher = list(teacher_findings(run, teacher, to_ask, words.accuracy if words else None))
     yield from of_teacher
     if words is not None:
         yield from _of_words(words, splits.labels, of_teacher)
     if not any(f.severity is Severity.REFUSAL and f.code in _NOT_TO_BE_ASKED for f in of_teacher):
-        yield from trial_findings(run, teacher, prepared)
+        yield from trial_findings(run, teacher, to_ask)
     yield from estimate_findings(_plan(run, teacher, prepared))
 
 
@@ -119,7 +122,7 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         weights=teacher.parameters,
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
-        views=len(splits.train) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
+        views=most_rows(run, teacher, splits) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
         tokens=tokens,
         rows=labelled,
         epochs=epochs,

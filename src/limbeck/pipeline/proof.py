@@ -20,6 +20,7 @@ from limbeck.disk import write_whole
 from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report
 from limbeck.findings import Checkup
 from limbeck.payloads import size
+from limbeck.pipeline.asked import told_of_asked
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
@@ -268,6 +269,7 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
         found.append(told(raced))
     if labelled := run.measured(MEASURED):
         found += told_of_labelling(labelled)
+    found += told_of_asked(run)
     if hasattr(teacher, "remarks"):
         found.extend(teacher.remarks())
     if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:

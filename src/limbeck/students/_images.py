@@ -63,7 +63,7 @@ class Convolution(nn.Module):
     def emit(self, g: GraphBuilder, name: str, x_BCHW: str, precision: RowPrecision) -> str:
         """The same in a graph, weights and norm in one."""
         folded, bias_O = self.folded()
-        weight, bias = emit_weight(g, name, folded, precision), g.constant(f"{name}.bias", _array(bias_O))
+        weight, bias = emit_weight(g, name, folded, precision), g.constant(f"{name}.b", _array(bias_O))
         pads, strides = [self.padding] * 4, [self.stride] * 2
         return g("Conv", x_BCHW, weight, bias, dilations=[1, 1], group=self.group, pads=pads, strides=strides)
 
@@ -77,17 +77,17 @@ def emit_weight(g: GraphBuilder, name: str, weight_Oxxx: Tensor, precision: RowP
     """A weight as a constant; in int8 and int4 as whole numbers and a scale for each output, which a runtime multiplies once, as it loads."""
     weight_Oxxx = weight_Oxxx.detach().float().cpu()
     if precision == "float32":
-        return g.constant(f"{name}.weight", _array(weight_Oxxx))
+        return g.constant(f"{name}.w", _array(weight_Oxxx))
     if precision == "int4":
         whole_OI, scale_O1 = int4(weight_Oxxx.flatten(1))
-        both = g.constant(f"{name}.weight", packed(whole_OI))
+        both = g.constant(f"{name}.w", packed(whole_OI))
         halves = g("Concat", g("BitwiseAnd", both, g.byte(15)), g("BitShift", both, g.byte(4), direction="RIGHT"), axis=1)
         steps_OI = g("Sub", g("Cast", g.part(halves, 1, 0, whole_OI.shape[1]), to="float32"), g.number(float(ZERO)))
-        scaled_OI = g("Mul", steps_OI, g.constant(f"{name}.scale", _array(scale_O1)))
+        scaled_OI = g("Mul", steps_OI, g.constant(f"{name}.s", _array(scale_O1)))
         return g("Reshape", scaled_OI, g.whole(*weight_Oxxx.shape))
     whole_OI, scale_O1 = int8(weight_Oxxx.flatten(1))
-    whole = g.constant(f"{name}.weight", whole_OI.reshape(weight_Oxxx.shape).numpy().astype(np.int8))
-    scale = g.constant(f"{name}.scale", _array(scale_O1.reshape(-1, *[1] * (weight_Oxxx.ndim - 1))))
+    whole = g.constant(f"{name}.w", whole_OI.reshape(weight_Oxxx.shape).numpy().astype(np.int8))
+    scale = g.constant(f"{name}.s", _array(scale_O1.reshape(-1, *[1] * (weight_Oxxx.ndim - 1))))
     return g("Mul", g("Cast", whole, to="float32"), scale)
 
 

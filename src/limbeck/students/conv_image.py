@@ -48,8 +48,8 @@ class Block(nn.Module):
 
     def emit(self, g: GraphBuilder, name: str, x_BCHW: str, precision: RowPrecision) -> str:
         """The same in a graph."""
-        hidden = g("Relu", self.depthwise.emit(g, f"{name}.depthwise", x_BCHW, precision))
-        made = self.pointwise.emit(g, f"{name}.pointwise", hidden, precision)
+        hidden = g("Relu", self.depthwise.emit(g, f"{name}d", x_BCHW, precision))
+        made = self.pointwise.emit(g, f"{name}p", hidden, precision)
         return g("Relu", g("Add", made, x_BCHW) if self.passes else made)
 
 
@@ -196,13 +196,15 @@ class ConvImage(nn.Module):
         shift = g.constant("mean", array(self.mean_C)[:, None, None])
         scale = g.constant("scale", 1.0 / array(self.deviation_C)[:, None, None])
         x = g("Mul", g("Sub", g("Cast", "pixels", to="float32"), shift), scale)
-        x = g("Relu", self.stem.emit(g, "stem", x, precision))
+        x = g(
+            "Relu", self.stem.emit(g, "s", x, precision)
+        )  # short names: each stands in the file several times, and bytes are counted
         for place, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            x = block.emit(g, f"block_{place}", x, precision)
+            x = block.emit(g, f"{place}", x, precision)
         mean_BD = g("ReduceMean", x, axes=[2, 3], keepdims=0)
-        weight_DK = g("Transpose", emit_weight(g, "output", self.output.weight, precision), perm=[1, 0])
-        return g.build(g("Add", g("MatMul", mean_BD, weight_DK), g.constant("output.bias", array(self.output.bias))))
+        weight_DK = g("Transpose", emit_weight(g, "o", self.output.weight, precision), perm=[1, 0])
+        return g.build(g("Add", g("MatMul", mean_BD, weight_DK), g.constant("o.b", array(self.output.bias))))
 
     def _weights(self) -> RowPrecision:
         """In which its weights are written; where the network is to be in whole numbers, `limbeck.quantize` makes these."""
