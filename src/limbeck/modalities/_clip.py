@@ -18,7 +18,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,8 @@ class Clip:
 
     Nothing is computed until its samples are asked for, so a million views take no more memory than their names.
     """
+
+    modality: ClassVar[str] = "audio"
 
     source: Source
     operations: tuple[Operation, ...] = ()
