@@ -100,6 +100,14 @@ class ExportError(LimbeckError, ValueError):
     """A model cannot be written in a format."""
 
 
+class AddressError(LimbeckError, ValueError):
+    """A URL does not say where a server is."""
+
+
+class ServerError(LimbeckError, ConnectionError):
+    """A server does not start, cannot be reached, or does not answer as it must."""
+
+
 class UnknownNameError(LimbeckError, KeyError):
     """A name is not in the catalog."""
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from limbeck._version import __version__
+from limbeck.cli.bench import bench
 from limbeck.cli.catalog import list_
 from limbeck.cli.demo import demo
 from limbeck.cli.distill import distill
@@ -56,6 +57,7 @@ for command in (
     reload,
     verify,
     report,
+    bench,
     pack,
     sign,
     keygen,

@@ -96,7 +96,7 @@ def _listen(predictor: Any, sources: list[str], as_json: bool) -> None:
 
 def _payloads(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
     """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names."""
-    from limbeck.data.read import FORMATS, rows, text_lines
+    from limbeck.data.read import rows
 
     column = column or modality.column
     if not modality.vocabulary:
@@ -106,6 +106,13 @@ def _payloads(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
             except ValueError as error:
                 raise DataError(f"{where}: column '{column}' {error or 'is empty'}") from error
         return
+    yield from texts_of(file, column)
+
+
+def texts_of(file: Path, column: str) -> Iterator[str]:
+    """The texts of a file: a column of jsonl or csv rows, or the lines of a text file."""
+    from limbeck.data.read import FORMATS, rows, text_lines
+
     suffix = Path(file.name.lower().removesuffix(".gz")).suffix
     if suffix in _STRUCTURED:
         raise DataError(

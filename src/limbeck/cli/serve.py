@@ -38,7 +38,7 @@ def serve(
         typer.Option(help="A site that may hold the chat widget, as in https://shop.example.", show_default=False),
     ] = None,
 ) -> None:
-    """Answer over HTTP, many users at once; needs limbeck[serve], and no torch. The chat page is at /, live figures are at /live."""
+    """Answer over HTTP, many users at once; needs the extra serve, and no torch. The chat page is at /, live figures are at /live."""
     from limbeck.serve import start
     from limbeck.serve.cores import cores
     from limbeck.serve.settings import Settings

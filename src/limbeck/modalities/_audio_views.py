@@ -147,7 +147,7 @@ def noise(samples: Samples, clip: Clip, dice: Random, probability: float, quiet:
     hertz = np.maximum(np.fft.rfftfreq(len(samples), 1 / clip.rate), 60.0)
     coloured = _filtered(white, hertz**-colour)
     loudness = float(np.sqrt(np.mean(np.square(samples)) / max(float(np.mean(np.square(coloured))), 1e-20)))
-    return samples + coloured * np.float32(loudness * 10 ** (-below / 20))
+    return np.asarray(samples + coloured * np.float32(loudness * 10 ** (-below / 20)), np.float32)
 
 
 def gain(samples: Samples, clip: Clip, dice: Random, decibels: float) -> Samples:

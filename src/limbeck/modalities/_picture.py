@@ -106,7 +106,7 @@ class Picture:
     @property
     def size(self) -> int:
         """Pixels."""
-        return self.source.height * self.source.width
+        return int(self.source.height * self.source.width)
 
     def plain(self) -> Pixels:
         """Its pixels, after its operations."""

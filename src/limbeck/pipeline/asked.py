@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def asked_about(run: Run, teacher: Any, splits: Splits) -> Splits:
     found: list[_Chosen] = []
     for number, (_, end) in enumerate(_rounds(most_rows(run, teacher, splits))):
         run.progress("asked", len(found), end, f"round {number + 1}")
-        found = _settled(run, splits, found, number, lambda n=number, e=end, f=found: _round(run, teacher, splits, f, n, e))
+        found = _settled(run, splits, found, number, partial(_round, run, teacher, splits, found, number, end))
     run.progress("asked", len(found), len(found), told_of_asked(run)[0])
     return replace(splits, train=tuple(rows[c.key] for c in found))
 

@@ -46,6 +46,7 @@ class App:
         self, service: Service, limits: Limits | None = None, routes: Sequence[BaseRoute] = (), gate: Gate | None = None
     ) -> None:
         self.service, self.limits, self.gate = service, limits or Limits(), gate
+        self.held = 0  # bytes of bodies whose requests are not answered yet
         self._pages = Starlette(routes=list(routes)) if routes else None
         if self._pages is not None:
             self._pages.state.service, self._pages.state.gate = service, gate

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Limits:
     """Of one request, one connection and one process.
 
-    body: bytes. items: texts in one request. characters: of one text. top_k: labels in one answer.
+    body: bytes. bodies: bytes of all bodies that one process holds at once. items: texts in one request. characters: of one text. top_k: labels in one answer.
     headers, header_bytes: of one request, all together. url: bytes.
     head_seconds: until the headers are whole, from the first byte. body_seconds: until the body is, from then on.
     keep_alive_seconds: that a connection may be idle. connections: of one process.
@@ -18,6 +18,7 @@ class Limits:
     """
 
     body: int = 1_000_000
+    bodies: int = 64_000_000
     items: int = 1_000
     characters: int = 20_000
     top_k: int = 100

@@ -38,7 +38,7 @@ class Protocol(HttpToolsProtocol):
         assert isinstance(found, App)
         self._app, self._limits = found, found.limits
         self._state, self._since = _IDLE, self.loop.time()
-        self._head_bytes = self._body_bytes = self._messages = self._discarded = 0
+        self._raw_bytes = self._head_bytes = self._body_bytes = self._messages = self._discarded = self._held = 0
         self._direct, self._keep_alive, self._ending = False, True, False
         self._body = b""
         self._refusal: Refusal | None = None
@@ -50,6 +50,10 @@ class Protocol(HttpToolsProtocol):
         if len(self.connections) > self._limits.connections:
             self._refuse(Refusal(503, "too_many_connections", "too many connections", headers=((b"retry-after", b"1"),)))
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._release()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
             self._discarded += len(data)
@@ -60,16 +64,16 @@ class Protocol(HttpToolsProtocol):
             self._state, self._since = _HEAD, self.loop.time()
         self._messages = 0
         if self._state == _HEAD:
-            self._head_bytes += len(data)
+            self._raw_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._refuse(Refusal(400, "no_upgrade", "this server speaks HTTP/1.1 and upgrades to nothing"))
+            self._upgrade()
         except httptools.HttpParserError:
             self._refuse(self._refusal or Refusal(400, "invalid_http", "this is no HTTP/1.1 request"))
         else:
             # A head without an end is seen before its lines are: the parser gives a header only when it is whole.
-            if self._state == _HEAD and self._head_bytes > self._limits.header_bytes + self._limits.url:
+            if self._state == _HEAD and self._raw_bytes > self._limits.header_bytes + self._limits.url:
                 self._refuse(Refusal(431, "headers_too_large", f"headers may have {self._limits.header_bytes:,} bytes"))
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -100,7 +104,7 @@ class Protocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._state, self._since = _BODY, self.loop.time()
+        self._state, self._since, self._raw_bytes = _BODY, self.loop.time(), 0
         for name, value in self.headers:
             if name == b"content-length" and int(value) > self._limits.body:
                 self._stop(Refusal(413, "body_too_large", f"a body may have {self._limits.body:,} bytes"))
@@ -121,6 +125,10 @@ class Protocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body:
             self._stop(Refusal(413, "body_too_large", f"a body may have {self._limits.body:,} bytes"))
+        self._app.held += len(body)
+        self._held += len(body)
+        if self._app.held > self._limits.bodies:
+            self._stop(Refusal(503, "overloaded", "too many large requests at once", headers=((b"retry-after", b"1"),)))
         if not self._direct:
             super().on_body(body)
             return
@@ -135,7 +143,7 @@ class Protocol(HttpToolsProtocol):
             if reply is not None:
                 self._write(reply)
                 return
-            self.scope[ADMITTED] = True  # type: ignore[typeddict-unknown-key]
+            self.scope[ADMITTED] = True  # type: ignore[literal-required]
             self._leave_direct()
         super().on_message_complete()
         self._answered()  # a refusal may have been sent before the body was whole
@@ -179,7 +187,12 @@ class Protocol(HttpToolsProtocol):
 
     def _answered(self) -> None:
         if self.cycle is None or self.cycle.response_complete:  # it is the cycle of the last request that came
-            self._state, self._since, self._head_bytes = _IDLE, self.loop.time(), 0
+            self._state, self._since, self._raw_bytes = _IDLE, self.loop.time(), 0
+            self._release()
+
+    def _release(self) -> None:
+        self._app.held -= self._held
+        self._held = 0
 
     def _stop(self, refusal: Refusal) -> None:
         """Refuse from within the parser, which then reads nothing more."""
@@ -195,14 +208,22 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started or self._state == _ANSWERING:
+            if self.cycle.response_started or self._state == _ANSWERING or self.pipeline:
                 self.cycle.keep_alive = False
-                self.pipeline.clear()
+                self._state, self._since = _LEAVING, self.loop.time()
                 return
             self.cycle.disconnected = True  # its body will never be whole
             self.cycle.message_event.set()
         self._app.service.counts.refused(refusal.code)
         self._write(refusal.reply(), leaving=True)
+
+    def _upgrade(self) -> None:
+        """A wish for another protocol is read over, as HTTP allows; the parser has nothing more to read then, so the connection ends."""
+        self._refusal = Refusal(400, "no_upgrade", "this server upgrades to nothing")
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        else:
+            self.transport.close()
 
     # What the clock does
 
@@ -215,6 +236,8 @@ class Protocol(HttpToolsProtocol):
             self._refuse(Refusal(408, "too_slow", "the request took too long to arrive"))
         elif self._state == _LEAVING and taken > _LEAVING_SECONDS:
             self.transport.close()
+        elif self._state == _ANSWERING and taken > limits.deadline_seconds + limits.drain_seconds:
+            self.transport.abort()  # whatever it is, nobody waits for it any more
         elif self.transport.get_write_buffer_size() and taken > limits.body_seconds:
             self.transport.abort()  # it reads too slowly, and close() would wait for it
 

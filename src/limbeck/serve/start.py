@@ -130,8 +130,13 @@ def run(settings: Settings, listener: socket.socket) -> int:
         listener.close()
         export(board, settings.metrics.host, settings.metrics.port)
 
+    told: list[Running] = []
+
     def tick() -> None:
-        Running.of(os.getpid(), port, board.read()).write()
+        now = Running.of(os.getpid(), port, board.read())
+        if told[-1:] != [now]:
+            told[:] = [now]
+            now.write()
 
     works = [functools.partial(work, number) for number in range(count)]
     supervisor = Supervisor(

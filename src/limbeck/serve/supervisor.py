@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import sys
 import time
@@ -57,7 +58,7 @@ class Supervisor:
         Args:
             stopping: called when nothing new shall be accepted.
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._signals = _Signals()
         for number in range(len(self._works)):
             self._start(number)
         code = self._watch()
@@ -67,10 +68,10 @@ class Supervisor:
 
     def _watch(self) -> int:
         while True:
-            found = signal.sigtimedwait(_SIGNALS, 1.0)
-            if found is not None and found.si_signo in (signal.SIGTERM, signal.SIGINT):
+            came = self._signals.wait(1.0)
+            if came & {signal.SIGTERM, signal.SIGINT}:
                 return 0
-            if found is not None and found.si_signo == signal.SIGHUP:
+            if signal.SIGHUP in came:
                 for number in self._reloads & self._pids.keys():
                     os.kill(self._pids[number], signal.SIGHUP)
             for number, code in self._reaped():
@@ -91,14 +92,16 @@ class Supervisor:
     def _start(self, number: int) -> None:
         self._starts[number] += 1
         self._begun[number] = time.monotonic()
+        # A signal that comes now waits until the child no longer answers it in the supervisor's name.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid:
             self._pids[number] = pid
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             return
         code = 1
         try:
-            for one in _SIGNALS:
-                signal.signal(one, signal.SIG_DFL)
+            self._signals.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             self._works[number]()
             code = 0
@@ -127,12 +130,37 @@ class Supervisor:
             os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + self._drain + 2
         while self._pids and time.monotonic() < until:
-            signal.sigtimedwait(_SIGNALS, 0.1)
+            self._signals.wait(0.1)
             self._reaped()
         for pid in self._pids.values():
             _log.error("a process did not end within %g s; it is killed", self._drain + 2)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+
+class _Signals:
+    """Signals as something that can be waited for."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        for end in (self._read, self._write):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        for one in _SIGNALS:
+            signal.signal(one, lambda *_: None)
+
+    def wait(self, seconds: float) -> set[int]:
+        """The signals that have come, at the latest after some seconds."""
+        ready, _, _ = select.select([self._read], [], [], seconds)
+        return set(os.read(self._read, 1_024)) if ready else set()
+
+    def close(self) -> None:
+        """In a child: signals do again what they did."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._read)
+        os.close(self._write)
+        for one in _SIGNALS:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def _reason(code: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -66,6 +67,8 @@ class Worker:
             proxy_headers=False,
             timeout_graceful_shutdown=int(self._settings.limits.drain_seconds),
         )
+        gc.collect()
+        gc.freeze()  # what is loaded stays: no collection looks at it again, which would hold up an answer
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(self._run(_Server(config), listener))
 
     async def _run(self, server: _Server, listener: socket.socket) -> None:
@@ -124,12 +127,15 @@ class Worker:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; from the signal on that ends it, its process is not ready."""
+    """uvicorn's server; from the signal on that ends it, its process is not ready. The signal is not raised again when all is done, as
+    uvicorn does: it would kill the process before whoever escalates has been closed."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.config.app.service.ready = False  # type: ignore[union-attr]
-        super().handle_exit(sig, frame)
+        del frame
+        self.force_exit = self.should_exit and sig == signal.SIGINT  # the second Ctrl+C
+        self.stop()
 
     def stop(self) -> None:
         """End as on a signal."""
+        self.config.app.service.ready = False  # type: ignore[union-attr]
         self.should_exit = True

@@ -5,6 +5,8 @@ Letters: B examples, C channels of the input, O of the output, H height, W width
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -43,7 +45,7 @@ class Convolution(nn.Module):
 
     def forward(self, x_BCHW: Tensor, precision: RowPrecision) -> Tensor:
         """(B, O, H / stride, W / stride); answering, with the weights that the written file holds."""
-        shape = {"stride": self.stride, "padding": self.padding, "groups": self.group}
+        shape: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "groups": self.group}
         if self.training:
             # Rounding does not hang on the size of a filter, so it is the same before the norm is folded into it and after.
             made: Tensor = self.norm(F.conv2d(x_BCHW, weight_as_read(self.weight, precision, True), **shape))

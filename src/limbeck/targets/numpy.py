@@ -125,7 +125,8 @@ def _conv(x: Array, weight: Array, bias: Array, dilations: list[int], group: int
     n = weight.ndim - 2
     spread = [1 + d * (k - 1) for d, k in zip(dilations, weight.shape[2:], strict=True)]
     seen = _windows(x, spread, pads, strides, 0.0)
-    seen = seen[(..., *(slice(None, None, d) for d in dilations))]
+    steps: tuple[Any, ...] = (..., *(slice(None, None, d) for d in dilations))
+    seen = seen[steps]
     batch, channels, places = len(x), x.shape[1] // group, seen.shape[2 : 2 + n]
     seen = seen.reshape(batch, group, channels, math.prod(places), -1).transpose(1, 0, 3, 2, 4)
     flat = weight.reshape(group, len(weight) // group, -1).transpose(0, 2, 1)

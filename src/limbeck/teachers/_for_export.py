@@ -61,9 +61,9 @@ def logits_module(teacher: Any) -> Iterator[nn.Module]:
     whole = Logits(modules[0]) if len(modules) == 1 else MeanProbability(modules)
     device = next(whole.parameters()).device
     before = [
-        (b, b.config._attn_implementation)
-        for m in modules
-        if hasattr(b := getattr(cast(Any, m), "backbone", None), "set_attn_implementation")
+        (backbone, backbone.config._attn_implementation)
+        for backbone in (cast(Any, getattr(m, "backbone", None)) for m in modules)
+        if hasattr(backbone, "set_attn_implementation")
     ]
     try:
         with quiet(), suppress(ValueError):  # some have only one kind of attention, and keep it

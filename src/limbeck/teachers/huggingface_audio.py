@@ -90,7 +90,7 @@ class HuggingfaceAudio(ArrayTeacher):
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
         with quiet(), explained(settings.model):
             config = transformers.AutoConfig.from_pretrained(settings.model, **options)
-            extractor = transformers.AutoFeatureExtractor.from_pretrained(settings.model, **options)
+            extractor = cast(Any, transformers.AutoFeatureExtractor).from_pretrained(settings.model, **options)
             labels: list[str] = []
             if any(a.endswith(("ForAudioClassification", "ForSequenceClassification")) for a in config.architectures or []):
                 model = whole(transformers.AutoModelForAudioClassification, settings.model, options)
@@ -118,11 +118,11 @@ class HuggingfaceAudio(ArrayTeacher):
             label2id={v: k for k, v in names.items()},
         )
         with quiet():
-            model = transformers.ASTForAudioClassification(config)
+            model: Any = transformers.ASTForAudioClassification(config)
             with torch.no_grad():
                 model.classifier.dense.weight.normal_(0.0, 1.0)
             model.save_pretrained(folder)
-            transformers.ASTFeatureExtractor(num_mel_bins=16, max_length=32).save_pretrained(folder)
+            cast(Any, transformers.ASTFeatureExtractor)(num_mel_bins=16, max_length=32).save_pretrained(folder)
         return cls.load(cls.Settings(str(folder)))
 
     def add_head(self, labels: Sequence[str], seed: int) -> None:
@@ -133,7 +133,7 @@ class HuggingfaceAudio(ArrayTeacher):
         config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = transformers.AutoModelForAudioClassification.from_config(config)
+            model = cast(Any, transformers.AutoModelForAudioClassification).from_config(config)
         model.base_model.load_state_dict(backbone.state_dict(), strict=False)
         self.module = Heard(model).to(self._device).eval()
         self.labels = tuple(labels)

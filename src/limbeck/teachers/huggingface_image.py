@@ -136,7 +136,7 @@ class HuggingfaceImage(PixelTeacher):
             label2id={v: k for k, v in names.items()},
         )
         with quiet():
-            model = transformers.ViTForImageClassification(config)
+            model: Any = transformers.ViTForImageClassification(config)
             with torch.no_grad():
                 model.classifier.weight.normal_(0.0, 1.0)
                 model.classifier.bias.normal_(0.0, 0.1)
@@ -160,7 +160,7 @@ class HuggingfaceImage(PixelTeacher):
         config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = transformers.AutoModelForImageClassification.from_config(config)
+            model = cast(Any, transformers.AutoModelForImageClassification).from_config(config)
         model.base_model.load_state_dict(backbone.state_dict(), strict=False)
         self.module = scaled(model, self._processor, self.channels).to(self._device).eval()
         self.labels = tuple(labels)
