@@ -1,7 +1,7 @@
 """Bundles by name, and what they answer. Knows predictors, deadlines and who answers next; knows nothing of HTTP.
 
-A bag of embeddings answers in less time than a thread takes to wake up, and a batch of texts costs it as much for each as one text: so it is
-called at once, in the event loop. Slower students, and many texts at once, wait in a queue and are called by a thread, with whatever waits.
+A bag of embeddings answers in less time than a thread takes to wake up, so it is called at once, in the event loop. Slower students, and many texts
+at once, wait in a queue and are called by a thread, with whatever waits.
 """
 
 from __future__ import annotations
