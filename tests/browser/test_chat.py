@@ -210,6 +210,24 @@ def test_the_figures_move_and_rest_when_nobody_looks(opened: Opened) -> None:
     assert opened.console == []
 
 
+def test_the_figures_of_a_server_with_keys_are_shown_to_their_holder(opened: Opened) -> None:
+    def held(route: Any) -> None:
+        if route.request.headers.get("authorization") == "Bearer lk_right":
+            route.continue_()
+        else:
+            route.fulfill(status=401, body='{"error": {"code": "key_missing"}}')
+
+    opened.page.route("**/live/data", held)
+    page = opened.open("/live").page
+    for key in ("lk_wrong", "lk_right"):
+        page.get_by_text("answers only holders of its key").wait_for()
+        page.get_by_label("Key of this server").fill(key)
+        page.keyboard.press("Enter")
+    page.get_by_text("Updated every second").wait_for()
+    assert page.get_by_text("Answers since the start").is_visible()
+    assert not page.get_by_label("Key of this server").is_visible()
+
+
 @pytest.fixture
 def shops(browser: Any) -> Iterator[tuple[Server, Server, Any]]:
     """A server for the widget, a server for a shop's page, and a tab."""

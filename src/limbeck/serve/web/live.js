@@ -53,6 +53,7 @@ ask.addEventListener("submit", (event) => {
   event.preventDefault();
   key = ask.querySelector("input").value.trim();
   document.querySelector("main").hidden = false;
+  say("Asking with this key", "");
   follow();
 });
 pause.addEventListener("click", () => {
