@@ -144,7 +144,7 @@ def by_chance(bins: int, before: float, after: float) -> float:
     degrees = max(1, bins - 1)
     spread = 2 / (9 * degrees)
     quantile = degrees * (1 - spread + NormalDist().inv_cdf(_BY_CHANCE) * spread**0.5) ** 3
-    return quantile * (1 / before + 1 / after)
+    return float(quantile * (1 / before + 1 / after))
 
 
 def packed(ids: Iterable[int]) -> str:

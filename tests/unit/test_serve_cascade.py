@@ -156,6 +156,9 @@ def test_what_was_chosen_is_served(bundle, model, tmp_path) -> None:
         ({"person": "https://hook/x"}, r"nothing says below which confidence.*--cascade FILE.*--threshold"),
         ({"teacher": "https://host/v1", "threshold": 0.5}, "--teacher-model NAME"),
         ({"person": "https://hook/x", "threshold": 0.5, "shadow": 0.1}, "--shadow asks the teacher"),
+        ({"shadow": 0.1}, "--shadow asks the teacher"),
+        ({"threshold": 0.5}, "name who is asked with --teacher or --person"),
+        ({"keep": "kept.jsonl"}, "name who is asked"),
         ({"teacher": "nowhere", "threshold": 0.5}, "there is no bundle at nowhere"),
         ({"cascade": "nowhere.json"}, "limbeck cascade RUN"),
         ({"person": "https://hook/x", "threshold": 0.5, "keep": "kept.txt"}, "a .jsonl file"),
@@ -163,6 +166,7 @@ def test_what_was_chosen_is_served(bundle, model, tmp_path) -> None:
 )
 def test_what_is_missing_is_asked_for(wanted, message, model, tmp_path) -> None:
     paths = {name: tmp_path / value for name, value in wanted.items() if name in ("cascade", "keep")}
+    assert HandOver(**wanted).asked
     with pytest.raises(InputFileError, match=message):
         escalation_of(model, HandOver(**{**wanted, **paths}))
 

@@ -47,6 +47,10 @@ def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> 
         stages.append(Stage("teacher", _teacher(predictor, wanted), asking))
     if wanted.person is not None:
         stages.append(Stage("person", _person(predictor, wanted), asking))
+    if not stages and (wanted.keep is not None or wanted.threshold is not None):
+        raise InputFileError(
+            "--keep and --threshold are about what is handed over: name who is asked with --teacher or --person"
+        )
     threshold = _threshold(predictor, file, wanted) if stages else 0.0
     watchers: list[Watcher] = []
     if wanted.shadow:

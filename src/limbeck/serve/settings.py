@@ -50,7 +50,9 @@ class HandOver:
     @property
     def asked(self) -> bool:
         """Whether there is anything to do."""
-        return any(x is not None for x in (self.cascade, self.teacher, self.person))
+        return (
+            any(x is not None for x in (self.cascade, self.threshold, self.teacher, self.person, self.keep)) or self.shadow > 0
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,9 @@ class Rows:
             (right_K / rows, *proportion_bounds(right_K, rows, self.level)),
             ((gained_K - lost_K) / rows, *paired_bounds(gained_K, lost_K, rows, self.level)),
         ]
-        intervals = [[Interval(*map(float, three), self.level) for three in zip(*one, strict=True)] for one in of]
+        intervals = [
+            [Interval(float(e), float(low), float(high), self.level) for e, low, high in zip(*one, strict=True)] for one in of
+        ]
         return tuple(Point(float(t), *three) for t, *three in zip(thresholds, *intervals, strict=True))
 
     @cached_property
