@@ -73,6 +73,7 @@ class Client:
             except Exception as error:  # of http.client: the connection was closed
                 self.failed.append(repr(error))
                 connection.close()
+        connection.close()
 
     def close(self) -> None:
         self._stop.set()

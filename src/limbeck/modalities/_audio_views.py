@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limbeck.modalities._clip import OPERATIONS, Clip, Samples
 from limbeck.modalities._resample import resampled
@@ -189,7 +190,7 @@ OPERATIONS.update(half_speed=half_speed, double_speed=double_speed, of_16_bits=o
 OPERATIONS.update(speed=speed, shift=shift, room=room, silence=silence, band=band, noise=noise, gain=gain, mixup=mixup)
 
 
-def _filtered(samples: Samples, amplitude_F: np.ndarray) -> Samples:
+def _filtered(samples: Samples, amplitude_F: NDArray[np.floating[Any]]) -> Samples:
     return np.fft.irfft(np.fft.rfft(samples) * amplitude_F, n=len(samples)).astype(np.float32)
 
 

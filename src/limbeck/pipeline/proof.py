@@ -22,6 +22,7 @@ from limbeck.findings import Checkup
 from limbeck.payloads import size
 from limbeck.pipeline.asked import told_of_asked
 from limbeck.pipeline.baseline import baseline_answers
+from limbeck.pipeline.cascade import write_cascade
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
@@ -165,6 +166,7 @@ def prove(
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     _write_answers(run, judged)
+    write_cascade(run, teacher, written, bundle, predictor, splits)
     write_json(evidence / REPORT, report.to_json())
     complete(run, bundle)
     run.progress("verify", 1, 1, f"{report.rows:,} held-out rows")
