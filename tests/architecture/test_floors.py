@@ -30,6 +30,7 @@ def test_imports_point_down() -> None:
         "from limbeck.data import read, split",
         "from limbeck.search import front, ladder, measure, plot, profile, race",
         "from limbeck.page import comparison, material, whole, written",
+        "from limbeck.bench import alone, held, page, plot, rounds, server",
         "from limbeck.verify import hand_over",
         "from limbeck.serve import escalation, outside",
         "from limbeck.serve import metrics, start, supervisor, worker",

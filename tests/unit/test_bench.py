@@ -1,5 +1,6 @@
 """The load generator: histogram, arrivals, HTTP, search, and a whole step against small servers of known conduct."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -34,14 +35,17 @@ class Small:
 
     def __init__(self, reply=lambda number: OK) -> None:
         self.reply, self.number, self.asked = reply, 0, []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.listen(0)
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
 
-    def _accept(self) -> None:
+    def listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                opened, _ = self._listener.accept()
+                opened, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(opened,), daemon=True).start()
@@ -61,6 +65,8 @@ class Small:
         return Load(self.address, questions(self.address, ["hello", "where is it?"]), **values)
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # which wakes the thread that waits in accept
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
 
@@ -286,6 +292,29 @@ def test_as_many_as_the_connections_carry(small) -> None:
     assert found.due > 100
     assert found.errors == {}
     assert "all" in page.line(found)
+
+
+def test_a_server_that_comes_back_is_asked_again(small) -> None:
+    """It hangs up and refuses for a while; what is due meanwhile waits, and only what was in its hands is lost."""
+    server = small()
+    port = server.address.port
+
+    def restarting(number: int) -> bytes | None:
+        if number == 10:
+            server.close()
+            threading.Timer(0.15, again).start()
+        return OK if number < 10 else None
+
+    def again() -> None:
+        server.reply = lambda number: OK
+        server.listen(port)
+
+    server.reply = restarting
+    found = offer(server.load(connections=2, warmup=0.0, seconds=0.5))
+    assert set(found.errors) == {"closed"}
+    assert found.errors["closed"] <= 2
+    assert found.latency.greatest >= 0.1
+    assert found.answered > 0.5 * found.due
 
 
 def test_nobody_there_is_said() -> None:
