@@ -13,6 +13,7 @@ import numpy as np
 
 from limbeck.data.prepare import Prepared
 from limbeck.doctor.estimates import Plan, estimate_findings
+from limbeck.doctor.likeness import likeness_findings
 from limbeck.doctor.power import power_finding
 from limbeck.doctor.probe import Probe, probe, probe_findings
 from limbeck.doctor.rows import row_findings
@@ -66,7 +67,7 @@ def goes_on(run: Run, teacher: Any, prepared: Prepared, store: SignalStore, befo
     if as_it_came(run, teacher):
         return before
     with run.stage("doctor"):
-        words = probe(prepared.as_read, prepared.test_as_read, prepared.splits.labels)
+        words = probe(prepared.as_read, {}, prepared.splits.labels)
         found = fine_tuned_findings(run, teacher, prepared, store, words.accuracy if words else None)
         checkup = Checkup.of((*before.findings, *found), run.recipe.doctor.force)
     return passed(run, checkup) if len(checkup.findings) > len(before.findings) else before
@@ -80,11 +81,14 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     if splits.basis is Basis.CROSS_FITTING:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
     yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
-    words = probe(prepared.as_read, prepared.test_as_read, splits.labels)
+    others = {"test": prepared.test_as_read, "validation": prepared.valid_as_read}
+    words = probe(prepared.as_read, others, splits.labels)
     of_teacher = list(teacher_findings(run, teacher, prepared, words.accuracy if words else None))
     yield from of_teacher
+    alike = list(likeness_findings([r for r in prepared.as_read if r.label is not None], prepared.test_as_read))
+    yield from alike
     if words is not None:
-        yield from _of_words(words, splits.labels, of_teacher)
+        yield from _of_words(words, splits.labels, [*of_teacher, *alike])
     if not any(f.severity is Severity.REFUSAL and f.code in _NOT_TO_BE_ASKED for f in of_teacher):
         yield from trial_findings(run, teacher, prepared)
     yield from estimate_findings(_plan(run, teacher, prepared))
@@ -144,9 +148,9 @@ def passed(run: Run, checkup: Checkup) -> Checkup:
     return checkup
 
 
-def _of_words(words: Probe, labels: Sequence[str], of_teacher: Sequence[Finding]) -> Iterator[Finding]:
-    """What the probe says of the labels, where the teacher has not said it already."""
-    codes = {f.code for f in of_teacher}
+def _of_words(words: Probe, labels: Sequence[str], before: Sequence[Finding]) -> Iterator[Finding]:
+    """What the probe says of the labels, where it was not said already."""
+    codes = {f.code for f in before}
     for finding in probe_findings(words, labels):
         if finding.code not in codes:
             yield finding

@@ -17,14 +17,14 @@ from limbeck._version import __version__
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
-from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report
+from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report, SeedSpread
 from limbeck.findings import Checkup
 from limbeck.pipeline import baseline
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.labelling import MEASURED, told_of_labelling
-from limbeck.pipeline.seeds import over_seeds, told_of_seeds
+from limbeck.pipeline.seeds import over_parts, over_seeds, told_of_seeds
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS, name_of
@@ -49,11 +49,12 @@ _NOTHING = Checkup()
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The held-out rows and everybody's answers to them; `what` says of each model what it is."""
+    """The held-out rows and everybody's answers to them; `what` says of each model what it is, `seeds` what students of other seeds reach."""
 
     rows: tuple[Record, ...]
     answers: dict[str, Answers]
     what: dict[str, str]
+    seeds: SeedSpread | None = None
 
 
 def prove(
@@ -74,7 +75,7 @@ def prove(
     crossed = splits.basis is Basis.CROSS_FITTING
     judged = _out_of_fold(run, teacher, bundle, splits) if crossed else _held_out(run, teacher, predictor, store, views, splits)
     written = teacher_bundle(run, teacher)
-    seeds = None
+    seeds = judged.seeds
     if not crossed:
         logits = [np.asarray(judged.answers[name].logits) for name in ("teacher", "student")]
         seeds = over_seeds(run, teacher, store, views, splits, *logits)
@@ -107,6 +108,7 @@ def prove(
         costs = dict(zip(("teacher", "student")[-len(weights.of) :], weights.of, strict=True))
         measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
         cost = costs["student"]
+        scope = _out_of_scope(run, teacher, predictor, judged, splits, true_N)
         report = Report(
             task=recipe.task,
             basis=splits.basis,
@@ -138,14 +140,14 @@ def prove(
             notes=(
                 *_overruled(checkup),
                 *compared.notes,
-                *_remarks(run, teacher, judged, splits),
+                *_remarks(run, teacher, judged, splits, scope),
                 *told_of_seeds(seeds),
                 *weights.notes,
             ),
             seconds=dict(run.seconds),
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
-            out_of_scope=_out_of_scope(run, teacher, predictor, judged, splits, true_N),
+            out_of_scope=scope,
             checkup=checkup,
             seeds=seeds,
             lineage={
@@ -212,7 +214,7 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
         answers["control"], what["control"] = Answers(found.control_RNC), found.control
     if found.baseline_RN is not None:
         answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), baseline.WHAT
-    return Judged(found.rows, answers, what)
+    return Judged(found.rows, answers, what, over_parts(found.teacher_RNC, (found.student_RNC, *found.seeds), true_N))
 
 
 def _out_of_scope(
@@ -256,7 +258,7 @@ def _fitted(calibration: Calibration) -> float | None:
     return calibration.temperature if calibration.rows else None
 
 
-def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[str, ...]:
+def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits, scope: OutOfScope | None) -> tuple[str, ...]:
     """What limbeck cannot know of these rows, or a reader would not guess."""
     found = [*repeated(len(judged.rows), len({r.key for r in judged.rows}))]
     if raced := run.measured("search"):
@@ -265,7 +267,7 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
         found += told_of_labelling(labelled)
     if hasattr(teacher, "remarks"):
         found.extend(teacher.remarks())
-    if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
+    if splits.outside and scope is None:
         found.append(
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
         )
