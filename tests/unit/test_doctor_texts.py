@@ -15,6 +15,7 @@ from limbeck.data.keys import key_of
 from limbeck.data.prepare import Prepared
 from limbeck.data.split import split
 from limbeck.doctor.answers import Asked, answer_findings
+from limbeck.doctor.calibration import standing
 from limbeck.doctor.lesson import plan_findings
 from limbeck.doctor.likeness import likeness_findings
 from limbeck.doctor.parts import part_findings
@@ -171,6 +172,18 @@ def test_a_class_that_the_teacher_prefers() -> None:
     assert "'c' far more often" in told["class_preferred"]
     logits -= 3.0 * (np.arange(6) == 2)
     assert "class_preferred" not in {f.code for f in answer_findings(Asked(logits, true, none, none, tuple("abcdef")))}
+
+
+def test_what_a_good_teacher_is_worth() -> None:
+    true = np.arange(100) % 4
+    logits = 3.0 * np.eye(4)[np.where(np.arange(100) < 90, true, (true + 1) % 4)]
+    told = standing(true, logits, 0.5)
+    assert told.severity is Severity.NOTE
+    # By hand: 90 of 100, and e^3 / (e^3 + 3) = 0.870 everywhere.
+    assert re.search(
+        r"right on 90.0% of 100 labelled rows \(bounds 8\d.\d% and 9\d.\d%, each at 95%\) and 87.0% sure", told.evidence
+    )
+    assert "calibration error 0.03); a linear model of words is right on 50.0%" in told.evidence
 
 
 def test_probabilities_in_percent() -> None:

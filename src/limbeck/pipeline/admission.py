@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.data.prepare import Prepared
-from limbeck.doctor.estimates import Plan, estimate_findings
+from limbeck.doctor.estimates import Paid, Plan, estimate_findings
 from limbeck.doctor.likeness import likeness_findings
 from limbeck.doctor.power import power_finding
 from limbeck.doctor.probe import Probe, probe, probe_findings
@@ -127,7 +127,21 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         free_disk=shutil.disk_usage(place).free,
         memory=memory_of(run.device),
         price=run.recipe.doctor.price,
+        paid=_paid(run, teacher, prepared),
     )
+
+
+def _paid(run: Run, teacher: Any, prepared: Prepared) -> Paid | None:
+    """What a teacher that is paid for is still to be asked; further views of a text, if any, are taken to cost what the text does."""
+    if not hasattr(teacher, "estimate"):
+        return None
+    splits = prepared.splits
+    others = (*splits.valid, *splits.test, *splits.outside)
+    found = teacher.estimate([r.payload for r in (*splits.train, *others)])
+    more = len(splits.train) * getattr(views_of(run, teacher)[0], "per_record", 0)
+    times = 1 + more / max(1, len(splits.train) + len(others))
+    counts = (round(times * n) for n in (found.calls, found.tokens_in, found.tokens_out))
+    return Paid(*counts, None if found.money is None else times * found.money)
 
 
 def passed(run: Run, checkup: Checkup) -> Checkup:
