@@ -40,7 +40,7 @@ def likeness_findings(train: Sequence[Record], test: Sequence[Record]) -> Iterat
             advice,
         )
         return
-    vocabulary = set().union(*known[::2])
+    vocabulary = set[str]().union(*known[::2])
     strange, usual = (sum(_is_strange(of, vocabulary) for of in rows) for rows in (judged, known[1::2]))
     expected = usual / len(known[1::2])
     share = proportion(strange, len(judged), 0.999)

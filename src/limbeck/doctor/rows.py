@@ -23,7 +23,8 @@ from limbeck.types import Record
 LEAK, CONTRADICTORY, DUPLICATES, MAJORITY = 0.05, 0.02, 0.25, 0.9
 """Shares from which on a note becomes a warning: of test texts that also train, of labelled rows, of rows, of the largest class."""
 _HOPELESS = 0.5
-_SEARCHED, _WHOLE = 1000, 20  # test rows that are looked for within training texts, and how many characters they have at least
+_SEARCHED, _CHARACTERS, _WHOLE = 1000, 2 * 10**9, 20
+"""Test rows that are looked for within training texts, the characters that this may take to read, and how many a row has at least."""
 _HONEST = (
     "They are left out of the training, so the verdict is honest; but a teacher that came with its classes may know them. "
 )
@@ -57,7 +58,8 @@ def _leaks(prepared: Prepared) -> Iterator[Finding]:
     keys, whole = {r.key for r in train}, {_bare(r) for r in train}
     bare = {b for b in whole if len(b) >= 12}
     everything = "\n".join(whole) if test else ""
-    searched = test[:: max(1, len(test) // _SEARCHED)]  # a search through all texts for each: not for more
+    most = min(_SEARCHED, _CHARACTERS // max(1, len(everything)))  # since each is a search through all texts
+    searched = test[:: max(1, len(test) // most)] if most else []
     held = {r.key for r in searched if len(b := _bare(r)) >= _WHOLE and b.count(" ") > 2 and b in everything}
     nearly = [r for r in test if r.key not in keys and (_bare(r) in bare or r.key in held)]
     yield from graded(

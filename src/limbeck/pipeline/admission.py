@@ -140,8 +140,8 @@ def _paid(run: Run, teacher: Any, prepared: Prepared) -> Paid | None:
     found = teacher.estimate([r.payload for r in (*splits.train, *others)])
     more = len(splits.train) * getattr(views_of(run, teacher)[0], "per_record", 0)
     times = 1 + more / max(1, len(splits.train) + len(others))
-    counts = (round(times * n) for n in (found.calls, found.tokens_in, found.tokens_out))
-    return Paid(*counts, None if found.money is None else times * found.money)
+    calls, tokens_in, tokens_out = (round(times * n) for n in (found.calls, found.tokens_in, found.tokens_out))
+    return Paid(calls, tokens_in, tokens_out, None if found.money is None else times * found.money)
 
 
 def passed(run: Run, checkup: Checkup) -> Checkup:
