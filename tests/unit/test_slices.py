@@ -36,7 +36,7 @@ def test_a_column_that_is_not_there_is_said_with_those_that_are(tmp_path) -> Non
     path = write(tmp_path / "rows.jsonl", ROWS)
     with pytest.raises(DataError, match=r"'langage'.*'text', 'label', 'language', 'source'.*Did you mean 'language'"):
         read_records(path, slices=("langage",))
-    with pytest.raises(DataError, match=r"line 1: column 'tags' of data.slices must hold names"):
+    with pytest.raises(DataError, match=r"line 1: column 'tags' of the slices must hold names"):
         read_records(write(tmp_path / "tags.jsonl", [{**ROWS[0], "tags": ["x"]}]), slices=("tags",))
     with pytest.raises(RecipeError, match="the column of the texts"):
         Recipe.read({"data": {"train": "x", "slices": ["text"]}})
@@ -47,7 +47,7 @@ def test_only_the_rows_that_judge_need_the_column(tmp_path) -> None:
     test = write(tmp_path / "test.jsonl", ROWS)
     section = DataSection(train=str(train), test=str(test), slices=("language",))
     assert {r.slices["language"] for r in prepare(section).splits.test} == {"de", "en"}
-    with pytest.raises(DataError, match="data.slices names the column 'language'"):
+    with pytest.raises(DataError, match="the slices name the column 'language'"):
         prepare(DataSection(train=str(train), slices=("language",)))
     held_out = prepare(DataSection(train=str(test), slices=("language",))).splits.test
     assert all(r.slices for r in held_out)
@@ -85,7 +85,7 @@ def test_a_function_parts_the_rows_that_judge(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("own_slices:absent", "cannot load the function of data.slices 'own_slices:absent'.*package.module:callable"),
+        ("own_slices:absent", "cannot load the function of a slice 'own_slices:absent'.*package.module:callable"),
         ("no_such_module:f", "No module named 'no_such_module'.*current folder"),
         ("own_slices:value", "value is int, and cannot be called"),
         ("own_slices:too_few", "gave 1 values to 40 texts; expected one for each"),

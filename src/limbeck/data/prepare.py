@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from limbeck.callables import names_callable
 from limbeck.data.audit import Audit, audit, by_text
 from limbeck.data.files import write_whole
 from limbeck.data.read import read_records
@@ -130,18 +131,21 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     return Prepared(splits, report, tuple(rejected), tuple(found), tuple(found_test or ()), tuple(found_valid or ()))
 
 
-def judging(source: str | Path, **how: Any) -> tuple[list[Record], list[Rejected]]:
+def judging(source: str | Path, slices: Sequence[str] = (), **how: Any) -> tuple[list[Record], list[Rejected]]:
     """The rows of a source that a finished student is judged by, as those of a test file are, and what is set aside of them.
 
     Args:
         source, how: as for `read_records`.
+        slices: columns, and functions as `package.module:callable`.
 
     Raises:
         InputFileError, DataError: as `read_records` does.
     """
     rejected: list[Rejected] = []
-    found = read_records(source, reject=rejected.append, **how)
-    return _without_contradictions(found, "it judges nothing", rejected), rejected
+    columns = [name for name in slices if not names_callable(name)]
+    found = read_records(source, reject=rejected.append, slices=columns, **how)
+    judged = _without_contradictions(found, "it judges nothing", rejected)
+    return by_functions(judged, [name for name in slices if names_callable(name)]), rejected
 
 
 def _without_contradictions(records: Sequence[Record], what: str, rejected: list[Rejected]) -> list[Record]:

@@ -100,8 +100,8 @@ def read_records(
         raise DataError(f"{source}: {_absent(label, columns, option('label', 'NAME'))}, or {no_labels}")
     if not slices_optional and (missing := [name for name in slices if name not in columns]):
         raise DataError(
-            f"{source}: data.slices names the column '{missing[0]}', and there is none; the columns are {listing(list(columns))}."
-            f"{nearest(missing[0], columns)} Mend data.slices, or leave it out."
+            f"{source}: the slices name the column '{missing[0]}', and there is none; the columns are {listing(list(columns))}."
+            f"{nearest(missing[0], columns)} Name another, or leave it out."
         )
     return records
 
@@ -128,7 +128,7 @@ def _label(value: Any) -> str | None:
 
 def _values(row: Mapping[str, Any], slices: Sequence[str], where: str) -> dict[str, str]:
     """The values of a row in the columns of the slices."""
-    found = {name: shown(row.get(name), f"{where}: column '{name}' of data.slices must hold") for name in slices}
+    found = {name: shown(row.get(name), f"{where}: column '{name}' of the slices must hold") for name in slices}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -48,21 +48,19 @@ def shown(value: Any, must: str) -> str | None:
 
 
 def _asked(name: str, texts: list[str]) -> list[str | None]:
-    call = imported(name, "the function of data.slices", DataError)
+    call = imported(name, "the function of a slice", DataError)
     try:
         said = list(call(texts))
     except Exception as error:  # it is anybody's code
         raise DataError(
-            f"data.slices: {name} failed on {len(texts):,} texts: {type(error).__name__}: {error!s:.300}. "
+            f"slices: {name} failed on {len(texts):,} texts: {type(error).__name__}: {error!s:.300}. "
             "It takes a list of texts and gives a list with a name or a number for each."
         ) from error
     if len(said) != len(texts):
-        raise DataError(
-            f"data.slices: {name} gave {len(said):,} values to {len(texts):,} texts; expected one for each, in order"
-        )
-    values = [shown(value, f"data.slices: {name} must give") for value in said]
+        raise DataError(f"slices: {name} gave {len(said):,} values to {len(texts):,} texts; expected one for each, in order")
+    values = [shown(value, f"slices: {name} must give") for value in said]
     if sum(value == text.strip() for value, text in zip(values, texts, strict=True)) > len(texts) / 2:
         raise DataError(
-            f"data.slices: {name} gives the texts themselves; texts do not belong into a report. Give what they have in common."
+            f"slices: {name} gives the texts themselves; texts do not belong into a report. Give what they have in common."
         )
     return values

@@ -40,7 +40,7 @@ from limbeck.verify.gates import judge
 from limbeck.verify.notes import repeated
 from limbeck.verify.out_of_scope import Heard, out_of_scope
 from limbeck.verify.parity import check_alone
-from limbeck.verify.slices import LENGTH, Values, by_length
+from limbeck.verify.slices import parted
 
 ANSWERS = "answers.npz"
 """In evidence/: what everybody answered, by the rows' keys; no text."""
@@ -243,14 +243,6 @@ def _out_of_scope(
         text_N,
         text_M,
     )
-
-
-def parted(rows: Sequence[Record], columns: Sequence[str]) -> dict[str, Values]:
-    """The slices of rows: by each column that the recipe names, and by the length of the text."""
-    found: dict[str, Values] = {name: [r.slices.get(name) for r in rows] for name in columns}
-    if LENGTH not in found and (lengths := by_length([r.payload for r in rows])) is not None:
-        found[LENGTH] = lengths
-    return found
 
 
 def _fitted(calibration: Calibration) -> float | None:

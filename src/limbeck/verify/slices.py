@@ -8,11 +8,25 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from limbeck.evidence import ClassResult, Slice
+from limbeck.types import Record
 from limbeck.verify.classes import LEAST_ROWS, Group, worst_first
 
 LENGTH = "text length"
 _NAMED = 8
 Values = Sequence[str | None]
+
+
+def parted(rows: Sequence[Record], names: Sequence[str]) -> dict[str, Values]:
+    """The slices of rows by their names: those that are asked for, and the length of the text.
+
+    Args:
+        rows: with their values.
+        names: of columns and functions.
+    """
+    found: dict[str, Values] = {name: [r.slices.get(name) for r in rows] for name in names}
+    if LENGTH not in found and (lengths := by_length([str(r.payload) for r in rows])) is not None:
+        found[LENGTH] = lengths
+    return found
 
 
 def by_length(texts: Sequence[str], parts: int = 3) -> Values | None:
