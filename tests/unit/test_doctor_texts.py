@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from limbeck.data.audit import audit
-from limbeck.data.keys import key_of
 from limbeck.data.prepare import Prepared
 from limbeck.data.split import split
 from limbeck.doctor.answers import Asked, answer_findings
@@ -22,6 +21,7 @@ from limbeck.doctor.parts import part_findings
 from limbeck.doctor.probe import probe, probe_findings
 from limbeck.doctor.rows import row_findings
 from limbeck.findings import Severity
+from limbeck.text import key_of
 from limbeck.types import Record
 
 LABELS = ("cards", "loans", "parcels", "weather", "music")

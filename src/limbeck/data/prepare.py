@@ -22,13 +22,15 @@ from limbeck.data.slicing import by_functions
 from limbeck.data.split import Splits, split
 from limbeck.errors import DataError, InputFileError, listing
 from limbeck.evidence import Basis
+from limbeck.modalities.text import Text
 from limbeck.sections import DataSection
 from limbeck.types import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run takes from its data. as_read, test_as_read, valid_as_read: the rows of the files before anything was set aside, in their order."""
+    """What a run takes from its data. as_read, test_as_read, valid_as_read: the rows of the files before anything was set aside, in their order.
+    noun: what a payload is called."""
 
     splits: Splits
     audit: Audit
@@ -36,6 +38,7 @@ class Prepared:
     as_read: tuple[Record, ...] = ()
     test_as_read: tuple[Record, ...] = ()
     valid_as_read: tuple[Record, ...] = ()
+    noun: str = "text"
 
     def note(self) -> str:
         """The splits in one sentence."""
@@ -46,7 +49,7 @@ class Prepared:
         if splits.outside:
             note += f"; {len(splits.outside):,} out of scope"
         if splits.leaked:
-            note += f"; {splits.leaked:,} training rows left out because a held-out row has the same text"
+            note += f"; {splits.leaked:,} training rows left out because a held-out row has the same {self.noun}"
         if self.rejected:
             note += f"; {len(self.rejected):,} rows set aside, see rejected.jsonl"
         if odd := len(self.audit.lines()):
@@ -69,10 +72,10 @@ class Prepared:
             write_rejected(folder / "rejected.jsonl", self.rejected)
 
 
-def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
+def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text) -> Prepared:
     """Read the sources, set aside what cannot be used, divide the rest, and look for what is odd.
 
-    With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
+    `modality` says what a payload is. With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
 
     A text whose copies have different labels, in one file, loses them all: which one is right is not ours to guess. Among the training
     rows it stays as an unlabelled text, which the teacher labels; in a test file it judges nothing, and trains nobody; in a validation file it
@@ -83,7 +86,14 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
         DataError: a source is not what it must be, or holds too little to learn from.
     """
     rejected: list[Rejected] = []
-    read = partial(read_records, text=section.text, reject=rejected.append, max_rejected_share=section.max_rejected_share)
+    read = partial(
+        read_records,
+        text=section.text,
+        reject=rejected.append,
+        max_rejected_share=section.max_rejected_share,
+        modality=modality,
+    )
+    noun = modality.noun
     columns = section.slice_columns
     own = () if section.test is not None else columns  # rows of a test file judge; without one, some of these
     found = read(section.train, label=section.label, slices=own)
@@ -91,8 +101,8 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
         found += read(section.unlabelled, label=None, slices=own, slices_optional=True)
     if len(found) > 1 and len({r.key for r in found}) == 1 and len({r.label for r in found}) > 1:
         raise DataError(
-            f"{section.train}: all {len(found):,} rows hold the same text, so there is nothing to tell apart. "
-            "Name the column that holds the texts (--set data.text=NAME), or mend the file."
+            f"{section.train}: all {len(found):,} rows hold the same {noun}, so there is nothing to tell apart. "
+            f"Name the column that holds the {noun}s (--set data.text=NAME), or mend the file."
         )
     found_test = None if section.test is None else read(section.test, label=section.label or "label", slices=columns)
     found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
@@ -127,8 +137,9 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     held = {r.key for r in (*splits.test, *(test or ()))}
     judging_too = [r for r in valid or () if r.key in held]
     rejected += _set_aside(judging_too, "this text, case and spaces aside, judges; so it chooses nothing.", "unchoosing")
-    report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train)
-    return Prepared(splits, report, tuple(rejected), tuple(found), tuple(found_test or ()), tuple(found_valid or ()))
+    report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train, noun=noun)
+    as_read = tuple(found), tuple(found_test or ()), tuple(found_valid or ())
+    return Prepared(splits, report, tuple(rejected), *as_read, noun)
 
 
 def judging(source: str | Path, slices: Sequence[str] = (), **how: Any) -> tuple[list[Record], list[Rejected]]:
@@ -188,4 +199,4 @@ def _set_aside(records: Sequence[Record], reason: str, kind: Kind) -> list[Rejec
 
 
 def _row(record: Record) -> dict[str, str | None]:
-    return {"text": record.payload, "label": record.label}
+    return {"text": str(record.payload), "label": record.label}

@@ -8,6 +8,7 @@ from typing import Any
 
 from limbeck.callables import imported
 from limbeck.errors import DataError
+from limbeck.payloads import plain
 from limbeck.types import Record
 
 
@@ -23,7 +24,7 @@ def by_functions(records: Sequence[Record], names: Sequence[str]) -> list[Record
     """
     found = list(records)
     for name in names:
-        values = _asked(name, [str(r.payload) for r in found]) if found else []
+        values = _asked(name, [plain(r.payload) for r in found]) if found else []
         found = [
             r if value is None else dataclasses.replace(r, slices={**r.slices, name: value})
             for r, value in zip(found, values, strict=True)
@@ -47,7 +48,7 @@ def shown(value: Any, must: str) -> str | None:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _asked(name: str, texts: list[str]) -> list[str | None]:
+def _asked(name: str, texts: list[Any]) -> list[str | None]:
     call = imported(name, "the function of a slice", DataError)
     try:
         said = list(call(texts))
@@ -59,7 +60,7 @@ def _asked(name: str, texts: list[str]) -> list[str | None]:
     if len(said) != len(texts):
         raise DataError(f"slices: {name} gave {len(said):,} values to {len(texts):,} texts; expected one for each, in order")
     values = [shown(value, f"slices: {name} must give") for value in said]
-    if sum(value == text.strip() for value, text in zip(values, texts, strict=True)) > len(texts) / 2:
+    if sum(isinstance(text, str) and value == text.strip() for value, text in zip(values, texts, strict=True)) > len(texts) / 2:
         raise DataError(
             f"slices: {name} gives the texts themselves; texts do not belong into a report. Give what they have in common."
         )

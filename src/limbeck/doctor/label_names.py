@@ -10,6 +10,7 @@ from limbeck.data.audit import Audit
 from limbeck.doctor.wording import first_of
 from limbeck.errors import listing
 from limbeck.findings import Finding, refusal, warning
+from limbeck.payloads import text_of
 from limbeck.types import Record
 
 _MOST = 4000  # rows that are looked at for signs
@@ -36,7 +37,7 @@ def label_findings(labelled: Sequence[Record], audit: Audit) -> Iterator[Finding
     if len(labelled) < _LEAST:
         return
     names = Counter(str(r.label) for r in labelled)
-    same = sum(str(r.label).strip() == str(r.payload).strip() for r in labelled)
+    same = sum(str(r.label).strip() == text_of(r.payload).strip() for r in labelled)
     if len(names) > len(labelled) / 2 or same > len(labelled) / 2:
         yield refusal(
             "labels_are_no_classes",
@@ -47,7 +48,7 @@ def label_findings(labelled: Sequence[Record], audit: Audit) -> Iterator[Finding
         )
         return
     yield from _lists(list(names))
-    told = [r for r in labelled if len(str(r.label)) >= 3 and str(r.label).casefold() in str(r.payload).casefold()]
+    told = [r for r in labelled if len(str(r.label)) >= 3 and str(r.label).casefold() in text_of(r.payload).casefold()]
     if len(told) > _SPELLED * len(labelled):
         evidence = f"{len(told):,} of {len(labelled):,} labelled texts spell their label{first_of(told)}."
     elif signs := _signs(labelled[:_MOST]):
@@ -71,7 +72,7 @@ def _signs(labelled: Sequence[Record]) -> dict[str, str]:
     holding: dict[str, Counter[str]] = defaultdict(Counter)
     everywhere: Counter[str] = Counter()
     for r in labelled:
-        words = set(_WORD.findall(str(r.payload).casefold()))
+        words = set(_WORD.findall(text_of(r.payload).casefold()))
         holding[str(r.label)].update(words)
         everywhere.update(words)
     found = {}

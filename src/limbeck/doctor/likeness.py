@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from limbeck.errors import listing
 from limbeck.findings import Finding, warning
+from limbeck.payloads import text_of
 from limbeck.types import Record
 from limbeck.verify.statistics import proportion
 
@@ -56,7 +57,7 @@ def likeness_findings(train: Sequence[Record], test: Sequence[Record]) -> Iterat
 
 def _words(rows: Sequence[Record]) -> list[set[str]]:
     """The words of different texts, in their order; of many rows as many from everywhere."""
-    texts = list(dict.fromkeys(str(r.payload).casefold() for r in rows[:: max(1, len(rows) // _MOST)]))
+    texts = list(dict.fromkeys(text_of(r.payload).casefold() for r in rows[:: max(1, len(rows) // _MOST)]))
     return [set(_WORD.findall(text)) for text in texts]
 
 

@@ -9,6 +9,7 @@ import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from limbeck.data.audit import THIN
 from limbeck.data.prepare import Prepared
@@ -18,6 +19,7 @@ from limbeck.doctor.wording import are, first_of, graded, shown
 from limbeck.errors import listing
 from limbeck.evidence import Basis
 from limbeck.findings import Finding, Severity, refusal, warning
+from limbeck.payloads import text_of
 from limbeck.types import Record
 
 LEAK, CONTRADICTORY, DUPLICATES, MAJORITY = 0.05, 0.02, 0.25, 0.9
@@ -46,15 +48,11 @@ def row_findings(prepared: Prepared) -> Iterator[Finding]:
 
 def _leaks(prepared: Prepared) -> Iterator[Finding]:
     train, test, valid = prepared.as_read, prepared.test_as_read, prepared.valid_as_read
-    yield from _known("test", test, "training", train, _HONEST, "Take the test rows from elsewhere, or remove these.")
-    chooses = "They train nobody, so fewer rows are left to train. "
-    yield from _known(
-        "validation", valid, "training", train, chooses, "Give the validation file rows of its own, or leave data.valid out."
-    )
-    judges = "They judge, so they choose nothing. "
-    yield from _known(
-        "validation", valid, "test", test, judges, "Give the validation file rows of its own, or leave data.valid out."
-    )
+    known = partial(_known, prepared.noun)
+    own = "Give the validation file rows of its own, or leave data.valid out."
+    yield from known("test", test, "training", train, _HONEST, "Take the test rows from elsewhere, or remove these.")
+    yield from known("validation", valid, "training", train, "They train nobody, so fewer rows are left to train. ", own)
+    yield from known("validation", valid, "test", test, "They judge, so they choose nothing. ", own)
     keys, whole = {r.key for r in train}, {_bare(r) for r in train}
     bare = {b for b in whole if len(b) >= 12}
     everything = "\n".join(whole) if test else ""
@@ -72,14 +70,17 @@ def _leaks(prepared: Prepared) -> Iterator[Finding]:
     )
 
 
-def _known(name: str, rows: Sequence[Record], other: str, theirs: Sequence[Record], so: str, advice: str) -> Iterator[Finding]:
+def _known(
+    noun: str, name: str, rows: Sequence[Record], other: str, theirs: Sequence[Record], so: str, advice: str
+) -> Iterator[Finding]:
+    """Rows of one file that another has too."""
     keys = {r.key for r in theirs}
     known = [r for r in rows if r.key in keys]
     yield from graded(
         "leak",
         len(known) / len(rows) if rows else 0.0,
         LEAK,
-        f"Texts of the {name} file are also {other} rows.",
+        f"{noun.capitalize()}s of the {name} file are also {other} rows.",
         f"{len(known):,} of {len(rows):,} {name} rows{f' ({len(known) / len(rows):.1%})' if rows else ''}{first_of(known)}.",
         so + advice,
     )
@@ -89,14 +90,17 @@ def _contradictions(prepared: Prepared, labelled: Sequence[Record]) -> Iterator[
     for name, suffix, rows in (("training", "", labelled), ("test", "_in_test", prepared.test_as_read)):
         count = prepared.audit[f"contradictory_labels{suffix}"].count
         share = count / len(rows) if rows else 0.0
-        what = f"Copies of one text have different labels among the {name} rows."
+        what = f"Copies of one {prepared.noun} have different labels among the {name} rows."
         evidence = (
             f"{count:,} of {len(rows):,} labelled rows ({share:.1%}){shown(prepared.audit, f'contradictory_labels{suffix}')}."
         )
-        advice = "Their labels are not used. Decide on one label for each text (rejected.jsonl lists them with their lines)."
+        advice = f"Their labels are not used. Decide on one label for each {prepared.noun} (rejected.jsonl lists them with their lines)."
         if share >= _HOPELESS:
             yield refusal(
-                "contradictory_labels", what, evidence, f"So many mean that text and label do not belong together. {advice}"
+                "contradictory_labels",
+                what,
+                evidence,
+                f"So many mean that {prepared.noun} and label do not belong together. {advice}",
             )
         else:
             yield from graded("contradictory_labels", share, CONTRADICTORY, what, evidence, advice)
@@ -133,12 +137,15 @@ def _copies(prepared: Prepared) -> Iterator[Finding]:
     for name, suffix, rows in (("training", "", prepared.as_read), ("test", "_in_test", prepared.test_as_read)):
         count = sum(prepared.audit[f"{kind}{suffix}"].count for kind in ("duplicates", "near_duplicates"))
         share = count / len(rows) if rows else 0.0
+        aside = ", case and spaces aside" if prepared.noun == "text" else ""
         yield from graded(
             "duplicates",
             share,
             DUPLICATES,
-            f"Many {name} rows repeat a text." if share > DUPLICATES else f"Some {name} rows repeat a text.",
-            f"{count:,} of {len(rows):,} rows ({share:.1%}) stood before, case and spaces aside{shown(prepared.audit, f'duplicates{suffix}')}.",
+            f"Many {name} rows repeat a {prepared.noun}."
+            if share > DUPLICATES
+            else f"Some {name} rows repeat a {prepared.noun}.",
+            f"{count:,} of {len(rows):,} rows ({share:.1%}) stood before{aside}{shown(prepared.audit, f'duplicates{suffix}')}.",
             "They stay on one side of every split. Where a log was read twice, remove the copies; they weigh as rows in training.",
         )
 
@@ -183,4 +190,4 @@ def _classes(prepared: Prepared) -> Iterator[Finding]:
 
 
 def _bare(record: Record) -> str:
-    return _NOT_LETTERS.sub(" ", str(record.payload).casefold()).strip()
+    return _NOT_LETTERS.sub(" ", text_of(record.payload).casefold()).strip()

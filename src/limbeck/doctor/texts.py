@@ -29,9 +29,9 @@ _DIGITS = re.compile(r"\d+")
 def text_findings(prepared: Prepared) -> Iterator[Finding]:
     """All that texts say by themselves."""
     rows = (*prepared.as_read, *prepared.test_as_read)
-    garbled = prepared.audit["garbled_texts"].count
-    if not rows:
+    if not rows or prepared.noun != "text":
         return
+    garbled = prepared.audit["garbled_texts"].count
     yield from graded(
         "garbled_texts",
         garbled / len(rows),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from limbeck.types import Progress, silent
 
 try:
     from limbeck.pipeline.admission import admitted, goes_on
+    from limbeck.pipeline.asked import asked_about, judging
     from limbeck.pipeline.data import read_data
     from limbeck.pipeline.doctor import examine as examine
     from limbeck.pipeline.field import field_of
@@ -67,8 +69,8 @@ def distill(
     if teacher is not None and not isinstance(teacher, str | Path):
         ready, kind = as_teacher(teacher)
         overrides, teacher = [*overrides, f"teacher.kind={kind}"], None
-    asked = Recipe.asked(recipe, overrides, data=data, test=test, teacher=teacher, out=out, budget=budget, profile=profile)
-    with open_run(asked, progress) as run:
+    wanted = Recipe.asked(recipe, overrides, data=data, test=test, teacher=teacher, out=out, budget=budget, profile=profile)
+    with open_run(wanted, progress) as run:
         run.ready = ready
         prepared = read_data(run)
         splits = prepared.splits
@@ -81,13 +83,14 @@ def distill(
         checkup = admitted(run, the_teacher, prepared)
         field = field_of(run, the_teacher, splits) if run.recipe.searches else None
         the_teacher = fine_tuned(run, the_teacher, splits)
-        views = make_views(run, the_teacher, splits)
+        asked = asked_about(run, the_teacher, splits)
+        views = make_views(run, the_teacher, asked)
         if field is not None:
-            run = searched(run, the_teacher, ask_teacher(run, the_teacher, views, splits), views, splits, field).run
+            run = searched(run, the_teacher, ask_teacher(run, the_teacher, views, asked), views, asked, field).run
         untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
-        store = ask_teacher(run, the_teacher, views, splits)
-        checkup = goes_on(run, the_teacher, prepared, store, checkup)
-        bundle, student = distilled(run, the_teacher, untrained, store, views, splits)
-        report = prove(run, the_teacher, student, bundle, store, views, splits, checkup)
+        store = ask_teacher(run, the_teacher, views, asked)
+        checkup = goes_on(run, the_teacher, replace(prepared, splits=asked), store, checkup)
+        bundle, student = distilled(run, the_teacher, untrained, store, views, asked)
+        report = prove(run, the_teacher, student, bundle, store, views, judging(splits, asked), checkup)
         write_pages(run, report, splits)
         return report

@@ -6,13 +6,16 @@ A teacher that knows its classes is asked about some labelled rows, through the 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from limbeck.data.prepare import Prepared
+from limbeck.data.split import Splits
 from limbeck.doctor.estimates import Paid, Plan, estimate_findings
+from limbeck.doctor.lesson import plan_findings
 from limbeck.doctor.likeness import likeness_findings
 from limbeck.doctor.power import power_finding
 from limbeck.doctor.probe import Probe, probe, probe_findings
@@ -22,13 +25,16 @@ from limbeck.engine.device import matrix_rate, memory_of
 from limbeck.errors import CheckupError
 from limbeck.evidence import Basis
 from limbeck.findings import Checkup, Finding, Severity
+from limbeck.pipeline.asked import about_as_many, first_asked, most_rows
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
 from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
+from limbeck.pipeline.terms import terms
 from limbeck.pipeline.trial import trial_findings
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
+from limbeck.types import Record
 
 CHECKUP = "doctor.json"
 """In evidence/: what was found before the run."""
@@ -67,7 +73,7 @@ def goes_on(run: Run, teacher: Any, prepared: Prepared, store: SignalStore, befo
     if as_it_came(run, teacher):
         return before
     with run.stage("doctor"):
-        words = probe(prepared.as_read, {}, prepared.splits.labels)
+        words = _probed(run, prepared, {})
         found = fine_tuned_findings(run, teacher, prepared, store, words.accuracy if words else None)
         checkup = Checkup.of((*before.findings, *found), run.recipe.doctor.force)
     return passed(run, checkup) if len(checkup.findings) > len(before.findings) else before
@@ -82,16 +88,39 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
     yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
     others = {"test": prepared.test_as_read, "validation": prepared.valid_as_read}
-    words = probe(prepared.as_read, others, splits.labels)
-    of_teacher = list(teacher_findings(run, teacher, prepared, words.accuracy if words else None))
+    words = _probed(run, prepared, others)
+    to_ask = replace(prepared, splits=first_asked(run, teacher, splits))  # what the run would not ask is not asked here either
+    of_teacher = list(teacher_findings(run, teacher, to_ask, words.accuracy if words else None))
     yield from of_teacher
     alike = list(likeness_findings([r for r in prepared.as_read if r.label is not None], prepared.test_as_read))
     yield from alike
     if words is not None:
         yield from _of_words(words, splits.labels, [*of_teacher, *alike])
     if not any(f.severity is Severity.REFUSAL and f.code in _NOT_TO_BE_ASKED for f in of_teacher):
-        yield from trial_findings(run, teacher, prepared)
+        yield from trial_findings(run, teacher, to_ask)
+    if not run.recipe.searches:
+        yield from _of_training(run, teacher, splits)
     yield from estimate_findings(_plan(run, teacher, prepared))
+
+
+def _of_training(run: Run, teacher: Any, splits: Splits) -> Iterator[Finding]:
+    """What is wrong with the student's training as the recipe has it."""
+    plan, views = run.recipe.training_plan(), most_rows(run, teacher, splits) * _views_each(run, teacher)
+    steps = plan.epochs * number_of_batches(views, plan.batch_size)
+    hears = any(objective.needs for objective, _ in terms(run, teacher))
+    yield from plan_findings(steps, plan.epochs, plan.batch_size, hears)
+
+
+def _views_each(run: Run, teacher: Any) -> int:
+    """How many views the teacher labels of each row, the row itself among them."""
+    return 1 + int(getattr(views_of(run, teacher)[0], "per_record", 0))
+
+
+def _probed(run: Run, prepared: Prepared, others: Mapping[str, Sequence[Record]]) -> Probe | None:
+    """A linear model of words on the rows, and on those of other files by their names, where they hold words."""
+    if not run.recipe.entry("modalities").vocabulary:
+        return None
+    return probe(prepared.as_read, others, prepared.splits.labels)
 
 
 def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
@@ -99,11 +128,9 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
     splits, tuning = prepared.splits, run.recipe.teacher.fine_tune
     texts = [r.payload for r in splits.train[:256]]
     encode = getattr(getattr(teacher, "members", (teacher,))[0], "encode", None)
-    tokens = (
-        sum(map(len, encode(texts))) / max(1, len(texts))
-        if encode
-        else 2.0 * sum(len(t.split()) for t in texts) / max(1, len(texts))
-    )
+    modality = run.recipe.entry("modalities")
+    work = map(len, encode(texts)) if encode and modality.vocabulary else map(modality.work, texts)
+    tokens = sum(work) / max(1, len(texts))
     labelled = sum(r.label is not None for r in splits.train)
     epochs = (
         0
@@ -118,7 +145,7 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         weights=teacher.parameters,
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
-        views=len(splits.train) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
+        views=most_rows(run, teacher, splits) * _views_each(run, teacher) + len(splits.valid),
         tokens=tokens,
         rows=labelled,
         epochs=epochs,
@@ -135,10 +162,10 @@ def _paid(run: Run, teacher: Any, prepared: Prepared) -> Paid | None:
     """What a teacher that is paid for is still to be asked; further views of a text, if any, are taken to cost what the text does."""
     if not hasattr(teacher, "estimate"):
         return None
-    splits = prepared.splits
+    splits = about_as_many(run, teacher, prepared.splits)
     others = (*splits.valid, *splits.test, *splits.outside)
     found = teacher.estimate([r.payload for r in (*splits.train, *others)])
-    more = len(splits.train) * getattr(views_of(run, teacher)[0], "per_record", 0)
+    more = len(splits.train) * (_views_each(run, teacher) - 1)
     times = 1 + more / max(1, len(splits.train) + len(others))
     calls, tokens_in, tokens_out = (round(times * n) for n in (found.calls, found.tokens_in, found.tokens_out))
     return Paid(calls, tokens_in, tokens_out, None if found.money is None else times * found.money)

@@ -19,7 +19,9 @@ from limbeck.data.split import Splits
 from limbeck.disk import write_whole
 from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report, SeedSpread
 from limbeck.findings import Checkup
-from limbeck.pipeline import baseline
+from limbeck.pipeline.asked import told_of_asked
+from limbeck.pipeline.baseline import baseline_answers
+from limbeck.pipeline.cascade import write_cascade
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
@@ -94,12 +96,13 @@ def prove(
             basis=splits.basis,
             class_drop=section.gates.class_drop,
             text_N=np.unique([r.key for r in judged.rows], return_inverse=True)[1],
-            parted=parted(judged.rows, recipe.data.slices),
+            parted=parted(judged.rows, recipe.data.slices, recipe.entry("modalities").measure),
         )
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
         same_through_cli(bundle, payloads[:64], predictor)
-        queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
+        as_sent = recipe.entry("modalities").as_sent
+        queries = [as_sent(payloads[i % len(payloads)]) for i in range(section.latency_queries)]
         budget = recipe.student.budget.budget()
         starts = section.cold_starts or (1 if budget.memory else 0)
         table = student.get("precision", bundle.manifest.precision)
@@ -164,6 +167,7 @@ def prove(
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     _write_answers(run, judged)
+    write_cascade(run, teacher, written, bundle, predictor, splits)
     write_json(evidence / REPORT, report.to_json())
     complete(run, bundle)
     run.progress("verify", 1, 1, f"{report.rows:,} held-out rows")
@@ -191,8 +195,9 @@ def _held_out(
             texts = [r.payload for r in (*splits.train, *splits.valid)]
             labels = [teacher.labels[i] for i in np.asarray(store.get(texts, LOGITS).logits_BC).argmax(axis=1)]
             of = ", on the teacher's hard labels"
-        if (found_N := baseline.baseline_answers(texts, labels, splits.test, teacher.labels)) is not None:
-            answers["baseline"], what["baseline"] = Answers(predicted=found_N), baseline.WHAT + of
+        task = run.recipe.entry("tasks")
+        if (found_N := baseline_answers(task, texts, labels, splits.test, teacher.labels)) is not None:
+            answers["baseline"], what["baseline"] = Answers(predicted=found_N), task.trivial + of
     return Judged(splits.test, answers, what)
 
 
@@ -213,7 +218,7 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
     if found.control_RNC is not None:
         answers["control"], what["control"] = Answers(found.control_RNC), found.control
     if found.baseline_RN is not None:
-        answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), baseline.WHAT
+        answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), run.recipe.entry("tasks").trivial
     return Judged(found.rows, answers, what, over_parts(found.teacher_RNC, (found.student_RNC, *found.seeds), true_N))
 
 
@@ -257,6 +262,7 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits, scope: OutO
         found.append(told(raced))
     if labelled := run.measured(MEASURED):
         found += told_of_labelling(labelled)
+    found += told_of_asked(run)
     if hasattr(teacher, "remarks"):
         found.extend(teacher.remarks())
     if splits.outside and scope is None:
@@ -264,7 +270,7 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits, scope: OutO
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
         )
     if run.recipe.verify.baseline and "baseline" not in judged.answers:
-        found.append("there is no linear baseline: the rows that it could learn from hold one label only, or no word")
+        found.append("there is no linear baseline: the rows that it could learn from hold one label only, or nothing to learn")
     if splits.basis is not Basis.AGREEMENT and as_it_came(run, teacher):
         found.append(
             "the teacher came with its classes: whether it was trained on these rows, nobody here knows; if so, it looks better than it is"

@@ -12,6 +12,7 @@ from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.errors import RecipeError
 from limbeck.pipeline.admission import admitted
+from limbeck.pipeline.asked import asked_about
 from limbeck.pipeline.chosen import chosen
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.drafts import Drafts
@@ -58,9 +59,10 @@ def search(recipe: Recipe, progress: Progress = silent) -> Front:
         admitted(run, teacher, prepared)
         field = field_of(run, teacher, splits)
         teacher = fine_tuned(run, teacher, splits)
-        views = make_views(run, teacher, splits)
-        store = ask_teacher(run, teacher, views, splits)
-        return searched(run, teacher, store, views, splits, field).front
+        asked = asked_about(run, teacher, splits)
+        views = make_views(run, teacher, asked)
+        store = ask_teacher(run, teacher, views, asked)
+        return searched(run, teacher, store, views, asked, field).front
 
 
 def ladder(recipe: Recipe, out: Path, progress: Progress = silent) -> int:
@@ -74,6 +76,11 @@ def ladder(recipe: Recipe, out: Path, progress: Progress = silent) -> int:
     recipe = _searching(recipe)
     with tempfile.TemporaryDirectory() as folder:
         here = recipe.model_copy(update={"out": str(Path(folder) / "run"), "track": None})
+        if not recipe.entry("modalities").vocabulary:
+            raise RecipeError(
+                f"a ladder for another machine is timed with words of limbeck's own, and {recipe.task} reads none. Search on the machine that "
+                "will serve: limbeck search."
+            )
         with open_run(here, progress) as run:
             splits = read_data(run).splits
             teacher = load_teacher(run, splits)

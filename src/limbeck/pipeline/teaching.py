@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from limbeck.data.split import Splits
+from limbeck.pipeline.asked import about_as_many, asked_about
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.origin import settle_origin
@@ -43,7 +44,7 @@ def estimate(recipe: Recipe, progress: Progress = silent) -> Asked:
         splits = read_data(run).splits
         teacher = loaded(run)
         settle_origin(run, teacher, (r.payload for r in splits.train))
-        texts = _texts(make_views(run, teacher, splits), splits)
+        texts = _texts(make_views(run, teacher, about_as_many(run, teacher, splits)), splits)
         if not hasattr(teacher, "estimate"):
             return Asked(name_of(run, teacher), len(set(texts)))
         teacher.expect(splits.labels)
@@ -63,6 +64,7 @@ def teach(recipe: Recipe, progress: Progress = silent) -> Asked:
         teacher = load_teacher(run, splits)
         prepared.write(run.folder)
         teacher = fine_tuned(run, teacher, splits)
+        splits = asked_about(run, teacher, splits)
         views = make_views(run, teacher, splits)
         ask_teacher(run, teacher, views, splits)
         texts = _texts(views, splits)

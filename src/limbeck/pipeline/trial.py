@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from limbeck.data.prepare import Prepared
-from limbeck.doctor.lesson import FALL, Lesson, lesson_findings, plan_findings
-from limbeck.engine.batches import Examples, number_of_batches
+from limbeck.doctor.lesson import FALL, Lesson, lesson_findings
+from limbeck.engine.batches import Examples
 from limbeck.engine.loop import Term, Training
 from limbeck.findings import Finding
 from limbeck.metrics.probabilities import confidence
-from limbeck.pipeline.student import student_logits, views_of
+from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.terms import named_terms
 from limbeck.pipeline.untrained import new_student
 from limbeck.run import Run
@@ -37,10 +37,7 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
         return
     labels = teacher.labels or prepared.splits.labels
     rows = _rows(prepared.splits.train)
-    named, plan = named_terms(run, teacher), run.recipe.training_plan()
-    views = len(prepared.splits.train) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0))
-    steps = plan.epochs * number_of_batches(views, plan.batch_size)
-    yield from plan_findings(steps, plan.epochs, plan.batch_size, any(objective.needs for objective, _ in named.values()))
+    named = named_terms(run, teacher)
     terms = {name: term for name, term in named.items() if teacher.has_head or term[0].needs <= {"logits_BC"}}
     if not terms or len(rows) < 2:
         return
@@ -59,7 +56,7 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
 def _rows(records: Sequence[Record]) -> list[Record]:
     """A few rows of different labels and texts."""
     by_label: dict[str | None, list[Record]] = {}
-    for r in {r.key: r for r in records if str(r.payload).strip()}.values():
+    for r in {r.key: r for r in records if not isinstance(r.payload, str) or r.payload.strip()}.values():
         by_label.setdefault(r.label, []).append(r)
     turns = max(map(len, by_label.values()), default=0)
     return [of[i] for i in range(min(turns, ROWS)) for of in by_label.values() if i < len(of)][:ROWS]

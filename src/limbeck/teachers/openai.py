@@ -81,11 +81,13 @@ class Openai:
         "key_env", "concurrency", "per_minute", "timeout", "tries", "price_in", "price_out", "max_cost", "answers", "terms",
     )  # fmt: skip
     """Settings that change no answer, so another run may have others."""
+    modality: ClassVar[str] = "text"
     tolerance: ClassVar[float] = 0.0
     has_head: ClassVar[bool] = True
     answers_here: ClassVar[bool] = False
     paid: ClassVar[bool] = True
     shard: ClassVar[int] = 128
+    tried: ClassVar[int] = SMOKE
     parameters: ClassVar[int] = 0
 
     def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None = None) -> None:
@@ -176,6 +178,11 @@ class Openai:
             self.says = "top_k"
         else:
             self.says = "labels"
+
+    @property
+    def calls_each(self) -> int:
+        """Calls for each text."""
+        return self.settings.samples
 
     def gives(self) -> frozenset[str]:
         """Logits; with log-probabilities also which of them are known."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from limbeck._version import __version__
 from limbeck.bundle import Bundle
+from limbeck.catalog import find
 from limbeck.errors import DataError, listing
 from limbeck.evidence import Basis, Interval, Measured, Quality, Report
 from limbeck.runtime.predict import Predictor
@@ -110,7 +111,7 @@ def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] 
         notes=repeated(len(judged), len(np.unique(text_N))),
         bundle=str(bundle.path),
         bundle_sha256=bundle.sha256,
-        slices={name: shares(slice_groups(values)) for name, values in parted(judged, slices).items()},
+        slices={name: shares(slice_groups(values)) for name, values in parted(judged, slices, _measure(bundle)).items()},
     )
 
 
@@ -159,7 +160,7 @@ def against_teacher(
         least_agreement=least_agreement,
         basis=basis,
         text_N=text_N,
-        parted=parted(judged, slices),
+        parted=parted(judged, slices, _measure(bundle)),
     )
     left_out = len(records) - len(judged)
     return Report(
@@ -211,6 +212,12 @@ def _labelled(records: Sequence[Record], labels: Sequence[str]) -> tuple[list[Re
             f"{listing(sorted(strange))}. Rename them, or leave these rows out: the bundle can only be wrong on them."
         )
     return judged, np.array([index[str(r.label)] for r in judged], dtype=np.int64)
+
+
+def _measure(bundle: Bundle) -> tuple[str, str, str] | None:
+    """How its modality measures a payload."""
+    found: tuple[str, str, str] | None = find("modalities", bundle.manifest.modality).measure
+    return found
 
 
 def _texts(records: Sequence[Record]) -> NDArray[Any]:
