@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from limbeck.callables import imported
 from limbeck.errors import TeacherError, listing
 from limbeck.payloads import plain, size
 from limbeck.settings import Count
@@ -28,7 +29,6 @@ from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Says, of_scores
 from limbeck.teachers._tokens import Tokens, named
 from limbeck.teachers._tried import tried
-from limbeck.teachers.function import imported
 from limbeck.types import Fingerprint, Json, Signal, digest
 
 _BATCH = 64
@@ -104,7 +104,7 @@ class TorchModule:
         Raises:
             TeacherError: the callable, the weights or the tokenizer are not there or do not fit.
         """
-        made = imported(settings.model, "torch_module")
+        made = imported(settings.model, "the teacher", TeacherError)
         try:
             module = made()
             if not isinstance(module, nn.Module):
