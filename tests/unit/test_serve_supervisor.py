@@ -145,16 +145,20 @@ def test_what_processes_say_is_read_whole(tmp_path: Path) -> None:
         ({"cpu.max": "max 100000"}, None),
         ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu.max": "max 100000", "a/cpu.max": "100000 100000", "a/b/cpu.max": "max 100000"}, 1),
+        ({"c/cpu.max": "100000 100000"}, None),
         ({"cpu.max": "nonsense"}, None),
         ({}, None),
     ],
 )
 def test_cores_are_those_of_the_quota(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
     for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    free = cores(tmp_path / "nowhere")
-    assert cores(tmp_path) == (free if expected is None else min(free, expected))
+    own = tmp_path / "own"
+    own.write_text("1:cpu:/x\n0::/a/b\n")
+    free = cores(tmp_path / "nowhere", own)
+    assert cores(tmp_path, own) == (free if expected is None else min(free, expected))
 
 
 def test_a_server_is_found_by_its_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
