@@ -178,7 +178,7 @@ def _sliced(splits: Splits, functions: Sequence[str]) -> Splits:
     if not functions:
         return splits
     judging = ("train", "valid") if splits.basis is Basis.CROSS_FITTING else ("test",)
-    found = {name: tuple(by_functions(getattr(splits, name), functions)) for name in judging}
+    found: dict[str, Any] = {name: tuple(by_functions(getattr(splits, name), functions)) for name in judging}
     return dataclasses.replace(splits, **found)
 
 

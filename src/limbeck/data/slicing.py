@@ -41,7 +41,7 @@ def shown(value: Any, must: str) -> str | None:
     Raises:
         DataError: it is neither a name nor a number.
     """
-    if isinstance(value, list | tuple | dict | set | bytes) or getattr(value, "ndim", 0):
+    if isinstance(value, list | tuple | dict | set | bytes) or getattr(value, "ndim", 0) != 0:
         raise DataError(f"{must} names or numbers; got {value!r:.40}")
     if value is None or value != value or not (text := str(value).strip()):  # not equal to itself: pandas' missing number
         return None

@@ -72,9 +72,9 @@ def _signs(labelled: Sequence[Record]) -> dict[str, str]:
     holding: dict[str, Counter[str]] = defaultdict(Counter)
     everywhere: Counter[str] = Counter()
     for r in labelled:
-        words = set(_WORD.findall(text_of(r.payload).casefold()))
-        holding[str(r.label)].update(words)
-        everywhere.update(words)
+        its = set(_WORD.findall(text_of(r.payload).casefold()))
+        holding[str(r.label)].update(its)
+        everywhere.update(its)
     found = {}
     for label, words in holding.items():
         if rows[label] < _ROWS_OF_A_CLASS or len(rows) < 2:

@@ -147,13 +147,14 @@ def noise(samples: Samples, clip: Clip, dice: Random, probability: float, quiet:
     hertz = np.maximum(np.fft.rfftfreq(len(samples), 1 / clip.rate), 60.0)
     coloured = _filtered(white, hertz**-colour)
     loudness = float(np.sqrt(np.mean(np.square(samples)) / max(float(np.mean(np.square(coloured))), 1e-20)))
-    return np.asarray(samples + coloured * np.float32(loudness * 10 ** (-below / 20)), np.float32)
+    return samples + coloured * np.float32(loudness * 10 ** (-below / 20))
 
 
 def gain(samples: Samples, clip: Clip, dice: Random, decibels: float) -> Samples:
     """Louder or softer by up to so many decibels; what goes beyond full scale is cut off, as a microphone does."""
     del clip
-    return np.clip(samples * np.float32(10 ** (dice.uniform(-decibels, decibels) / 20)), -1.0, 1.0)
+    cut: Samples = np.clip(samples * np.float32(10 ** (dice.uniform(-decibels, decibels) / 20)), -1.0, 1.0)
+    return cut
 
 
 def mixup(samples: Samples, clip: Clip, dice: Random) -> Samples:

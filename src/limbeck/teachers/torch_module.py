@@ -115,7 +115,7 @@ class TorchModule:
             said = " ".join(f"{error}".split())
             raise TeacherError(f"cannot load the teacher '{settings.model}': {type(error).__name__}: {said:.500}") from error
         if settings.encode or settings.reads != "text":
-            own = imported(settings.encode, "torch_module (teacher.encode)")
+            own = imported(settings.encode or "", "what the teacher reads (teacher.encode)", TeacherError)
             given = (settings.labels, settings.output, settings.hook, device, settings.model, None, settings.reads)
             return cls(module, own, *given)
         tokens = Tokens(Path(settings.tokenizer), settings.max_tokens)
