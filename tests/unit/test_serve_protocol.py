@@ -135,6 +135,24 @@ def test_slow_clients_do_not_hold_a_connection(server: Server) -> None:
     assert said(server) == b""  # an idle one is closed without a word
 
 
+def test_a_client_that_does_not_read_is_not_written_for(server: Server) -> None:
+    def asks_and_asks(connection: socket.socket) -> None:
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            connection.sendall(ASK * 20)
+            time.sleep(0.0005)
+
+    with connect(server) as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        asks_and_asks(connection)
+
+
+def test_a_refusal_is_never_taken_for_an_earlier_answer(server: Server) -> None:
+    large = b"POST /v1/classify HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n"
+    found = said(server, LIVE + large)
+    assert found.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 413" not in found.partition(b'{"status":"live"}')[0]
+
+
 def test_half_closed_connections_are_answered_or_closed(server: Server) -> None:
     for sent, status in ((ASK, b"HTTP/1.1 200"), (LIVE, b"HTTP/1.1 200"), (ASK[:-3], b"")):
         with connect(server) as connection:

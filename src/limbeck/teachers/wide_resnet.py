@@ -190,7 +190,9 @@ class WideResnet(PixelTeacher):
             found.module.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
-            raise TeacherError(f"{folder} holds no wide residual network that limbeck wrote: {said:.300}") from error
+            raise TeacherError(
+                f"cannot load the teacher '{folder}': it holds no wide residual network that limbeck wrote: {said:.300}"
+            ) from error
         return found
 
     @classmethod
