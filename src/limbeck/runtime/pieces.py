@@ -21,7 +21,7 @@ class Pieces:
     Example:
         >>> from limbeck.modalities.text import Text
         >>> Pieces(Text.tiny()[0])("held!")
-        [6, 4, 8, 3, 0]
+        [6, 5, 8, 4, 0]
     """
 
     def __init__(self, modality: Any) -> None:
