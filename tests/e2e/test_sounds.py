@@ -55,6 +55,13 @@ def test_the_command_line_takes_a_file_and_listens_through_a_long_one(run, tmp_p
     assert refused.returncode == 2
 
 
+def test_a_second_run_takes_what_lies_there(run) -> None:
+    data, out = run
+    before = (out / "bundle" / "manifest.json").stat().st_mtime_ns
+    limbeck.distill(TINY_SOUNDS, data=data, out=out)
+    assert (out / "bundle" / "manifest.json").stat().st_mtime_ns == before
+
+
 def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
     _, out = run
     report = json.loads((out / "evidence" / "report.json").read_text())

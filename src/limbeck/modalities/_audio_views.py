@@ -16,8 +16,9 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.modalities._clip import OPERATIONS, Clip, Samples
+from limbeck.modalities._clip import OPERATIONS, Clip
 from limbeck.modalities._resample import resampled
+from limbeck.modalities._sound_file import Samples
 from limbeck.settings import CountOrZero, Limits, Probability
 from limbeck.types import Operation, Record, View
 

@@ -142,7 +142,10 @@ class ResnetAudio(ArrayTeacher):
 
     def __init__(self, settings: Settings, labels: Sequence[str] = (), device: str = "cpu") -> None:
         audio = catalog.find("modalities", "audio").reading(settings.rate, settings.seconds, settings.mels)
-        super().__init__(Network(settings, torch.from_numpy(audio.features.middles)), (), audio, device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # one that is not trained yet is the same each time: its fingerprint decides what a run is
+            network = Network(settings, torch.from_numpy(audio.features.middles))
+        super().__init__(network, (), audio, device)
         self._settings = settings
         self.name = f"ResNet of width {settings.width}"
         self.width = cast(Any, self.module).norm.num_features
