@@ -35,7 +35,7 @@ BODIES: Mapping[str, Any] = {
 }
 """What each route is asked rightly; a route that the server does not have is asked all the same, and has to say 404."""
 
-_DEEP = json.loads("[" * 200 + "]" * 200)
+_DEEP = "[" * 200 + "]" * 200
 _VALUES: tuple[Callable[[random.Random], Any], ...] = (
     lambda d: None,
     lambda d: d.choice([True, False]),
@@ -50,7 +50,7 @@ _VALUES: tuple[Callable[[random.Random], Any], ...] = (
     lambda d: [],
     lambda d: {},
     lambda d: [[]],
-    lambda d: _DEEP,
+    lambda d: json.loads(_DEEP),  # a new one each time, since it may be altered further
     lambda d: ["a"] * d.choice([2, 999, 1_001, 5_000]),
     lambda d: [None, 1, "a", [], {}],
     lambda d: {"": {"": ""}},

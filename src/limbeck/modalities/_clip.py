@@ -1,4 +1,4 @@
-"""A sound as a payload: where its bytes lie, what they decode to, and what is done to it. Knows libsndfile; knows no model and no features.
+"""A sound as a payload: where its bytes lie, what they decode to, and what is done to it. Knows wav and libsndfile; knows no model and no features.
 
 What every sound becomes, for teacher and student alike: one channel of float32 at its own rate.
 
@@ -18,7 +18,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 _KEPT = 2**18
 """Bytes of a decoded sound up to which it is kept: short ones are asked for again and again, in each of their views."""
 _UNKNOWN_LENGTH = 0xFFFFFFFF
+_PLAIN = {(1, 16): "<i2", (3, 32): "<f4"}
+"""What of wavs numpy reads: (kind, bits)."""
 _PREFIX = "data:;base64,"
 _TONE = {"rate", "seconds", "from", "to"}
 
@@ -88,6 +90,8 @@ class Clip:
 
     Nothing is computed until its samples are asked for, so a million views take no more memory than their names.
     """
+
+    modality: ClassVar[str] = "audio"
 
     source: Source
     operations: tuple[Operation, ...] = ()
@@ -236,32 +240,15 @@ def tone(rate: int, seconds: float, first: float, last: float) -> Clip:
 
 
 def decoded(data: bytes, name: str = "") -> tuple[Samples, int]:
-    """Samples and rate of a file's content.
+    """Samples and rate of a file's content. A wav of 16 bits or floats needs no libsndfile, so the base install reads it.
 
     Raises:
         DataError: it is none of the formats, cut off, empty, too long, or holds what is no number.
+        MissingExtraError: it needs libsndfile, which the package soundfile brings.
     """
-    try:
-        import soundfile
-    except ImportError as error:
-        raise missing_extra("soundfile", "audio", "reading sound files") from error
     of = f" ({name})" if name else ""
-    _check_promise(data, of)
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            if file.format not in _FORMATS:
-                raise DataError(f"holds a sound in the format {file.format}{of}; {', '.join(_FORMATS)} are read")
-            rate, promised, channels = file.samplerate, file.frames, file.channels
-            if not RATES[0] <= rate <= RATES[1]:
-                raise DataError(f"holds a sound at {rate:,} Hz{of}; {RATES[0]:,} to {RATES[1]:,} are read")
-            if channels > MOST_CHANNELS:
-                raise DataError(f"holds a sound of {channels} channels{of}; at most {MOST_CHANNELS} are read")
-            samples = file.read(MOST_SECONDS * rate + 1, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"holds no sound, or one that is cut off or damaged{of}: {error.error_string}") from error
-    if len(samples) < min(promised, MOST_SECONDS * rate) and file.format != "MP3":  # an MP3's length is a guess
-        raise DataError(f"holds a sound that is cut off{of}: {promised:,} samples are promised, {len(samples):,} are there")
-    return _mono(samples, rate, of), rate
+    samples_NC, rate = _of_wav(data, of) or _of_libsndfile(data, of)
+    return _mono(samples_NC, rate, of), rate
 
 
 def wav(samples_N: Samples, rate: int) -> bytes:
@@ -274,10 +261,10 @@ def wav(samples_N: Samples, rate: int) -> bytes:
 
 def _mono(samples_NC: NDArray[np.float32], rate: int, of: str) -> Samples:
     """The mean of the channels, if it is a sound."""
-    if not RATES[0] <= rate <= RATES[1] or samples_NC.shape[1] > MOST_CHANNELS:
-        raise DataError(
-            f"holds {samples_NC.shape[1]} channels at {rate:,} Hz; up to {MOST_CHANNELS} at {RATES[0]:,} to {RATES[1]:,} are read"
-        )
+    if not RATES[0] <= rate <= RATES[1]:
+        raise DataError(f"holds a sound at {rate:,} Hz{of}; {RATES[0]:,} to {RATES[1]:,} are read")
+    if samples_NC.shape[1] > MOST_CHANNELS:
+        raise DataError(f"holds a sound of {samples_NC.shape[1]} channels{of}; at most {MOST_CHANNELS} are read")
     if not samples_NC.size:
         raise DataError(f"holds a sound without a sample{of}")
     if len(samples_NC) > MOST_SECONDS * rate:
@@ -301,19 +288,46 @@ def _small(samples: Samples) -> NDArray[Any]:
     return samples
 
 
-def _check_promise(data: bytes, of: str) -> None:
-    """A wav's own word on its length; libsndfile reads what is there, and says nothing of what is missing."""
+def _of_libsndfile(data: bytes, of: str) -> tuple[NDArray[np.float32], int]:
+    try:
+        import soundfile
+    except ImportError as error:
+        raise missing_extra("soundfile", "audio", "reading sound files but wav of 16 bits or floats") from error
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if file.format not in _FORMATS:
+                raise DataError(f"holds a sound in the format {file.format}{of}; {', '.join(_FORMATS)} are read")
+            rate, promised = file.samplerate, file.frames
+            samples_NC = file.read(MOST_SECONDS * rate + 1, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"holds no sound, or one that is cut off or damaged{of}: {error.error_string}") from error
+    if len(samples_NC) < min(promised, MOST_SECONDS * rate) and file.format != "MP3":  # an MP3's length is a guess
+        raise DataError(f"holds a sound that is cut off{of}: {promised:,} samples are promised, {len(samples_NC):,} are there")
+    return samples_NC, rate
+
+
+def _of_wav(data: bytes, of: str) -> tuple[NDArray[np.float32], int] | None:
+    """A wav's samples (N, channels) and rate; None where it is none, or of another width.
+
+    Its own word on its length is checked for all widths: libsndfile reads what is there, and says nothing of what is missing.
+    """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return
-    at = 12
+        return None
+    at, kind, channels, rate, bits = 12, 0, 0, 0, 0
     while at + 8 <= len(data):
-        kind, size = struct.unpack_from("<4sI", data, at)
+        name, size = struct.unpack_from("<4sI", data, at)
         at += 8
-        if kind == b"data":
-            if len(data) - at < size != _UNKNOWN_LENGTH:
-                raise DataError(
-                    f"holds a wav that is cut off{of}: {size:,} bytes of samples are promised, {len(data) - at:,} are there"
-                )
-            return
+        if name == b"fmt " and at + 16 <= len(data):
+            kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", data, at)
+        if name == b"data":
+            there = len(data) - at
+            if there < size != _UNKNOWN_LENGTH:
+                raise DataError(f"holds a wav that is cut off{of}: {size:,} bytes of samples are promised, {there:,} are there")
+            if (kind, bits) not in _PLAIN or not channels:
+                return None
+            frame = channels * bits // 8
+            count = min(min(size, there) // frame, MOST_SECONDS * rate + 1) * channels
+            values = np.frombuffer(data, _PLAIN[kind, bits], count, at).reshape(-1, channels)
+            return values.astype(np.float32) / np.float32(32768 if kind == 1 else 1), rate
         at += size + size % 2
     raise DataError(f"holds a wav without samples{of}: it is cut off, or damaged")

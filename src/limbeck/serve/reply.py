@@ -21,6 +21,8 @@ SECURITY: Headers = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+TURNED_AWAY = (429, 503)
+"""Statuses that say: too much was asked, come again."""
 JSON_TYPE = (b"content-type", b"application/json")
 
 

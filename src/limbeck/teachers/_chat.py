@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import httpx2
 
+from limbeck.redact import pseudonymised
 from limbeck.teachers._endpoint import Call
-from limbeck.teachers._pseudonyms import pseudonymised
 from limbeck.teachers._said import Said, Says, of_labels, of_some, of_votes
 from limbeck.text import clean
 from limbeck.types import Json, digest
@@ -50,7 +50,7 @@ class Chat:
     """How a text is asked about.
 
     url: of the endpoint, part of a question's identity. samples: of each text; several are drawn at temperature 0.7 unless one is given.
-    body: further fields of a request. redact: what points to a person stays here (`_pseudonyms.py`).
+    body: further fields of a request. redact: what points to a person stays here (`limbeck.redact`).
     """
 
     url: str

@@ -30,6 +30,7 @@ from limbeck.types import Outputs
 
 WEIGHTS, DESCRIBED = "resnet_audio.safetensors", "resnet_audio.json"
 Part = Annotated[float, Limits((("ge", 0.0), ("le", 0.5)))]
+Deviations = Annotated[float, Limits((("ge", 0.0), ("le", 4.0)))]
 _WARPS, _POINTS = 21, 5
 
 
@@ -135,7 +136,7 @@ class ResnetAudio(ArrayTeacher):
         mels: Count = 40
         throat: Part = 0.2
         tempo: Part = 0.2
-        room: Positive = 0.4
+        room: Deviations = 0.4
         mask: Part = 0.2
         dropout: Share = 0.0
 
@@ -164,7 +165,9 @@ class ResnetAudio(ArrayTeacher):
             found.module.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
-            raise TeacherError(f"{folder} holds no residual network for clips that limbeck wrote: {said:.300}") from error
+            raise TeacherError(
+                f"cannot load the teacher '{folder}': it holds no residual network for clips that limbeck wrote: {said:.300}"
+            ) from error
         return found
 
     @classmethod
