@@ -14,7 +14,7 @@ from limbeck.serve.limits import Limits
 from limbeck.serve.service import Service
 
 LIMITS = Limits(
-    body=100_000, bodies=250_000, headers=20, header_bytes=2_000, url=300, head_seconds=0.3, body_seconds=0.4, keep_alive_seconds=0.5, connections=20,
+    body=100_000, bodies=250_000, headers=20, header_bytes=2_000, url=300, head_seconds=0.8, body_seconds=0.8, keep_alive_seconds=1.0, connections=20,
 )  # fmt: skip
 BODY = b'{"input":"hello"}'
 ASK = b"POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
@@ -129,7 +129,7 @@ def test_a_body_that_says_it_is_too_large_is_not_waited_for(server: Server) -> N
 
 
 def test_slow_clients_do_not_hold_a_connection(server: Server) -> None:
-    assert said(server, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n"] * 9, pause=0.1).startswith(b"HTTP/1.1 408")
+    assert said(server, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n"] * 14, pause=0.1).startswith(b"HTTP/1.1 408")
     assert said(server, ASK[:-5]).startswith(b"HTTP/1.1 408")
     assert said(server, ASK[:20]).startswith(b"HTTP/1.1 408")
     assert said(server) == b""  # an idle one is closed without a word

@@ -49,7 +49,7 @@ def limits(words: Sequence[str]) -> Limits:
         >>> limits(["items=10", "deadline_seconds=0.5"]).items
         10
     """
-    known: dict[str, Any] = {field.name: type(field.default) for field in fields(Limits)}
+    known = {field.name: int if type(field.default) is int else float for field in fields(Limits)}
     found: dict[str, Any] = {}
     problems = []
     for word in words:
