@@ -105,6 +105,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     kept.keep({ who: "customer", text });
     if (withAPerson) {
       row.append(element("p", { class: "facts" }, "Passed on to a colleague"));
+      toEnd();
       return;
     }
     keep({ who: "shop", text: found.reply, facts: found });
