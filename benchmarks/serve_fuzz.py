@@ -236,7 +236,7 @@ def _bent(dice: random.Random, body: bytes) -> bytes:
         return body[:at] + dice.randbytes(dice.randrange(1, 40)) + body[at:]
     if way == 4:
         return body + body[at:]
-    return gzip.compress(body) if way == 5 else dice.randbytes(dice.randrange(200))
+    return gzip.compress(body, mtime=0) if way == 5 else dice.randbytes(dice.randrange(200))
 
 
 def _request(

@@ -133,6 +133,8 @@ def test_a_door_that_says_something_else_is_an_error(tiny_bundle: Bundle) -> Non
     other = [*TEXTS[1:], "much obliged"]
 
     class Elsewhere:
+        modality = predictor.modality
+
         def predict(self, payloads):
             return predictor.predict(other)
 
@@ -140,6 +142,8 @@ def test_a_door_that_says_something_else_is_an_error(tiny_bundle: Bundle) -> Non
         same_through_cli(tiny_bundle, TEXTS, Elsewhere())
 
     class Fewer:
+        modality = predictor.modality
+
         def predict(self, payloads):
             return predictor.predict(payloads[1:])
 

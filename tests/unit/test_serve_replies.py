@@ -21,9 +21,9 @@ def written(folder: Path, content: Any) -> Path:
     return path
 
 
-def test_the_file_that_the_readme_shows_is_one(tmp_path: Path) -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"```json\n(\{\n  \"card_lost.*?)```", readme, re.DOTALL)
+def test_the_file_that_the_guide_shows_is_one(tmp_path: Path) -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "guides" / "serving.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```json\n(\{\n  \"card_lost.*?)```", guide, re.DOTALL)
     assert read(written(tmp_path, shown.encode()), ["card_lost", "invoice", "human"]).name == "Example Bank"
 
 
