@@ -1,7 +1,13 @@
 """What points to a person leaves as a placeholder; what only looks like it stays."""
 
+import re
+import sys
+from types import SimpleNamespace
+
 import pytest
 
+from limbeck.errors import TeacherError
+from limbeck.teachers import _presidio
 from limbeck.teachers._pseudonyms import pseudonymised
 
 
@@ -42,3 +48,66 @@ def test_what_only_looks_like_it_stays(text: str) -> None:
 def test_a_long_text_takes_no_time() -> None:
     for part in ("1 ", "a@", "+1", "DE12 ", "this is A ", "0" * 40):
         pseudonymised(part * 5000)
+
+
+class _Engine:
+    """What of presidio's SpacyNlpEngine is used."""
+
+    def __init__(self, models=None) -> None:
+        self.models, self.nlp = models, None
+
+    def load(self) -> None:
+        raise AssertionError("there is no model here, so none is loaded: presidio would download it")
+
+
+class _Analyzer:
+    """What of presidio's AnalyzerEngine is used: it finds every Bob, and a date."""
+
+    def __init__(self, nlp_engine, supported_languages) -> None:
+        assert nlp_engine.nlp == {"en": "blank en"}
+        assert supported_languages == ["en"]
+
+    def analyze(self, text, language):
+        def result(kind, start, end, score):
+            return SimpleNamespace(entity_type=kind, start=start, end=end, score=score)
+
+        found = [result("PERSON", m.start(), m.end(), 0.85) for m in re.finditer("Bob( Ray)?", text)]
+        found += [result("PERSON", m.start(), m.start() + 3, 0.9) for m in re.finditer("Bob Ray", text)]  # within another
+        found += [result("DATE_TIME", m.start(), m.end(), 0.9) for m in re.finditer("today", text)]
+        return found + [result("US_BANK_NUMBER", m.start(), m.end(), 0.05) for m in re.finditer(r"\d+", text)]
+
+
+@pytest.fixture
+def presidio(monkeypatch):
+    """Presidio by its names, and spaCy without a model."""
+    parts = {
+        "spacy": SimpleNamespace(util=SimpleNamespace(is_package=lambda name: False), blank=lambda code: f"blank {code}"),
+        "presidio_analyzer": SimpleNamespace(AnalyzerEngine=_Analyzer),
+        "presidio_analyzer.nlp_engine": SimpleNamespace(SpacyNlpEngine=_Engine),
+    }
+    for name, part in parts.items():
+        monkeypatch.setitem(sys.modules, name, part)
+    _presidio._analyzer.cache_clear()
+    yield
+    _presidio._analyzer.cache_clear()
+
+
+def test_what_presidio_finds_is_replaced_too(presidio) -> None:
+    text = "Bob Ray paid 12345 today, not bob@x.org or Bob; ask Bob Ray"
+    assert pseudonymised(text, True) == "[PERSON 1] paid 12345 today, not [E-MAIL 1] or [PERSON 2]; ask [PERSON 1]"
+    assert "Bob" in pseudonymised(text)
+    assert not _presidio.finds_names()
+
+
+def test_without_presidio_the_next_step_is_said(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "presidio_analyzer.nlp_engine", None)
+    _presidio._analyzer.cache_clear()
+    with pytest.raises(TeacherError, match="Run: pip install presidio-analyzer; or set teacher.redact: true"):
+        pseudonymised("hello", True)
+
+
+def test_the_real_presidio_finds_by_its_patterns() -> None:
+    pytest.importorskip("presidio_analyzer", reason="presidio-analyzer is not installed")
+    _presidio._analyzer.cache_clear()
+    said = pseudonymised("write to ann@example.com or pay to 4111 1111 1111 1111 today", True)
+    assert said == "write to [EMAIL ADDRESS 1] or pay to [CREDIT CARD 1] today"

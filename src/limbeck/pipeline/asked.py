@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def asked_about(run: Run, teacher: Any, splits: Splits) -> Splits:
     found: list[_Chosen] = []
     for number, (_, end) in enumerate(_rounds(most_rows(run, teacher, splits))):
         run.progress("asked", len(found), end, f"round {number + 1}")
-        found = _settled(run, splits, found, number, lambda n=number, e=end, f=found: _round(run, teacher, splits, f, n, e))
+        found = _settled(run, splits, found, number, partial(_round, run, teacher, splits, found, number, end))
     run.progress("asked", len(found), len(found), told_of_asked(run)[0])
     return replace(splits, train=tuple(rows[c.key] for c in found))
 
@@ -68,7 +69,7 @@ def first_asked(run: Run, teacher: Any, splits: Splits) -> Splits:
     if run.recipe.teacher.calls is None:
         return splits
     end = next(_rounds(most_rows(run, teacher, splits)))[1]
-    found = _settled(run, splits, [], 0, lambda: _round(run, teacher, splits, [], 0, end))
+    found = _settled(run, splits, [], 0, partial(_round, run, teacher, splits, [], 0, end))
     rows = _by_key(splits)
     return replace(splits, train=tuple(rows[c.key] for c in found))
 
@@ -159,7 +160,7 @@ def _round(run: Run, teacher: Any, splits: Splits, before: Sequence[_Chosen], nu
     taken |= {key for key, _ in found}
     free = _shuffled((key for key in rows if key not in taken), recipe.seed)
     if recipe.teacher.choose == "active":
-        texts, known = [rows[key].payload for key in free], [rows[key].payload for key in taken]
+        texts, known = ([rows[key].payload for key in of] for of in (free, sorted(taken)))
         logits_NC = _doubts(run, teacher, splits, [rows[c.key] for c in before], texts)
         wanted = end - len(before) - len(found)
         chosen = [(free[c.index], c.why) for c in choose(texts, wanted, logits_NC=logits_NC, known=known, seed=recipe.seed)]

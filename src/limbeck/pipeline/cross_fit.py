@@ -30,6 +30,7 @@ from limbeck.data.split import Splits, folds
 from limbeck.disk import write_whole
 from limbeck.errors import DataError
 from limbeck.pipeline.baseline import baseline_answers
+from limbeck.pipeline.cleaned import lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.student import fit_student, made_from, make_views, student_logits
@@ -168,8 +169,8 @@ def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[d
         teacher = fine_tuned(run, teacher, splits)
     views = make_views(run, teacher, splits)
     student, modality = new_student(run, teacher, [v.payload for v in views], teacher.labels)
-    store = ask_teacher(run, teacher, views, splits)
-    fit_student(run, teacher, student, modality, store, views, splits, identity).remove()
+    taught = lessons(run, teacher, ask_teacher(run, teacher, views, splits), views, splits)
+    fit_student(run, teacher, student, modality, taught.store, taught.views, splits, identity).remove()
     payloads = [r.payload for r in splits.test]
     if hasattr(teacher, "precision"):
         teacher.precision = "float32"  # it is judged at its best
@@ -179,7 +180,7 @@ def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[d
     }
     what = ""
     if recipe.verify.control:
-        answers["control"], what = control_logits(run, teacher, store, views, splits)
+        answers["control"], what = control_logits(run, teacher, taught.store, taught.views, splits)
     if recipe.verify.baseline:
         learned = [r for r in (*splits.train, *splits.valid) if r.label is not None]
         texts, labels = [r.payload for r in learned], [str(r.label) for r in learned]

@@ -50,7 +50,7 @@ class Chat:
     """How a text is asked about.
 
     url: of the endpoint, part of a question's identity. samples: of each text; several are drawn at temperature 0.7 unless one is given.
-    body: further fields of a request. redact: what points to a person stays here (`_pseudonyms.py`).
+    body: further fields of a request. redact: what points to a person stays here (`_pseudonyms.py`), by limbeck's patterns or by presidio's too.
     """
 
     url: str
@@ -62,7 +62,7 @@ class Chat:
     samples: int = 1
     temperature: float | None = None
     body: Mapping[str, Any] | None = None
-    redact: bool = False
+    redact: bool | Literal["presidio"] = False
 
     def without_logprobs(self) -> Chat:
         """The same, for an endpoint that gives none."""
@@ -77,7 +77,7 @@ class Chat:
         text = clean(text)
         return [
             {"role": "system", "content": system},
-            {"role": "user", "content": pseudonymised(text) if self.redact else text},
+            {"role": "user", "content": pseudonymised(text, self.redact == "presidio") if self.redact else text},
             *again,
         ]
 
