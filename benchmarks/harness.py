@@ -24,15 +24,15 @@ CONTENDED = 5
 WHOLE = Company()
 
 
-def arguments(description: str, parts: tuple[str, ...], data: str | None = None, **more: int) -> argparse.Namespace:
-    """The arguments that all benchmarks take, and further whole numbers by name. Without a name of `data` no data are asked for, and
-    there is no test file to read."""
+def arguments(description: str, parts: tuple[str, ...], data: str | None = None, **more: float | Path) -> argparse.Namespace:
+    """The arguments that all benchmarks take, and further numbers and paths by name and default. Without a name of `data` no data
+    are asked for, and there is no test file to read."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=parts, default=parts[0])
     parser.add_argument("--work", type=Path, default=Path("work"), help="what can be reused is kept here")
     parser.add_argument("--json", type=Path, required=True, help="where the figures go")
     for name, value in more.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
+        parser.add_argument(f"--{name}", type=type(value) if isinstance(value, int | float) else Path, default=value)
     if data is None:
         parser.set_defaults(final=False)
         return parser.parse_args()

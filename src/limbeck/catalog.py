@@ -19,6 +19,8 @@ FOLDERS = ("modalities", "objectives", "students", "targets", "tasks", "teachers
 _EXTRA_PACKAGES = {
     **dict.fromkeys(("torch", "transformers", "safetensors", "onnx", "sklearn"), "train"),
     "skops": "sklearn",
+    "PIL": "image",
+    "soundfile": "audio",
     "httpx2": "api",
 }
 

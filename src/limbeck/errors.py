@@ -80,6 +80,10 @@ class ModelFileError(LimbeckError, ValueError):
     """A model file holds something that limbeck does not hand on to the library that runs it."""
 
 
+class RepliesError(LimbeckError, ValueError):
+    """A file of replies does not fit the bundle that it speaks for."""
+
+
 class RunFolderError(LimbeckError, FileExistsError):
     """The output folder holds another run, or something that is not a run."""
 
@@ -96,6 +100,14 @@ class ExportError(LimbeckError, ValueError):
     """A model cannot be written in a format."""
 
 
+class AddressError(LimbeckError, ValueError):
+    """A URL does not say where a server is."""
+
+
+class ServerError(LimbeckError, ConnectionError):
+    """A server does not start, cannot be reached, or does not answer as it must."""
+
+
 class UnknownNameError(LimbeckError, KeyError):
     """A name is not in the catalog."""
 
@@ -107,7 +119,7 @@ class MissingExtraError(LimbeckError, ImportError):
     """A part of limbeck needs packages that the base install does not bring."""
 
 
-_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api")
+_WITHOUT_TORCH = ("sign", "sklearn", "boosting", "api", "serve", "image", "audio")
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

@@ -19,10 +19,12 @@ from limbeck.errors import listing, nearest
 OPERATORS: dict[str, tuple[int, frozenset[str]]] = {
     # name: (number of inputs, attributes, all of them required)
     "Add": (2, frozenset()),
+    "AveragePool": (1, frozenset({"kernel_shape", "pads", "strides"})),  # (B, C, ...); what is padded does not count
     "BitShift": (2, frozenset({"direction"})),  # "RIGHT" or "LEFT"; both inputs unsigned and of one type
     "BitwiseAnd": (2, frozenset()),
     "Cast": (1, frozenset({"to"})),
     "Concat": (2, frozenset({"axis"})),
+    "Conv": (3, frozenset({"dilations", "group", "pads", "strides"})),  # (B, C, ...), weight (O, C / group, ...), bias (O,)
     "DequantizeLinear": (3, frozenset({"axis"})),  # (x - zero) * scale; scale and zero () for all, or (N,) along the axis
     "Div": (2, frozenset()),
     "Erf": (1, frozenset()),
@@ -31,6 +33,7 @@ OPERATORS: dict[str, tuple[int, frozenset[str]]] = {
     "LayerNormalization": (3, frozenset({"axis", "epsilon"})),  # scale and bias of the shape of what is normalised
     "MatMul": (2, frozenset()),
     "Max": (2, frozenset()),
+    "MaxPool": (1, frozenset({"kernel_shape", "pads", "strides"})),  # (B, C, ...); what is padded is never the highest
     "Mod": (2, frozenset()),  # integers; the result has the divisor's sign
     "Mul": (2, frozenset()),
     "Pad": (2, frozenset()),  # with zeros: so many before each axis, then so many behind each

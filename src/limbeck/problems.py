@@ -50,11 +50,15 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
         section = content.get(path, {})
         if not isinstance(section, Mapping):
             continue
-        name = family_of(section) if folder == "students" else section.get(key, own.model_fields[key].default)
+        name = family_of(section, task.student) if folder == "students" else section.get(key, task.teacher)
         if name == SEARCH and folder == "students":
             problems += _search_problems(content, section)
         elif entry := found(path, folder, name):
             check(path, entry.Settings, section, own)
+            if (reads := getattr(entry, "modality", task.modality)) != task.modality:
+                problems.append(
+                    f"{path}.{key}: '{name}' reads {reads}, and the task {content.get('task', default_task)} is of {task.modality}"
+                )
     families = search.get("families") if isinstance(search := content.get("search"), Mapping) else None
     for name in families if isinstance(families, list) else ():
         found("search.families", "students", name)

@@ -1,6 +1,6 @@
 """A graph in float32 to the same graph in int8, part by part. Knows graphs, ranges and rounding; runs nothing and chooses nothing.
 
-A product x @ W whose W is a constant becomes, in ONNX's QDQ form,
+A product x @ W whose W is a constant, and a convolution of x with such a W, becomes, in ONNX's QDQ form,
 
     DequantizeLinear(QuantizeLinear(x)) @ DequantizeLinear(W as int8)
 
@@ -61,19 +61,21 @@ class Scheme:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product x @ W with a constant W (I, O): the names of both."""
+    """A product x @ W with a constant W (I, O), or a convolution with one (O, I, ...): the names of both, and the axis of W's outputs."""
 
     weight: str
     x: str
+    outputs: int = 1
 
 
 def products(graph: Graph) -> tuple[Product, ...]:
-    """The products of a graph with a float32 matrix that nothing else reads, in order."""
+    """The products and convolutions of a graph with a float32 weight that nothing else reads, in order."""
     read = _readers(graph)
     return tuple(
-        Product(node.inputs[1], node.inputs[0])
+        Product(node.inputs[1], node.inputs[0], 1 if node.op == "MatMul" else 0)
         for node in graph.nodes
-        if node.op == "MatMul" and _is_matrix(graph, node.inputs[1]) and len(read[node.inputs[1]]) == 1
+        if (_is_matrix(graph, node.inputs[1]) if node.op == "MatMul" else node.op == "Conv" and _is_filter(graph, node))
+        and len(read[node.inputs[1]]) == 1
     )
 
 
@@ -91,12 +93,13 @@ def tables(graph: Graph) -> tuple[str, ...]:
 
 
 def tapped(graph: Graph, product: Product) -> Graph:
-    """The part of a graph that makes a product's x, as rows (N, I)."""
+    """The part of a graph that makes a product's x, as rows (N, I); what a convolution reads, as numbers (N, 1)."""
     ends = next((place + 1 for place, node in enumerate(graph.nodes) if node.output == product.x), 0)
     nodes = (*graph.nodes[:ends], Node("Reshape", (product.x, "tap shape"), "tap"))
     used = {name for node in nodes for name in node.inputs}
     constants = {name: value for name, value in graph.constants.items() if name in used}
-    constants["tap shape"] = np.array([-1, len(graph.constants[product.weight])], np.int64)
+    width = len(graph.constants[product.weight]) if product.outputs else 1
+    constants["tap shape"] = np.array([-1, width], np.int64)
     return Graph(graph.inputs, constants, nodes, "tap")
 
 
@@ -137,11 +140,14 @@ def ranges(rows_NI: Floats) -> dict[Clipping, Range]:
     return found
 
 
-def whole_weights(weight_IO: Floats, scheme: Scheme) -> tuple[NDArray[np.int8], Floats]:
-    """A weight as int8 (I, O) and its scales, (O,) or (); weight = whole numbers * scales. A column of zeros stays zeros."""
+def whole_weights(weight: Floats, scheme: Scheme, outputs: int = 1) -> tuple[NDArray[np.int8], Floats]:
+    """A weight as int8, in its own shape, and its scales, (O,) or (); weight = whole numbers * scales along the axis of its outputs.
+    Those of an output that are all zeros stay zeros."""
     most = 64.0 if scheme.reduce_range else 127.0
-    scale = _scale(np.abs(weight_IO).max(axis=0 if scheme.per_channel else None) / most)
-    return np.clip(np.rint(weight_IO / scale), -most, most).astype(np.int8), scale
+    others = tuple(axis for axis in range(weight.ndim) if axis != outputs)
+    scale = _scale(np.abs(weight).max(axis=others if scheme.per_channel else None) / most)
+    along = np.expand_dims(scale, others) if scheme.per_channel else scale
+    return np.clip(np.rint(weight / along), -most, most).astype(np.int8), scale
 
 
 def quantized(
@@ -169,18 +175,28 @@ def quantized(
         raise ValueError(f"nothing was observed of {listing(missing)}")
     constants, nodes = dict(graph.constants), list[Node]()
     for node in graph.nodes:
-        if node.op == "MatMul" and node.inputs[1] in chosen:
-            x, weight = node.inputs
+        if node.op in ("MatMul", "Conv") and node.inputs[1] in chosen:
+            x, weight = node.inputs[:2]
+            outputs = chosen[weight].outputs
             if f"{x}.scale" not in constants:  # of several products of one x the first rounds it for all
                 constants[f"{x}.scale"], constants[f"{x}.zero"] = seen[x][scheme.clipping].steps(scheme.activations)
                 nodes += (
                     _rounded(x, f"{x}.whole", "QuantizeLinear"),
                     _rounded(f"{x}.whole", f"{x}.rounded", "DequantizeLinear", x),
                 )
-            constants[weight], constants[f"{weight}.scale"] = whole_weights(constants[weight], scheme)
+            constants[weight], constants[f"{weight}.scale"] = whole_weights(constants[weight], scheme, outputs)
             constants[f"{weight}.zero"] = np.zeros(constants[f"{weight}.scale"].shape, np.int8)
-            nodes.append(_rounded(weight, f"{weight}.rounded", "DequantizeLinear"))
-            nodes.append(Node("MatMul", (f"{x}.rounded", f"{weight}.rounded"), node.output))
+            nodes.append(_rounded(weight, f"{weight}.rounded", "DequantizeLinear", axis=outputs))
+            rest = node.inputs[2:]
+            if rest:  # the bias of a convolution, in the steps of its products: else no runtime computes it in whole numbers
+                (bias,) = rest
+                steps = constants[f"{x}.scale"] * constants[f"{weight}.scale"] * np.ones(len(constants[bias]), np.float32)
+                constants[f"{bias}.scale"] = steps
+                constants[bias] = np.rint(np.asarray(constants[bias], np.float64) / steps).astype(np.int32)
+                constants[f"{bias}.zero"] = np.zeros(len(steps), np.int32)
+                nodes.append(_rounded(bias, f"{bias}.rounded", "DequantizeLinear", axis=0))
+                rest = (f"{bias}.rounded",)
+            nodes.append(Node(node.op, (f"{x}.rounded", f"{weight}.rounded", *rest), node.output, node.attributes))
         elif node.op == "Slice" and node.inputs[0] in rows - set(excluded):
             name = node.inputs[0]
             scale_N1 = _scale(np.abs(constants[name]).max(axis=1, keepdims=True) / 127.0)
@@ -194,8 +210,8 @@ def quantized(
     return Graph(graph.inputs, constants, tuple(nodes), graph.output)
 
 
-def _rounded(x: str, output: str, op: str, of: str | None = None) -> Node:
-    return Node(op, (x, f"{of or x}.scale", f"{of or x}.zero"), output, {"axis": 1})
+def _rounded(x: str, output: str, op: str, of: str | None = None, axis: int = 1) -> Node:
+    return Node(op, (x, f"{of or x}.scale", f"{of or x}.zero"), output, {"axis": axis})
 
 
 def _readers(graph: Graph) -> dict[str, list[Node]]:
@@ -209,6 +225,12 @@ def _readers(graph: Graph) -> dict[str, list[Node]]:
 def _is_matrix(graph: Graph, name: str) -> bool:
     value = graph.constants.get(name)
     return value is not None and value.dtype == np.float32 and value.ndim == 2
+
+
+def _is_filter(graph: Graph, node: Node) -> bool:
+    """Whether a convolution has a weight and a bias that are constants."""
+    weight, bias = (graph.constants.get(name) for name in node.inputs[1:])
+    return weight is not None and weight.dtype == np.float32 and bias is not None
 
 
 def _slices_rows(node: Node) -> bool:

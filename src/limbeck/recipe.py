@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from limbeck import catalog, settings, yaml
-from limbeck.errors import RecipeError
+from limbeck.errors import LimbeckError, RecipeError
 from limbeck.problems import entry_problems, sentence
 from limbeck.sections import (
     SEARCH,
@@ -30,6 +30,7 @@ from limbeck.sections import (
     TrainingSection,
     VerifySection,
     ViewsSection,
+    family_of,
 )
 from limbeck.settings import Count, Positive
 from limbeck.types import Json, TrainingPlan, digest
@@ -79,6 +80,23 @@ class Recipe(Section):
     signals: str | None = None
     checkpoint_seconds: Positive = 20.0
     out: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_task(cls, content: Any) -> Any:
+        """With the kind of teacher and the family of students that the task has where none is named."""
+        if not isinstance(content, dict) or not isinstance(name := content.get("task"), str):
+            return content
+        try:
+            task = catalog.find("tasks", name)
+        except LimbeckError:  # which `entry_problems` says
+            return content
+        teacher, student = content.get("teacher", {}), content.get("student", {})
+        if isinstance(teacher, dict):
+            content = {**content, "teacher": {"kind": task.teacher, **teacher}}
+        if isinstance(student, dict):
+            content = {**content, "student": {**student, "family": family_of(student, task.student)}}
+        return content
 
     @property
     def searches(self) -> bool:

@@ -121,7 +121,8 @@ def open_run(recipe: Recipe, progress: Progress = silent) -> Run:
     folder = Path(recipe.out or Path("runs") / Path(recipe.data.train).name.split(".")[0])
     files = {key: getattr(recipe.data, key) for key in FILES}
     files["profile"] = recipe.search.profile
-    sums = {use: fingerprint(name) for use, name in files.items() if name is not None}
+    modality = recipe.entry("modalities")
+    sums = {use: fingerprint(name, modality) for use, name in files.items() if name is not None}
     threads = recipe.threads or available_cores()
     environment = _environment(threads)
     try:

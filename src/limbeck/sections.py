@@ -42,6 +42,7 @@ class Open(BaseModel):
 class DataSection(Section):
     """Where the records lie, and which share of the labelled ones is held out by the hash of the record's key.
 
+    `text` is the column of the payloads; None: `text`, or of another task what its modality calls it (`image`, `audio`).
     `train` may hold rows without a label, or none with (say so with `label: null`); `unlabelled` is a further file whose labels, if any, are not looked at. `test_share` judges
     where there is no `test`; `valid`, or where there is no such file `valid_share`, chooses (the epoch of the teacher, the weights of the
     student) and trains no student. `out_of_scope` holds texts that no class is for: they train and choose nothing, and judge how many
@@ -56,7 +57,7 @@ class DataSection(Section):
     unlabelled: str | None = None
     valid: str | None = None
     out_of_scope: str | None = None
-    text: str = "text"
+    text: str | None = None
     label: str | None = "label"
     slices: Annotated[tuple[str, ...], Field(strict=False)] = ()
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
@@ -66,9 +67,9 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _slices_part_rows(self) -> DataSection:
         """The text of a row is no slice: its values would stand in the report."""
-        if self.text in self.slices:
+        if (self.text or "text") in self.slices:
             raise ValueError(
-                f"slices names '{self.text}', the column of the texts; texts do not belong into a report. Name another column."
+                f"slices names '{self.text or 'text'}', the column of the texts; texts do not belong into a report. Name another column."
             )
         return self
 
@@ -182,13 +183,13 @@ class StudentSection(Open):
         return {**content, "family": family_of(content)} if isinstance(content, dict) else content
 
 
-def family_of(student: Mapping[str, Any]) -> Any:
-    """The family that a section `student` names; where it names none: `search` if it sets a limit, else `bag`."""
+def family_of(student: Mapping[str, Any], default: str | None = None) -> Any:
+    """The family that a section `student` names; where it names none: `search` if it sets a limit, else the default (`bag`)."""
     if "family" in student:
         return student["family"]
     budget = student.get("budget")
     limits = budget.values() if isinstance(budget, Mapping) else [budget]
-    return SEARCH if any(limit is not None for limit in limits) else StudentSection.model_fields["family"].default
+    return SEARCH if any(limit is not None for limit in limits) else default or StudentSection.model_fields["family"].default
 
 
 class SearchSection(Section):

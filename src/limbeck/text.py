@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -41,6 +42,24 @@ def readable(text: object, max_tokens: int) -> str:
     """
     whole, most = clean(text), max_tokens * _CHARACTERS_PER_TOKEN
     return whole if len(whole) <= most else whole.lstrip()[:most]
+
+
+def fold(text: str) -> str:
+    """The text without regard to case, to the kind and number of its spaces, and to how its accents are encoded.
+
+    Example:
+        >>> fold("  Où est\\tMA carte ?") == fold("Ou\\u0300 est ma carte ?")
+        True
+    """
+    if text.isascii():
+        return " ".join(text.lower().split())
+    decomposed = unicodedata.normalize("NFD", text).casefold()
+    return " ".join(unicodedata.normalize("NFC", decomposed).split())
+
+
+def key_of(text: str) -> str:
+    """The stable key of a text: half of the sha256 of the folded text, so copies and near copies share it and stay together."""
+    return hashlib.sha256(fold(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def words(text: str) -> list[tuple[int, int]]:

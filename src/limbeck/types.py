@@ -219,7 +219,7 @@ class Objective(Protocol):
 
 @runtime_checkable
 class Modality(Protocol):
-    """Raw payloads to arrays, torch-free, the same code when training and when serving."""
+    """Raw payloads to arrays, torch-free, the same code when training and when serving; `limbeck.modalities` says what else it has."""
 
     def encode(self, payloads: Sequence[Any]) -> list[NDArray[Any]]:
         """One array per payload, already truncated; the same payload always gives the same array."""
@@ -258,9 +258,9 @@ class Teacher(Protocol):
 class Student(Protocol):
     """A small network of a family: an `nn.Module` whose forward returns `Outputs`.
 
-    Made as `Family(settings, pieces, classes, start=Start | None, used_V=array | None, seed=int)`. `plan` says how it is best trained;
-    `ladder()` gives the settings that a search tries, from small to large; `settings.reading` is what of a text its input holds, the ids of
-    n-grams behind those of the `pieces`.
+    Made as `Family(settings, classes=int, seed=int, **arguments)`, the arguments being what its modality fitted to the training payloads (of a text
+    `pieces`, `start`, `used_V`). `modality` names what it reads; `plan` says how it is best trained; `ladder()` gives the settings that a search tries,
+    from small to large; `settings.reading` is what of a payload its input holds, such as n-grams behind the pieces of a text.
     """
 
     plan: TrainingPlan

@@ -30,6 +30,7 @@ def test_imports_point_down() -> None:
         "from limbeck.data import read, split",
         "from limbeck.search import front, ladder, measure, plot, profile, race",
         "from limbeck.page import comparison, material, whole, written",
+        "from limbeck.serve import metrics, start, supervisor, worker",
         "import sys; sys.argv = ['limbeck', 'list']\nfrom limbeck.cli import app\napp(standalone_mode=False)",
     ],
 )

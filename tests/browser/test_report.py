@@ -1,42 +1,17 @@
 """The pages in a real browser, on a phone and on a desk: they fit, say nothing on the console, and axe finds no serious fault."""
 
-import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browsed import listen, serious
 from limbeck.page.comparison import compared
 from limbeck.page.material import gather
 from limbeck.page.written import write, write_page
 from pages import write_run
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("LIMBECK_CHROMIUM", "/usr/bin/chromium")
-AXE = Path(os.environ.get("LIMBECK_AXE", ROOT / "build" / "browser" / "node_modules" / "axe-core" / "axe.min.js"))
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 LONG = "a_label_that_is_as_long_as_labels_of_machines_get_and_has_no_space_" * 3
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium through Playwright; skipped where one of them is absent, but where it is asked for."""
-    missing = [str(p) for p in (CHROMIUM, AXE) if shutil.which(str(p)) is None and not Path(p).is_file()]
-    if missing:
-        assert not os.environ.get("LIMBECK_REQUIRE_BROWSER"), f"absent: {missing}; .ci/run installs them"
-        pytest.skip(f"no browser to look with: {', '.join(missing)} absent (.ci/run installs them)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=120_000)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +33,7 @@ def test_a_page_fits_is_quiet_and_accessible(name: str, width: int, scheme: str,
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(120_000)
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    said = listen(page)
     page.on("request", lambda request: None if request.url.startswith("file:") else said.append(request.url))
     page.goto(pages[name].as_uri())
     page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -68,11 +41,7 @@ def test_a_page_fits_is_quiet_and_accessible(name: str, width: int, scheme: str,
     assert page.evaluate("document.scripts.length") == 0
     if scheme == "dark":
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = json.loads(
-        page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))")
-    )
-    serious = {v["id"]: v["nodes"][0]["html"] for v in found if v["impact"] in ("serious", "critical")}
+    found = serious(page)
     context.close()
-    assert serious == {}
+    assert found == {}
     assert said == []

@@ -1,12 +1,15 @@
 """What every modality keeps; a new file in modalities/ is picked up without edits."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from limbeck import find, names
-from limbeck.types import Modality
+from limbeck.payloads import identity
+from limbeck.types import Modality, Record
 
 
 @pytest.fixture(params=names("modalities"))
@@ -23,7 +26,7 @@ def test_encode_is_deterministic_and_does_not_depend_on_company(pair) -> None:
     together = modality.encode(payloads)
     for payload, expected in zip(payloads, together, strict=True):
         np.testing.assert_array_equal(modality.encode([payload])[0], expected)
-        assert len(expected) <= modality.max_tokens
+        assert len(expected) <= getattr(modality, "max_tokens", len(expected))
 
 
 def test_words_are_parallel_to_the_tokens(pair) -> None:
@@ -35,13 +38,49 @@ def test_words_are_parallel_to_the_tokens(pair) -> None:
         assert (numbers >= -1).all()
 
 
+def test_a_payload_goes_through_json_and_has_a_key(pair) -> None:
+    modality, payloads = pair
+    for payload in payloads:
+        again = modality.from_json(json.loads(json.dumps(modality.to_json(payload))))
+        assert identity(again) == identity(payload)
+        assert modality.key(again) == modality.key(payload)
+    assert len(set(map(identity, payloads))) == len(payloads)
+
+
+def test_golden_examples_and_swept_shapes_can_be_read(pair) -> None:
+    modality, _ = pair
+    encoded = modality.encode(list(map(modality.from_json, json.loads(json.dumps(modality.golden)))))
+    for rows in modality.sweep(encoded, 32).values():
+        assert len(rows) == 32
+        assert all(len(v) == 32 for v in modality.collate(rows).values())
+
+
+def test_an_empty_cell_is_no_payload(pair) -> None:
+    for empty in (None, "", " "):
+        with pytest.raises(ValueError, match="^$"):
+            pair[0].payload(empty, Path())
+    with pytest.raises(ValueError, match="must hold"):
+        pair[0].payload(3.5, Path())
+
+
+def test_views_are_the_same_for_the_same_seed(pair) -> None:
+    modality, payloads = pair
+    records = [Record(modality.key(p), p, "a") for p in payloads if not isinstance(p, str) or p.isalpha()]
+    plan = dataclasses.replace(modality.view_plan(), per_record=4)
+    one, again, other = (modality.views(records, plan, seed) for seed in (1, 1, 2))
+    assert [identity(v.payload) for v in one] == [identity(v.payload) for v in again]
+    assert [v.payload for v in one[: len(records)]] == [r.payload for r in records]
+    assert all(v.label == "a" for v in modality.views(records, plan.keeping_labels(), 1))
+    assert len(records) == 1 or {identity(v.payload) for v in one} != {identity(v.payload) for v in other}
+
+
 def test_padding_a_batch_does_not_change_other_rows(pair) -> None:
     modality, payloads = pair
     batch = modality.collate(modality.encode(payloads))
     for row, payload in enumerate(payloads):
         alone = modality.collate(modality.encode([payload]))
         for name, value in alone.items():
-            width = value.shape[1]
+            width = value.shape[1]  # of pictures, all of one size, the colours
             np.testing.assert_array_equal(batch[name][row, :width], value[0])
             assert (batch[name][row, width:] == 0).all()
 

@@ -62,6 +62,8 @@ def test_a_student_answers_the_same_alone_and_in_a_batch(student) -> None:
 
 def test_padding_says_nothing_whatever_lies_there(student, target, tmp_path) -> None:
     network, inputs = student
+    if "mask" not in inputs:
+        pytest.skip("what it reads has one shape, so nothing is padded")
     target.write(network.graph(), tmp_path / target.filename)
     written = target.load(tmp_path / target.filename)
     dice = np.random.default_rng(0)
@@ -84,7 +86,8 @@ def test_a_ladder_rises(student) -> None:
     assert len(ladder) >= 3
     for step in ladder:
         assert settings.made(family.Settings, dataclasses.asdict(step)) == step
-    sizes = [family(step, pieces=400, classes=3).graph().bytes for step in ladder]
+    read = {"text": {"pieces": 400}, "image": {"channels": 1, "size": 16}}[family.modality]
+    sizes = [family(step, classes=3, **read).graph().bytes for step in ladder]
     assert sizes == sorted(set(sizes))
 
 
@@ -92,10 +95,11 @@ def test_hidden_states_lie_at_the_tokens_and_have_the_width_that_is_told(student
     network, inputs = student
     with torch.inference_mode():
         out = network(**{k: torch.from_numpy(v) for k, v in inputs.items()})
-    shapes = network.shapes()
-    assert out.hidden_BTD.shape == (*inputs["ids"].shape, shapes.width)
-    assert out.embedding_BD.shape == (len(inputs["ids"]), shapes.width)
-    assert out.logits_BC.shape == (len(inputs["ids"]), shapes.classes)
+    shapes, rows = network.shapes(), len(next(iter(inputs.values())))
+    if "ids" in inputs:
+        assert out.hidden_BTD.shape == (*inputs["ids"].shape, shapes.width)
+    assert out.embedding_BD.shape == (rows, shapes.width)
+    assert out.logits_BC.shape == (rows, shapes.classes)
 
 
 def test_every_weight_of_a_student_learns(student) -> None:
@@ -134,6 +138,10 @@ def test_the_written_file_says_what_the_student_says(student, target, tmp_path, 
         k: (dice.integers(0, 11, (batch, length)) if v.dtype == np.int64 else np.ones((batch, length), v.dtype))
         for k, v in inputs.items()
     }
+    if "ids" not in inputs:  # of one shape
+        if length > 1:
+            pytest.skip("it has no length")
+        swept = {k: dice.integers(0, 256, (batch, *v.shape[1:])).astype(v.dtype) for k, v in inputs.items()}
     path = tmp_path / target.filename
     target.write(network.graph(), path)
     run = target.load(path)
@@ -150,7 +158,7 @@ def in_int8(student) -> Graph:
     network, inputs = student
     graph = network.graph()
     seen = {p.x: ranges(evaluate(tapped(graph, p), inputs)) for p in products(graph)}
-    if not seen and not hasattr(network.settings, "network"):
+    if not seen and getattr(network.settings, "network", "float32") == "float32":
         pytest.skip("all its weights are in whole numbers as it is")
     assert seen
     return quantized(graph, Scheme(), seen)
@@ -175,6 +183,9 @@ def test_an_int8_label_does_not_hang_on_the_batch(in_int8: Graph, target, tmp_pa
     dice = np.random.default_rng(3)
     mask = (np.arange(9)[None, :] < dice.integers(1, 10, (32, 1))).astype(np.float32)
     batch = {"ids": dice.integers(0, 11, mask.shape) * mask.astype(np.int64), "mask": mask}
+    if (first := in_int8.inputs[0]).name not in batch:  # of one shape, so that nothing is padded
+        batch = {first.name: dice.integers(0, 256, (32, *first.shape[1:])).astype(first.dtype)}
+        mask = np.full((32, 1), first.shape[1])
     together = run(batch)
     for row, length in enumerate(mask.sum(1).astype(int)):  # no padding alone, padding in the batch
         alone = run({k: v[row : row + 1, :length] for k, v in batch.items()})

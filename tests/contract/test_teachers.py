@@ -21,6 +21,15 @@ def made(kind: str, folder, **more):
         pytest.skip(str(error))
 
 
+def asked(kind: str) -> list:
+    """What a teacher of this kind is asked: of pictures, some of many sizes."""
+    reads = getattr(find("teachers", kind), "modality", "text")
+    if reads == "text":
+        return TEXTS
+    modality = find("modalities", reads)
+    return [*modality.tiny()[1], *modality.tiny()[1][:7]] * 10
+
+
 @pytest.fixture(params=names("teachers"), scope="module")
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
@@ -34,6 +43,11 @@ def teacher(kind: str, tmp_path_factory: pytest.TempPathFactory):
         found.close()
 
 
+@pytest.fixture
+def payloads(kind: str) -> list:
+    return asked(kind)
+
+
 def test_keeps_the_protocol(teacher) -> None:
     assert isinstance(teacher, Teacher)
     assert dataclasses.is_dataclass(type(teacher).Settings)
@@ -43,42 +57,42 @@ def test_keeps_the_protocol(teacher) -> None:
     assert isinstance(teacher.parameters, int)
 
 
-def test_gives_every_field_that_it_says_in_order(teacher) -> None:
-    signal = teacher.answer(TEXTS, teacher.gives())
+def test_gives_every_field_that_it_says_in_order(teacher, payloads) -> None:
+    signal = teacher.answer(payloads, teacher.gives())
     assert set(signal.given()) == teacher.gives()
     for value in signal.given().values():
         assert value.dtype == np.float32
-        assert len(value) == len(TEXTS)
+        assert len(value) == len(payloads)
         assert np.isfinite(value).all()
     assert signal.logits_BC.shape[1] == len(teacher.labels)
     assert np.ptp(signal.logits_BC[:7], axis=0).max() > 1e-3  # a teacher that ignores its texts would not pass
 
 
-def test_gives_only_what_is_asked(teacher) -> None:
-    assert set(teacher.answer(TEXTS[:2], frozenset({"logits_BC"})).given()) == {"logits_BC"}
+def test_gives_only_what_is_asked(teacher, payloads) -> None:
+    assert set(teacher.answer(payloads[:2], frozenset({"logits_BC"})).given()) == {"logits_BC"}
 
 
-def test_two_calls_agree_and_company_does_not_matter(teacher) -> None:
+def test_two_calls_agree_and_company_does_not_matter(teacher, payloads) -> None:
     needs = frozenset({"logits_BC"})
-    first = teacher.answer(TEXTS, needs).logits_BC
-    np.testing.assert_array_equal(first, teacher.answer(TEXTS, needs).logits_BC)
-    alone = np.concatenate([teacher.answer([t], needs).logits_BC for t in TEXTS[:7]])
+    first = teacher.answer(payloads, needs).logits_BC
+    np.testing.assert_array_equal(first, teacher.answer(payloads, needs).logits_BC)
+    alone = np.concatenate([teacher.answer([t], needs).logits_BC for t in payloads[:7]])
     np.testing.assert_allclose(alone, first[:7], atol=teacher.tolerance)
 
 
-def test_leaves_gradients_on_for_its_caller(teacher) -> None:
-    teacher.answer(TEXTS[:3], frozenset({"logits_BC"}))
+def test_leaves_gradients_on_for_its_caller(teacher, payloads) -> None:
+    teacher.answer(payloads[:3], frozenset({"logits_BC"}))
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
 
 
-def test_other_names_for_its_labels_change_no_answer(teacher) -> None:
+def test_other_names_for_its_labels_change_no_answer(teacher, payloads) -> None:
     needs = frozenset({"logits_BC"})
-    before, labels = teacher.answer(TEXTS[:7], needs).logits_BC, teacher.labels
+    before, labels = teacher.answer(payloads[:7], needs).logits_BC, teacher.labels
     fingerprint = dict(teacher.fingerprint())
     try:
         teacher.labels = tuple(label.upper() for label in labels)  # as the pipeline does, to spell them as the data does
-        np.testing.assert_array_equal(teacher.answer(TEXTS[:7], needs).logits_BC, before)
+        np.testing.assert_array_equal(teacher.answer(payloads[:7], needs).logits_BC, before)
     finally:
         teacher.labels = labels
     assert dict(teacher.fingerprint()) == fingerprint

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from limbeck.data.audit import LONG, THIN, audit, garbled
-from limbeck.data.keys import key_of
 from limbeck.data.rejected import Rejected
+from limbeck.text import key_of
 from limbeck.types import Record
 
 

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from limbeck.cli.label_sample import label_sample as command
 from limbeck.data import choose as module
 from limbeck.data.choose import choose, margins
-from limbeck.data.keys import fold
 from limbeck.data.label_sample import COLUMNS, label_sample, texts_of_run
 from limbeck.data.read import read_records
 from limbeck.errors import DataError, InputFileError, LimbeckError, RunFolderError
+from limbeck.text import fold
 
 TOPICS = ["my card was stolen", "where is my parcel", "please close the account", "what is the exchange rate"]
 TEXTS = [

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limbeck.data.keys import fold, key_of
 from limbeck.data.read import fingerprint, read_records, rows
 from limbeck.data.rejected import Rejected, write_rejected
 from limbeck.errors import DataError, InputFileError, LimbeckError, MissingExtraError
+from limbeck.text import fold, key_of
 
 ROWS = [{"text": "a, b\tc", "label": "x"}, {"text": 'say "hi"\nthere', "label": "y"}, {"text": "שלום 👍", "label": None}]
 LINES = [{"text": f"text {i}", "label": "ab"[i % 2]} for i in range(40)]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limbeck.data.keys import key_of
 from limbeck.data.split import Splits, folds, spared, split
 from limbeck.errors import DataError
 from limbeck.evidence import Basis
+from limbeck.text import key_of
 from limbeck.types import Record
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from limbeck.data.audit import audit
-from limbeck.data.keys import key_of
 from limbeck.data.prepare import Prepared
 from limbeck.data.split import split
 from limbeck.doctor.power import power_finding
@@ -14,6 +13,7 @@ from limbeck.doctor.probe import probe, probe_findings
 from limbeck.doctor.rows import row_findings
 from limbeck.evidence import Basis
 from limbeck.findings import Checkup, Severity, note, refusal, warning
+from limbeck.text import key_of
 from limbeck.types import Record
 
 LABELS = ("cards", "loans", "parcels", "weather")

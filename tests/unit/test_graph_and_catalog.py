@@ -14,12 +14,34 @@ FLOATS = np.random.default_rng(1).normal(size=(3, 3)).astype(np.float32)
 WHOLE = np.array([[-7, 3, 2**40 + 5], [0, 8, -1], [9, 2**31, 4]], np.int64)
 BYTES = np.array([[0, 255, 171], [16, 15, 128], [1, 240, 90]], np.uint8)
 HALVES = np.array([[0.25, 0.75, -0.25], [1e9, -1e9, 1.25]], np.float32)  # between two whole numbers, and far beyond all
+PICTURES = np.random.default_rng(2).normal(size=(3, 4, 5, 6)).astype(np.float32)
+CLIPS = PICTURES[..., 0]  # one axis of places
+
+
+def filters(*shape: int) -> tuple:
+    """Weight and bias of a convolution."""
+    dice = np.random.default_rng(3)
+    return dice.normal(size=shape).astype(np.float32), dice.normal(size=shape[0]).astype(np.float32)
+
+
 # Each case: attributes, then the inputs behind the first, which is x unless it is given too.
 CASES: dict[str, list[tuple]] = {
     "BitShift": [({"direction": way}, np.array([4, 0, 7], np.uint8), BYTES) for way in ("RIGHT", "LEFT")],
     "BitwiseAnd": [({}, np.array(15, np.uint8), BYTES), ({}, np.array([[2**31], [-1], [0]], np.int64), WHOLE)],
     "Cast": [({"to": "float32"},), ({"to": "int64"},)],
     "Concat": [({"axis": 1}, FLOATS)],
+    "AveragePool": [({"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "strides": [2, 1]}, PICTURES)],
+    "Conv": [
+        ({"dilations": [1, 1], "group": 1, "pads": [1, 1, 1, 1], "strides": [1, 1]}, *filters(7, 4, 3, 3), PICTURES),
+        ({"dilations": [1, 1], "group": 4, "pads": [1, 1, 1, 1], "strides": [2, 2]}, *filters(4, 1, 3, 3), PICTURES),
+        ({"dilations": [1, 2], "group": 2, "pads": [0, 1, 2, 3], "strides": [2, 1]}, *filters(6, 2, 2, 3), PICTURES),
+        ({"dilations": [1, 1], "group": 1, "pads": [0, 0, 0, 0], "strides": [1, 1]}, *filters(5, 4, 1, 1), PICTURES),
+        ({"dilations": [2], "group": 1, "pads": [2, 2], "strides": [1]}, *filters(3, 4, 3), CLIPS),
+    ],
+    "MaxPool": [
+        ({"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "strides": [2, 1]}, PICTURES),
+        ({"kernel_shape": [2], "pads": [0, 0], "strides": [2]}, CLIPS),
+    ],
     "DequantizeLinear": [
         ({"axis": 1}, np.float32(0.1), np.uint8(7), np.array([[0, 255, 7]], np.uint8)),
         ({"axis": 1}, np.array([0.1, 2.0, 1e-3], np.float32), np.zeros(3, np.int8), np.array([[-128, 127, 5]], np.int8)),
@@ -64,7 +86,7 @@ def test_an_operator_means_the_same_everywhere(op: str, case: tuple, tmp_path) -
     x = dice.normal(size=(3, 3)).astype(np.float32) + (3.0 if op == "Sqrt" else 0.0)
     if len(constants) == OPERATORS[op][0]:
         x = constants.pop()
-    g = GraphBuilder(GraphInput("x", str(x.dtype), ("B", 3)))
+    g = GraphBuilder(GraphInput("x", str(x.dtype), ("B", *x.shape[1:])))
     inputs = ["x", *(g.constant(f"constant {place}", value) for place, value in enumerate(constants))]
     graph = g.build(g(op, *inputs, **attributes))
     target = find("targets", "onnx")()

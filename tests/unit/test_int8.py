@@ -184,17 +184,17 @@ def test_parity_names_what_differs() -> None:
     def says(arrays):
         return np.stack([arrays["ids"].sum(1), arrays["mask"].sum(1)], axis=1).astype(np.float32)
 
-    assert check_parity(says, says, TEXTS[:5], collate, 16, 1e-4) == 0.0
+    flow = np.concatenate(TEXTS[:5])
+    sweep = {f"{n} tokens each": [np.resize(np.roll(flow, -r), n) for r in range(32)] for n in (1, 16)}
+    assert check_parity(says, says, sweep, collate, 1e-4) == 0.0
     with pytest.raises(ParityError, match=r"differs from the trained student by 0\.5 in a logit, 1 records of 1 tokens each"):
-        check_parity(says, lambda a: says(a) + 0.5, TEXTS[:5], collate, 16, 1e-4)
+        check_parity(says, lambda a: says(a) + 0.5, sweep, collate, 1e-4)
     with pytest.raises(ParityError, match=r"trained student by 1 in a logit, 1 records of 16 tokens"):
-        check_parity(says, lambda a: says(a) + (a["ids"].shape[1] == 16), TEXTS[:5], collate, 16, 1e-4)
+        check_parity(says, lambda a: says(a) + (a["ids"].shape[1] == 16), sweep, collate, 1e-4)
     with pytest.raises(ParityError, match="itself one record at a time by 1 in a logit, 32 records of 1 tokens"):
-        check_parity(
-            lambda a: says(a) + (len(a["ids"]) == 32), lambda a: says(a) + (len(a["ids"]) == 32), TEXTS[:5], collate, 16, 1e-4
-        )
+        check_parity(lambda a: says(a) + (len(a["ids"]) == 32), lambda a: says(a) + (len(a["ids"]) == 32), sweep, collate, 1e-4)
     with pytest.raises(ParityError, match="not finite: its training diverged"):
-        check_parity(lambda a: says(a) + np.nan, says, TEXTS[:5], collate, 16, 1e-4)
+        check_parity(lambda a: says(a) + np.nan, says, sweep, collate, 1e-4)
 
 
 def test_pieces_are_the_same_or_it_is_said() -> None:

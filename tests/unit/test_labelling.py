@@ -87,7 +87,7 @@ def test_a_lost_file_is_made_again_from_the_same_texts_and_from_no_others(teache
         labelled(a_run(tmp_path / "third"), teacher, signals, TEXTS[::2])
 
 
-@pytest.mark.parametrize("limit", [("MOST_KL", -1.0), ("LEAST_AGREEMENT", 1.1), ("_QUICKER", 1e9)])
+@pytest.mark.parametrize("limit", [("MOST_KL", -1.0), ("_ALIKE", 1.1), ("_QUICKER", 1e9)])
 def test_a_file_that_is_not_near_or_not_quicker_is_not_taken_and_does_not_stay(teacher, tmp_path, monkeypatch, limit) -> None:
     monkeypatch.setattr(labelling, *limit)
     run = a_run(tmp_path / "run")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from limbeck import find
 from limbeck.errors import TrainingError
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.quantize import Range, Scheme, products, quantized, ranges, tables, tapped, whole_weights
@@ -160,3 +161,36 @@ def test_the_tap_is_what_the_product_reads() -> None:
 def test_a_scheme_has_a_name() -> None:
     assert Scheme().name == "U8S8, per channel, 7 bits, min-max"
     assert Scheme("int8", False, False, "mse").name == "S8S8, per tensor, 8 bits, mse"
+
+
+def convolved(groups: int) -> Graph:
+    """A convolution of pictures, and a pointwise one behind it."""
+    dice = np.random.default_rng(4)
+    g = GraphBuilder(GraphInput("x", "float32", ("B", 4, 5, 5)))
+
+    def conv(name: str, x: str, shape: tuple[int, ...], group: int) -> str:
+        weight = g.constant(f"{name}.weight", dice.normal(size=shape).astype(np.float32))
+        bias = g.constant(f"{name}.bias", dice.normal(size=shape[0]).astype(np.float32))
+        return g("Conv", x, weight, bias, dilations=[1, 1], group=group, pads=[shape[-1] // 2] * 4, strides=[1, 1])
+
+    made = conv("second", g("Relu", conv("first", "x", (4, 4 // groups, 3, 3), groups)), (6, 4, 1, 1), 1)
+    return g.build(g("ReduceMean", made, axes=[2, 3], keepdims=0))
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme("int8", reduce_range=False), Scheme(per_channel=False)])
+def test_convolutions_become_whole_numbers_with_a_scale_for_each_output(groups: int, scheme: Scheme, tmp_path) -> None:
+    graph, x = convolved(groups), np.random.default_rng(5).normal(size=(8, 4, 5, 5)).astype(np.float32)
+    found = products(graph)
+    assert [(p.weight, p.outputs) for p in found] == [("first.weight", 0), ("second.weight", 0)]
+    assert evaluate(tapped(graph, found[0]), {"x": x}).shape == (8 * 4 * 25, 1)
+    whole = quantized(graph, scheme, {p.x: ranges(evaluate(tapped(graph, p), {"x": x})) for p in found})
+    assert whole.constants["first.weight"].dtype == np.int8
+    assert whole.constants["first.weight.scale"].shape == ((4,) if scheme.per_channel else ())
+    assert whole.constants["first.bias"].dtype == np.int32
+    expected, rounded = (evaluate(g, {"x": x}) for g in (graph, whole))
+    assert np.abs(rounded - expected).max() < (0.03 if scheme.per_channel else 0.06) * np.ptp(expected)
+    assert np.abs(rounded - expected).max() > 0
+    target = find("targets", "onnx")()
+    target.write(whole, tmp_path / "m.onnx")
+    np.testing.assert_allclose(target.load(tmp_path / "m.onnx")({"x": x}), rounded, atol=1e-4)

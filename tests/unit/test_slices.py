@@ -13,7 +13,7 @@ from limbeck.recipe import Recipe
 from limbeck.sections import DataSection
 from limbeck.verify.classes import class_groups, group_results
 from limbeck.verify.compare import Answers, compare
-from limbeck.verify.slices import by_length, slice_groups, slices
+from limbeck.verify.slices import by_size, slice_groups, slices
 
 
 def write(path, rows):
@@ -54,11 +54,11 @@ def test_only_the_rows_that_judge_need_the_column(tmp_path) -> None:
 
 
 def test_lengths_are_parted_into_ranges_of_about_as_many_rows() -> None:
-    ranges = by_length(["x" * (1 + n % 30) for n in range(300)])
+    ranges = by_size([1 + n % 30 for n in range(300)], "character", "characters")
     counts = {r: ranges.count(r) for r in ranges}
     assert counts == {"1 to 10 characters": 100, "11 to 20 characters": 100, "21 to 30 characters": 100}
-    assert by_length(["x"] * 300) is None
-    assert by_length(["x", "xy", "xyz"]) is None
+    assert by_size([1] * 300, "character", "characters") is None
+    assert by_size([1, 2, 3], "character", "characters") is None
 
 
 def test_rare_values_are_named_and_not_judged() -> None:

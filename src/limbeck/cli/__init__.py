@@ -12,20 +12,24 @@ from typing import Annotated
 import typer
 
 from limbeck._version import __version__
+from limbeck.cli.bench import bench
 from limbeck.cli.catalog import list_
 from limbeck.cli.demo import demo
 from limbeck.cli.distill import distill
 from limbeck.cli.doctor import doctor
+from limbeck.cli.key import key
 from limbeck.cli.keygen import keygen
 from limbeck.cli.label_sample import label_sample
 from limbeck.cli.ladder import ladder
 from limbeck.cli.measure import measure
 from limbeck.cli.pack import pack
 from limbeck.cli.predict import predict
+from limbeck.cli.reload import reload
 from limbeck.cli.report import report
 from limbeck.cli.screen import Watch as Watch
 from limbeck.cli.screen import err, out
 from limbeck.cli.search import search
+from limbeck.cli.serve import serve
 from limbeck.cli.sign import sign
 from limbeck.cli.store import store
 from limbeck.cli.teach import teach
@@ -49,8 +53,11 @@ for command in (
     ladder,
     measure,
     predict,
+    serve,
+    reload,
     verify,
     report,
+    bench,
     pack,
     sign,
     keygen,
@@ -59,7 +66,7 @@ for command in (
     demo,
 ):
     app.command(command.__name__.strip("_").replace("_", "-"))(command)
-for group in (store,):
+for group in (store, key):
     app.add_typer(group)
 
 

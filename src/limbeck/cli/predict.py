@@ -21,7 +21,10 @@ _STRUCTURED = {".json", ".ndjson", ".tab", ".arrow", ".xls", ".xlsx", ".ods", ".
 
 def predict(
     bundle: Annotated[Path, typer.Argument(help="The folder bundle/ of a run, or its zip file.")],
-    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to answer.", show_default=False)] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Texts to answer, or files of what the bundle reads.", show_default=False),
+    ] = None,
     file: Annotated[
         Path | None,
         typer.Option(help="Rows to answer: jsonl, csv, tsv, parquet or Rasa NLU, or any text file with a text a line."),
@@ -29,8 +32,16 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="Where the answers go as JSON lines.", show_default="standard output")
     ] = None,
-    column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    column: Annotated[
+        str | None, typer.Option(help="The column of the texts, or of what the bundle reads.", show_default="text")
+    ] = None,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundle must be signed by its owner.")] = None,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream", help="Listen through one sound of any length, or a wav on standard input (-), and print what is heard."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order.
@@ -42,9 +53,16 @@ def predict(
     from limbeck.runtime.predict import load
 
     predictor = load(bundle, key=key)
+    if stream:
+        _listen(predictor, texts or [], as_json)
+        return
     threshold = predictor.calibration.threshold
     if file is not None:
-        answers = (_line(a, threshold) for rows in _chunks(_texts(file, column)) for a in predictor.predict(rows))
+        answers = (
+            _line(a, threshold)
+            for rows in _chunks(_payloads(file, column, predictor.modality))
+            for a in predictor.predict(rows)
+        )
         _write_lines(answers, out)
         return
     found = predictor.predict(texts or [])
@@ -56,7 +74,42 @@ def predict(
         screen.out.print(f"{prediction.label}  {prediction.probability:.3f}{doubt}", markup=False)
 
 
-def _texts(file: Path, column: str) -> Iterator[str]:
+def _listen(predictor: Any, sources: list[str], as_json: bool) -> None:
+    """Print each event as soon as it is over."""
+    from limbeck.runtime.listen import listen
+
+    if len(sources) != 1:
+        raise typer.BadParameter("give one sound, or - for a wav on standard input", param_hint="--stream")
+    if not hasattr(predictor.modality, "stream"):
+        raise DataError(
+            f"{predictor.path} reads no clips, so it cannot listen. Give a bundle of the task audio-classification."
+        )
+    heard = predictor.modality.stream(sys.stdin.buffer if sources[0] == "-" else sources[0])
+    for event in listen(predictor, heard.pieces, heard.rate):
+        if as_json:
+            line = {"start": round(event.start, 3), "end": round(event.end, 3), "label": event.label}
+            sys.stdout.write(json.dumps({**line, "probability": round(event.probability, 6)}, ensure_ascii=False) + "\n")
+        else:
+            screen.out.print(f"{event.start:8.2f} to {event.end:.2f} s  {event.label}  {event.probability:.3f}", markup=False)
+        sys.stdout.flush()
+
+
+def _payloads(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
+    """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names."""
+    from limbeck.data.read import rows
+
+    column = column or modality.column
+    if not modality.vocabulary:
+        for where, row in rows(file, modality=modality):
+            try:
+                yield modality.payload(row.get(column), file.parent)
+            except ValueError as error:
+                raise DataError(f"{where}: column '{column}' {error or 'is empty'}") from error
+        return
+    yield from texts_of(file, column)
+
+
+def texts_of(file: Path, column: str) -> Iterator[str]:
     """The texts of a file: a column of jsonl or csv rows, or the lines of a text file."""
     from limbeck.data.read import FORMATS, rows, text_lines
 
@@ -78,7 +131,7 @@ def _texts(file: Path, column: str) -> Iterator[str]:
         yield value or ""
 
 
-def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+def _chunks(texts: Iterator[Any]) -> Iterator[list[Any]]:
     while chunk := list(itertools.islice(texts, _ROWS_AT_ONCE)):
         yield chunk
 

@@ -17,7 +17,9 @@ def verify(
     teacher: Annotated[
         Path | None, typer.Option(help="The teacher as a bundle, teacher-onnx/ of the run: both answer.", show_default=False)
     ] = None,
-    text: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    text: Annotated[
+        str | None, typer.Option(help="The column of the texts, or of what the bundle reads.", show_default="text")
+    ] = None,
     label: Annotated[str, typer.Option(help="The column that holds the label; with a teacher it may be absent.")] = "label",
     margin: Annotated[
         float, typer.Option(min=0.0001, max=0.5, help="The most accuracy that may be lost to the teacher.")
@@ -36,6 +38,7 @@ def verify(
     With --teacher both answer, and there is a verdict as after `limbeck distill`, with its exit codes: 0 kept, 3 lost, 4 not shown.
     """
     from limbeck.bundle import Bundle
+    from limbeck.catalog import find
     from limbeck.data.prepare import judging
     from limbeck.verify.again import against_teacher, remeasured
     from limbeck.verify.again_page import remeasured_page
@@ -49,6 +52,7 @@ def verify(
         label_optional=large is not None,
         max_rejected_share=max_rejected_share,
         option=lambda name, value: f"--{name.replace('_', '-')} {value}",
+        modality=find("modalities", opened.manifest.modality),
         no_labels="compare it with its teacher: --teacher FOLDER",
     )
     if aside:

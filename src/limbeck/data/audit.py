@@ -1,7 +1,7 @@
 """What is odd about the data, counted and shown by row. Knows texts, labels and where they stand; decides nothing and changes nothing.
 
 Customers' texts are private: a finding names rows by where they stand and by their keys, and holds a text only when asked.
-Two texts are near when they are the same but for case, spaces and the encoding of accents (`limbeck.data.keys`).
+Two texts are near when they are the same but for case, spaces and the encoding of accents (`limbeck.text`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from limbeck.data.labels import loosely
 from limbeck.data.rejected import Rejected
 from limbeck.errors import listing
+from limbeck.payloads import text_of
 from limbeck.types import Json, Record
 
 THIN = 5
@@ -87,6 +88,7 @@ def audit(
     rejected: Sequence[Rejected] = (),
     training: Sequence[Record] | None = None,
     show_texts: bool = False,
+    noun: str = "text",
 ) -> Audit:
     """Look for what spoils a training or a measurement.
 
@@ -97,6 +99,7 @@ def audit(
         rejected: rows that were set aside while reading.
         training: the rows that are left to train on, where thin classes are counted; by default `records`.
         show_texts: whether examples hold their texts.
+        noun: what a payload is called.
     """
     held, choosing = list(test or ()), list(valid or ())
     everything = [*records, *choosing, *held]
@@ -113,7 +116,7 @@ def audit(
         for row in found:
             count += 1
             if count <= _SHOWN:
-                key, text = (row.key, row.payload) if isinstance(row, Record) else (None, None)
+                key, text = (row.key, str(row.payload)) if isinstance(row, Record) else (None, None)
                 examples.append(Example(row.where, key, text if show_texts else None))
         return Finding(name, count, f"{count:,} {one if count == 1 else many} {sentence}", tuple(examples))
 
@@ -121,14 +124,14 @@ def audit(
         contradictory = (r for r in part if r.label is not None and len(known[r.key]) > 1)
         copies, near = _repeated(part)
         return [
-            look(f"contradictory_labels{suffix}", contradictory, f"{of} with a text whose copies have other labels"),
-            look(f"duplicates{suffix}", copies, f"{of} whose text stood before"),
-            look(f"near_duplicates{suffix}", near, f"{of} whose text stood before but for case or spaces"),
+            look(f"contradictory_labels{suffix}", contradictory, f"{of} with a {noun} whose copies have other labels"),
+            look(f"duplicates{suffix}", copies, f"{of} whose {noun} stood before"),
+            look(f"near_duplicates{suffix}", near, f"{of} whose {noun} stood before but for case or spaces"),
         ]
 
     findings = (
         look("unusable_rows", (r for r in rejected if r.kind == "unusable"), "that cannot be read as an example"),
-        look("empty_texts", (r for r in rejected if r.kind == "empty"), "without a text"),
+        look("empty_texts", (r for r in rejected if r.kind == "empty"), f"without a {noun}"),
         look(
             "unjudging_rows",
             (r for r in rejected if r.kind == "unjudging"),
@@ -137,7 +140,7 @@ def audit(
         look(
             "unchoosing_rows",
             (r for r in rejected if r.kind == "unchoosing"),
-            "of the validation file that choose nothing: without a label, or with a text that judges",
+            f"of the validation file that choose nothing: without a label, or with a {noun} that judges",
         ),
         *within(records, labels, "", "to train"),
         *within(held, own, "_in_test", "of the test file"),
@@ -145,22 +148,22 @@ def audit(
         look(
             "duplicates_across",
             (r for r in records if (r.key, r.payload) in exact),
-            "to train whose text is also in the test file",
+            f"to train whose {noun} is also in the test file",
         ),
         look(
             "near_duplicates_across",
             (r for r in records if r.key in own and (r.key, r.payload) not in exact),
-            "to train whose text is also in the test file but for case or spaces",
+            f"to train whose {noun} is also in the test file but for case or spaces",
         ),
         look(
             "contradictory_labels_across",
             (r for r in held if r.label is not None and labels.get(r.key) and labels[r.key] != own[r.key]),
-            "of the test file whose text has another label among the rows to train",
+            f"of the test file whose {noun} has another label among the rows to train",
         ),
         look(
             "unlabelled_copies",
             (r for r in records if r.label is None and labels[r.key]),
-            "without a label whose text also stands with one",
+            f"without a label whose {noun} also stands with one",
         ),
         look("thin_classes", thin, f"with fewer than {THIN} rows to train: {_names(thin)}", "class", "classes"),
         look(
@@ -170,8 +173,10 @@ def audit(
             "group",
             "groups",
         ),
-        look("long_texts", (r for r in everything if len(r.payload) > LONG), f"of more than {LONG:,} characters"),
-        look("garbled_texts", (r for r in everything if garbled(r.payload)), "with characters that were decoded wrongly"),
+        look("long_texts", (r for r in everything if len(text_of(r.payload)) > LONG), f"of more than {LONG:,} characters"),
+        look(
+            "garbled_texts", (r for r in everything if garbled(text_of(r.payload))), "with characters that were decoded wrongly"
+        ),
     )
     rows = {
         "labelled": len(labelled),

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.data.keys import fold, key_of
+from limbeck.text import fold, key_of
 
 UNSURE_SHARE = 0.1
 """Of the choices, where there are logits: more of them cost accuracy while labels are few, and gained none when there were many."""

@@ -19,19 +19,21 @@ from limbeck.data.read import read_records
 from limbeck.data.rejected import Kind, Rejected, write_rejected
 from limbeck.data.split import Splits, split
 from limbeck.errors import DataError, InputFileError, listing
+from limbeck.modalities.text import Text
 from limbeck.sections import DataSection
 from limbeck.types import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run takes from its data. as_read, test_as_read: the rows of the files before anything was set aside, in their order."""
+    """What a run takes from its data. as_read, test_as_read: the rows of the files before anything was set aside, in their order. noun: what a payload is called."""
 
     splits: Splits
     audit: Audit
     rejected: tuple[Rejected, ...]
     as_read: tuple[Record, ...] = ()
     test_as_read: tuple[Record, ...] = ()
+    noun: str = "text"
 
     def note(self) -> str:
         """The splits in one sentence."""
@@ -42,7 +44,7 @@ class Prepared:
         if splits.outside:
             note += f"; {len(splits.outside):,} out of scope"
         if splits.leaked:
-            note += f"; {splits.leaked:,} training rows left out because a held-out row has the same text"
+            note += f"; {splits.leaked:,} training rows left out because a held-out row has the same {self.noun}"
         if self.rejected:
             note += f"; {len(self.rejected):,} rows set aside, see rejected.jsonl"
         if odd := len(self.audit.lines()):
@@ -65,10 +67,10 @@ class Prepared:
             write_rejected(folder / "rejected.jsonl", self.rejected)
 
 
-def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
+def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text) -> Prepared:
     """Read the sources, set aside what cannot be used, divide the rest, and look for what is odd.
 
-    With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
+    `modality` says what a payload is. With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
 
     A text whose copies have different labels, in one file, loses them all: which one is right is not ours to guess. Among the training
     rows it stays as an unlabelled text, which the teacher labels; in a test file it judges nothing, and trains nobody; in a validation file it
@@ -79,15 +81,22 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
         DataError: a source is not what it must be, or holds too little to learn from.
     """
     rejected: list[Rejected] = []
-    read = partial(read_records, text=section.text, reject=rejected.append, max_rejected_share=section.max_rejected_share)
+    read = partial(
+        read_records,
+        text=section.text,
+        reject=rejected.append,
+        max_rejected_share=section.max_rejected_share,
+        modality=modality,
+    )
+    noun = modality.noun
     own = () if section.test is not None else section.slices  # rows of a test file judge; without one, some of these
     found = read(section.train, label=section.label, slices=own)
     if section.unlabelled is not None:
         found += read(section.unlabelled, label=None, slices=own, slices_optional=True)
     if len(found) > 1 and len({r.key for r in found}) == 1 and len({r.label for r in found}) > 1:
         raise DataError(
-            f"{section.train}: all {len(found):,} rows hold the same text, so there is nothing to tell apart. "
-            "Name the column that holds the texts (--set data.text=NAME), or mend the file."
+            f"{section.train}: all {len(found):,} rows hold the same {noun}, so there is nothing to tell apart. "
+            f"Name the column that holds the {noun}s (--set data.text=NAME), or mend the file."
         )
     found_test = None if section.test is None else read(section.test, label=section.label or "label", slices=section.slices)
     found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
@@ -121,8 +130,8 @@ def prepare(section: DataSection, cross_fit_below: int = 0) -> Prepared:
     held = {r.key for r in (*splits.test, *(test or ()))}
     judging_too = [r for r in valid or () if r.key in held]
     rejected += _set_aside(judging_too, "this text, case and spaces aside, judges; so it chooses nothing.", "unchoosing")
-    report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train)
-    return Prepared(splits, report, tuple(rejected), tuple(found), tuple(found_test or ()))
+    report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train, noun=noun)
+    return Prepared(splits, report, tuple(rejected), tuple(found), tuple(found_test or ()), noun)
 
 
 def judging(source: str | Path, **how: Any) -> tuple[list[Record], list[Rejected]]:
@@ -170,4 +179,4 @@ def _set_aside(records: Sequence[Record], reason: str, kind: Kind) -> list[Rejec
 
 
 def _row(record: Record) -> dict[str, str | None]:
-    return {"text": record.payload, "label": record.label}
+    return {"text": str(record.payload), "label": record.label}

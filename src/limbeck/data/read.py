@@ -9,9 +9,9 @@ from typing import Any
 
 from limbeck.data.files import check_readable, text_lines, write_whole
 from limbeck.data.formats import FORMATS, fingerprint, rows
-from limbeck.data.keys import key_of
 from limbeck.data.rejected import Reject, Rejected, stop
 from limbeck.errors import DataError, listing, nearest
+from limbeck.modalities.text import Text
 from limbeck.types import Record
 
 __all__ = ["FORMATS", "check_readable", "fingerprint", "read_records", "rows", "text_lines", "write_whole"]
@@ -27,7 +27,7 @@ def _set(name: str, value: str) -> str:
 def read_records(
     source: str | Path,
     *,
-    text: str = "text",
+    text: str | None = None,
     label: str | None = "label",
     label_optional: bool = False,
     slices: Sequence[str] = (),
@@ -36,13 +36,14 @@ def read_records(
     max_rejected_share: float = 0.05,
     option: Callable[[str, str], str] = _set,
     no_labels: str = "say that there is none with --set data.label=null",
+    modality: Any = Text,
 ) -> list[Record]:
     """All rows of a source as records, in order.
 
     Args:
         source: a .jsonl, .csv, .tsv, .parquet, or Rasa NLU .yml file, a folder or a .zip of the latter, or a dataset hf://OWNER/NAME;
             text formats perhaps with .gz behind, in UTF-8, with or without a byte order mark. Rasa's columns are text and label.
-        text: the column that holds the text.
+        text: the column that holds the payload; None: the one that the modality names.
         label: the column that holds the label; a row where it is absent, null or empty has none. None: labels are not looked at.
         label_optional: whether the column of the label may be absent everywhere.
         slices: further columns, whose values each record keeps by their names; a row where one is absent, null or empty has no value there.
@@ -51,11 +52,13 @@ def read_records(
         max_rejected_share: the share of rows from which on the fault is the source's.
         option: how the caller's user gives one of these arguments a value, for messages.
         no_labels: what this user may do where no row has a label, for messages.
+        modality: makes payloads of what the column holds.
 
     Raises:
         InputFileError: the source is missing or cannot be opened.
         DataError: the format is unknown, a column is absent, or too many rows cannot be used.
     """
+    text = text or modality.column
     records: list[Record] = []
     columns: dict[str, None] = {}
     rejected = 0
@@ -69,22 +72,26 @@ def read_records(
         if not records and rejected >= _HOPELESS:
             raise DataError(f"{source}: none of the first {rejected:,} rows can be used. {_of(first)}")
 
-    for where, row in rows(source, frozenset(name for name in (text, label, *slices) if name is not None), refuse):
+    folder = Path(source).parent
+    wanted = frozenset(name for name in (text, label, *slices) if name is not None)
+    for where, row in rows(source, wanted, refuse, modality):
         columns.update(dict.fromkeys(row))
-        payload = row.get(text)
         name = None if label is None else row.get(label)
         labelled = labelled or label in row
         if text not in row:
             refuse(Rejected(where, _absent(text, row, option("text", "NAME")), row))
-        elif payload is None or (isinstance(payload, str) and not payload.strip()):
-            refuse(Rejected(where, "the text is empty.", row, "empty"))
-        elif not isinstance(payload, str):
-            shown = f"column '{text}' must hold text; got {type(payload).__name__} {payload!r:.40}"
-            refuse(Rejected(where, shown, row))
-        elif problem := _label_problem(name):
+            continue
+        try:
+            payload = modality.payload(row[text], folder)
+        except ValueError as error:  # with nothing to say where nothing is there
+            reason = f"column '{text}' {error}" if str(error) else f"the {modality.noun} is empty."
+            refuse(Rejected(where, reason, row, "unusable" if str(error) else "empty"))
+            continue
+        if problem := _label_problem(name):
             refuse(Rejected(where, f"column '{label}' {problem}", row))
         else:
-            records.append(Record(key_of(payload), payload, _label(name), slices=_values(row, slices, where), where=where))
+            key = modality.key(payload)
+            records.append(Record(key, payload, _label(name), slices=_values(row, slices, where), where=where))
     if not records and first is None:
         raise DataError(f"{source}: there are no rows. Give a source with one example a row.")
     total = len(records) + rejected

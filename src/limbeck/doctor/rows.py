@@ -15,6 +15,7 @@ from limbeck.data.prepare import Prepared
 from limbeck.errors import listing
 from limbeck.evidence import Basis
 from limbeck.findings import Finding, Severity, refusal, warning
+from limbeck.payloads import text_of
 from limbeck.types import Record
 
 LEAK, CONTRADICTORY, DUPLICATES, GARBLED, MARKUP, MAJORITY = 0.05, 0.02, 0.25, 0.01, 0.05, 0.9
@@ -49,7 +50,7 @@ def _leaks(prepared: Prepared) -> Iterator[Finding]:
     test, train = prepared.test_as_read, prepared.as_read
     if not test:
         return
-    keys = {r.key for r in train}
+    keys, noun = {r.key for r in train}, prepared.noun
     known = [r for r in test if r.key in keys]
     same = (
         "They are left out of the training, so the verdict is honest; but a teacher that came with its classes may know them. "
@@ -58,7 +59,7 @@ def _leaks(prepared: Prepared) -> Iterator[Finding]:
         "leak",
         len(known) / len(test),
         LEAK,
-        "Texts of the test file are also training rows.",
+        f"{noun.capitalize()}s of the test file are also training rows.",
         f"{len(known):,} of {len(test):,} test rows ({len(known) / len(test):.1%}){_first(known)}.",
         same + "Take the test rows from elsewhere, or remove these.",
     )
@@ -78,14 +79,17 @@ def _contradictions(prepared: Prepared, labelled: Sequence[Record]) -> Iterator[
     for name, suffix, rows in (("training", "", labelled), ("test", "_in_test", prepared.test_as_read)):
         count = prepared.audit[f"contradictory_labels{suffix}"].count
         share = count / len(rows) if rows else 0.0
-        what = f"Copies of one text have different labels among the {name} rows."
+        what = f"Copies of one {prepared.noun} have different labels among the {name} rows."
         evidence = (
             f"{count:,} of {len(rows):,} labelled rows ({share:.1%}){_shown(prepared.audit, f'contradictory_labels{suffix}')}."
         )
-        advice = "Their labels are not used. Decide on one label for each text (rejected.jsonl lists them with their lines)."
+        advice = f"Their labels are not used. Decide on one label for each {prepared.noun} (rejected.jsonl lists them with their lines)."
         if share >= _HOPELESS:
             yield refusal(
-                "contradictory_labels", what, evidence, f"So many mean that text and label do not belong together. {advice}"
+                "contradictory_labels",
+                what,
+                evidence,
+                f"So many mean that {prepared.noun} and label do not belong together. {advice}",
             )
         else:
             yield from _graded("contradictory_labels", share, CONTRADICTORY, what, evidence, advice)
@@ -95,12 +99,15 @@ def _copies(prepared: Prepared) -> Iterator[Finding]:
     for name, suffix, rows in (("training", "", prepared.as_read), ("test", "_in_test", prepared.test_as_read)):
         count = sum(prepared.audit[f"{kind}{suffix}"].count for kind in ("duplicates", "near_duplicates"))
         share = count / len(rows) if rows else 0.0
+        aside = ", case and spaces aside" if prepared.noun == "text" else ""
         yield from _graded(
             "duplicates",
             share,
             DUPLICATES,
-            f"Many {name} rows repeat a text." if share > DUPLICATES else f"Some {name} rows repeat a text.",
-            f"{count:,} of {len(rows):,} rows ({share:.1%}) stood before, case and spaces aside{_shown(prepared.audit, f'duplicates{suffix}')}.",
+            f"Many {name} rows repeat a {prepared.noun}."
+            if share > DUPLICATES
+            else f"Some {name} rows repeat a {prepared.noun}.",
+            f"{count:,} of {len(rows):,} rows ({share:.1%}) stood before{aside}{_shown(prepared.audit, f'duplicates{suffix}')}.",
             "They stay on one side of every split. Where a log was read twice, remove the copies; they weigh as rows in training.",
         )
 
@@ -148,7 +155,7 @@ def _labels_themselves(labelled: Sequence[Record]) -> Iterator[Finding]:
     if len(labelled) < 20:
         return
     names = Counter(str(r.label) for r in labelled)
-    same = sum(str(r.label).strip() == str(r.payload).strip() for r in labelled)
+    same = sum(str(r.label).strip() == text_of(r.payload).strip() for r in labelled)
     if len(names) > len(labelled) / 2 or same > len(labelled) / 2:
         yield refusal(
             "labels_are_no_classes",
@@ -158,7 +165,7 @@ def _labels_themselves(labelled: Sequence[Record]) -> Iterator[Finding]:
             "Name the column that holds the class (--set data.label=NAME).",
         )
         return
-    told = [r for r in labelled if len(str(r.label)) >= 3 and str(r.label).casefold() in str(r.payload).casefold()]
+    told = [r for r in labelled if len(str(r.label)) >= 3 and str(r.label).casefold() in text_of(r.payload).casefold()]
     if len(told) > 0.8 * len(labelled):
         yield warning(
             "label_in_text",
@@ -180,7 +187,7 @@ def _texts(prepared: Prepared) -> Iterator[Finding]:
         f"{garbled:,} of {rows:,} texts ({garbled / rows:.1%}) hold characters that nobody types{_shown(audit, 'garbled_texts')}.",
         "Write the file as UTF-8 from its source again; customers will not send such characters.",
     )
-    marked = [r for r in (*prepared.as_read, *prepared.test_as_read) if _MARKUP.search(str(r.payload))]
+    marked = [r for r in (*prepared.as_read, *prepared.test_as_read) if _MARKUP.search(text_of(r.payload))]
     yield from _graded(
         "markup_in_texts",
         len(marked) / rows if rows else 0.0,
@@ -201,7 +208,7 @@ def _texts(prepared: Prepared) -> Iterator[Finding]:
 
 
 def _bare(record: Record) -> str:
-    return _NOT_LETTERS.sub(" ", str(record.payload).casefold()).strip()
+    return _NOT_LETTERS.sub(" ", text_of(record.payload).casefold()).strip()
 
 
 def _shown(audit: Audit, name: str) -> str:

@@ -45,6 +45,25 @@ def steadiness_findings(
         )
 
 
+def read_otherwise(name: str, noun: str, true_N: Indices, as_it_does_N: Indices, otherwise_N: Indices) -> Iterator[Finding]:
+    """Whether the teacher is better where it is given the same pictures, or clips, in another form.
+
+    Args:
+        name: of the form, as "with blue before red".
+        noun: what a payload is called.
+        true_N: classes.
+        as_it_does_N, otherwise_N: answers.
+    """
+    if (shares := _better(true_N, as_it_does_N, otherwise_N)) is not None:
+        before, then = shares
+        yield warning(
+            "normalisation",
+            f"The teacher is better on your {noun}s when it is given them {name}.",
+            f"It is right on {before:.1%} of {len(true_N):,} labelled rows as it reads them now, and on {then:.1%} {name}.",
+            "It was trained so. Set its preprocessing so (preprocessor_config.json, or the code that makes its inputs).",
+        )
+
+
 def written_otherwise(name: str, true_N: Indices, as_they_are_N: Indices, otherwise_N: Indices) -> Iterator[Finding]:
     """Whether the teacher is better where the same texts are written otherwise.
 
@@ -53,12 +72,20 @@ def written_otherwise(name: str, true_N: Indices, as_they_are_N: Indices, otherw
         true_N: classes.
         as_they_are_N, otherwise_N: answers.
     """
-    before, then = as_they_are_N == true_N, otherwise_N == true_N
-    gained, lost = int((then & ~before).sum()), int((before & ~then).sum())
-    if gained and paired_difference(gained, lost, len(true_N), _SURE).low > _WORTH:
+    if (shares := _better(true_N, as_they_are_N, otherwise_N)) is not None:
+        before, then = shares
         yield warning(
             "normalisation",
             f"The teacher is better on your texts when they are written in {name}.",
-            f"It is right on {before.mean():.1%} of {len(true_N):,} labelled rows as they are, and on {then.mean():.1%} in {name}.",
+            f"It is right on {before:.1%} of {len(true_N):,} labelled rows as they are, and on {then:.1%} in {name}.",
             "It was trained on such texts. Set its tokenizer so (the normalizer in tokenizer.json), and it will read them so everywhere.",
         )
+
+
+def _better(true_N: Indices, now_N: Indices, otherwise_N: Indices) -> tuple[float, float] | None:
+    """The accuracy now and otherwise, where otherwise is better beyond doubt."""
+    before, then = now_N == true_N, otherwise_N == true_N
+    gained, lost = int((then & ~before).sum()), int((before & ~then).sum())
+    if not gained or paired_difference(gained, lost, len(true_N), _SURE).low <= _WORTH:
+        return None
+    return float(before.mean()), float(then.mean())

@@ -70,12 +70,19 @@ def batches(
 ) -> Iterator[Batch]:
     """Batches of all epochs, from number `first` on. An epoch's order depends on seed and epoch alone, so a training can be taken
     up anywhere."""
-    lengths_N = np.array([len(e) for e in examples.encoded], dtype=np.int64)
+    lengths_N = lengths(examples.encoded)
     in_epoch = number_of_batches(len(examples), batch_size)
     for epoch in range(first // in_epoch, epochs):
         planned = plan(lengths_N, batch_size, np.random.default_rng((seed, epoch)))
         for chosen_B in planned[max(0, first - epoch * in_epoch) :]:
             yield examples.batch(chosen_B, collate, device)
+
+
+def lengths(encoded: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    """The length of each example, (N,), by which batches are made; a sequence that makes its arrays when they are asked for knows them
+    beforehand (`lengths`)."""
+    known = getattr(encoded, "lengths", None)
+    return np.array([len(e) for e in encoded] if known is None else known, dtype=np.int64)
 
 
 def number_of_batches(examples: int, batch_size: int) -> int:

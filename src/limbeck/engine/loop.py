@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from limbeck.engine.batches import Collate, Examples, batches, number_of_batches
-from limbeck.engine.optim import MovingAverage, Optimizer
+from limbeck.engine.optim import MovingAverage, Optimizer, moving
 from limbeck.types import Batch, Json, Loss, TrainingPlan
 
 Judge = Callable[[nn.Module], Mapping[str, float]]
@@ -133,7 +133,7 @@ class Training:
             "optimizer": self._optimizer.state(),
             "average": self._average.weights if self._average is not None else {},
             "best": self._best_weights,
-            **{f"module{i}": dict(module.named_parameters()) for i, module in enumerate(self._modules)},
+            **{f"module{i}": {**dict(module.named_parameters()), **moving(module)} for i, module in enumerate(self._modules)},
         }
         tensors = {f"{group}/{name}": value for group, content in groups.items() for name, value in content.items()}
         return {"number": self.number, "best": dict(self.best), "best_epoch": self.best_epoch}, tensors
@@ -147,8 +147,8 @@ class Training:
             groups.setdefault(group, {})[name] = value.to(self._device)
         self.number, self.best, self.best_epoch = numbers["number"], numbers["best"], numbers["best_epoch"]
         for i, module in enumerate(self._modules):
-            for name, parameter in module.named_parameters():
-                parameter.copy_(groups[f"module{i}"][name])
+            for name, value in {**dict(module.named_parameters()), **moving(module)}.items():
+                value.copy_(groups[f"module{i}"][name])
         self._optimizer.restore(groups.get("optimizer", {}))
         if self._average is not None:
             self._average.weights = groups["average"]
@@ -160,13 +160,13 @@ class Training:
             return {}
         average, own = self._average, {}
         if average is not None:
-            own = {name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad}
+            own = {name: p.detach().clone() for name, p in moving(self.model).items()}
             self.model.load_state_dict(average.weights, strict=False)
         self.model.eval()
         found = self._judge(self.model)
         self.model.train()
         if not self.best or next(iter(found.values())) >= next(iter(self.best.values())):
             self.best, self.best_epoch = found, self.number // self._in_epoch
-            self._best_weights = {n: p.detach().clone() for n, p in self.model.named_parameters() if p.requires_grad}
+            self._best_weights = {n: p.detach().clone() for n, p in moving(self.model).items()}
         self.model.load_state_dict(own, strict=False)
         return found

@@ -92,7 +92,7 @@ class MovingAverage:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self._decay = decay
-        self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        self.weights = {name: p.detach().clone() for name, p in moving(model).items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -100,8 +100,14 @@ class MovingAverage:
         if step % _EVERY:
             return
         decay = min(self._decay, (1 + step) / (10 + step)) ** _EVERY
-        now = dict(model.named_parameters())
+        now = moving(model)
         torch._foreach_lerp_(list(self.weights.values()), [now[name] for name in self.weights], 1.0 - decay)
+
+
+def moving(model: nn.Module) -> dict[str, Tensor]:
+    """What training moves, by name: the trainable weights, and what a layer keeps of the batches it saw, such as a running mean."""
+    kept = {name: buffer for name, buffer in model.named_buffers() if buffer.is_floating_point()}
+    return {**{name: p for name, p in model.named_parameters() if p.requires_grad}, **kept}
 
 
 def _large_embeddings(modules: Iterable[nn.Module]) -> set[Tensor]:

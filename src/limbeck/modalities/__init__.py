@@ -1,1 +1,20 @@
-"""Open folder: one file per kind of payload; torch-free, the same code when training and when serving."""
+"""Open folder: one file per kind of payload; torch-free, the same code when training and when serving.
+
+Beside what `limbeck.types.Modality` says, a modality has, for whoever must not know what a payload is:
+
+    column, noun                under which rows hold a payload, and what messages call it
+    suffixes                    of its own files, in folders and zips; none: rows hold it
+    measure                     what `limbeck.payloads.size` is called, with its unit, where the report is to part rows by it
+    vocabulary                  whether it reads by pieces, which a teacher or another encoder may lend
+    golden                      synthetic payloads as JSON, whose logits a bundle carries
+    view_plan, views(...)       how further views are made, and they: the same records, plan and seed give the same ones
+    payload(value, folder)      a cell of a row as a payload; ValueError says what is wrong with it, and nothing where nothing is there
+    key(payload)                the key of its content, which copies share
+    to_json, from_json          a payload in JSON and back; what comes back may be a stranger's, so it never names a file
+    as_sent, received           a payload as a user hands it over, so that decoding counts where times are taken, and back
+    work(payload)               tokens, or what is like them, for estimates of time
+    of(origin)                  as whoever the run's students come from reads
+    fitted(payloads, reading, min_count)    as a student of these payloads reads, and what it is made from: `identity`, `arguments(origin)`
+    sweep(encoded, rows)        shapes that a written file is tried at, by name
+    mistaken                    without a vocabulary: forms in which a teacher may have been trained to read, by name
+"""

@@ -15,6 +15,7 @@ behind those of all pieces, so no text can spell one.
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,16 @@ class Pruned:
     template: Template
     old_ids_V: NDArray[np.int64]
     used_V: NDArray[np.bool_]
+
+    @property
+    def identity(self) -> str:
+        """The sha256 (hex) of what a student depends on beside the modality's spec."""
+        return hashlib.sha256(self.used_V.tobytes()).hexdigest()
+
+    def arguments(self, origin: Any | None) -> Json:
+        """What a student is made from, by the names of its arguments; None: it starts from chance."""
+        start = None if origin is None else origin.start(self.old_ids_V)
+        return {"pieces": len(self.used_V), "start": start, "used_V": self.used_V}
 
 
 def bare(tokenizer: Json) -> Json:

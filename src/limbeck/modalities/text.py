@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,14 @@ from limbeck.modalities._quick_words import QuickWords
 from limbeck.modalities._synonyms import synonyms
 from limbeck.modalities._text_spec import checked
 from limbeck.modalities._text_views import TextViews
-from limbeck.text import Reading, clean, readable, word_of
+from limbeck.text import Reading, clean, key_of, readable, word_of
 from limbeck.types import Json, Record, View
 
 _PLAIN = Reading()
+_GOLDEN = (
+    "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
+    "one two three four five six seven eight nine ten eleven twelve",
+)  # fmt: skip
 
 
 class Text:
@@ -72,6 +77,64 @@ class Text:
         except ValueError as error:
             raise DataError(f"the unused ids of the n-grams cannot be read: {error}") from error
         self._quick = QuickWords(self._tokenizer_json, lambda text: self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    column: ClassVar[str] = "text"
+    noun: ClassVar[str] = "text"
+    vocabulary: ClassVar[bool] = True
+    suffixes: ClassVar[frozenset[str]] = frozenset()
+    measure: ClassVar[tuple[str, str, str] | None] = ("text length", "character", "characters")
+    golden: ClassVar[tuple[str, ...]] = _GOLDEN
+    """Synthetic texts whose logits a bundle carries; never a customer's."""
+
+    @classmethod
+    def of(cls, origin: Any) -> Text:
+        """This modality over the whole vocabulary of whoever lends it."""
+        return cls(origin.tokenizer_json(), origin.max_tokens)
+
+    @classmethod
+    def payload(cls, value: Any, folder: Path) -> str:
+        """A cell of a row as a payload: a text is one as it is.
+
+        Raises:
+            ValueError: it is none; the message says what came, and is empty where the cell is.
+        """
+        del folder
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise ValueError
+        if not isinstance(value, str):
+            raise ValueError(f"must hold text; got {type(value).__name__} {value!r:.40}")
+        return value
+
+    @classmethod
+    def key(cls, payload: str) -> str:
+        """Half of the sha256 of the folded text, so copies and near copies share it and stay together."""
+        return key_of(payload)
+
+    @classmethod
+    def to_json(cls, payload: str) -> str:
+        """A payload as JSON can carry it, and `encode` reads it."""
+        return payload
+
+    @classmethod
+    def from_json(cls, value: Any) -> str:
+        """A payload back from JSON that may come from a stranger."""
+        found: str = value  # `encode` refuses what is no text
+        return found
+
+    @classmethod
+    def as_sent(cls, payload: str) -> str:
+        """A payload as a user sends it."""
+        return payload
+
+    @classmethod
+    def received(cls, value: str) -> str:
+        """A payload back from what a user sent."""
+        return value
+
+    @classmethod
+    def work(cls, payload: str) -> float:
+        """How many tokens it may have, roughly, for estimates of time."""
+        return 2.0 * len(payload.split())
 
     @classmethod
     def tiny(cls) -> tuple[Text, list[str]]:
@@ -159,6 +222,14 @@ class Text:
         around = Template(tuple(map(int, spec["before"])), tuple(map(int, spec["after"])))
         return cls(spec["tokenizer"], spec["max_tokens"], around, spec.get("ngrams"))
 
+    def sweep(self, encoded: Sequence[NDArray[np.int64]], rows: int) -> dict[str, list[NDArray[np.int64]]]:
+        """Shapes that a written file is tried at, by name: texts of 1, 5 and the most tokens, cut from the given ones and continued by
+        them, and the given ones as they are, one padding the other."""
+        flow = np.concatenate([*encoded])
+        lengths = {f"{length} tokens each": length for length in (1, 5, self.max_tokens)}
+        found = {name: [np.resize(np.roll(flow, -7 * row), length) for row in range(rows)] for name, length in lengths.items()}
+        return {**found, "texts of many lengths": [encoded[row % len(encoded)] for row in range(rows)]}
+
     view_plan = TextViews
 
     def views(
@@ -181,6 +252,10 @@ class Text:
     def near_words(self, embeddings_VD: NDArray[np.float32], texts: Sequence[str]) -> NearWords:
         """For each word of the texts that is one piece: up to ten words whose embeddings (V, D) lie nearest, nearest first."""
         return near_words(self._tokenizer, embeddings_VD, [clean(t) for t in texts])
+
+    def fitted(self, payloads: Sequence[str], reading: Any = None, min_count: int = 1) -> tuple[Text, Pruned]:
+        """This modality as a student of these payloads reads, and what the student is made from (`Pruned.arguments`)."""
+        return self.pruned(payloads, reading or _PLAIN, min_count)
 
     def pruned(self, texts: Sequence[str], reading: Reading = _PLAIN, min_count: int = 1) -> tuple[Text, Pruned]:
         """This modality over the pieces that `texts` use and those that keep all others readable, and where each piece comes from.

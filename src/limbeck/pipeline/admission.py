@@ -68,7 +68,7 @@ def goes_on(run: Run, teacher: Any, prepared: Prepared, store: SignalStore, befo
     if as_it_came(run, teacher):
         return before
     with run.stage("doctor"):
-        words = probe(prepared.as_read, prepared.test_as_read, prepared.splits.labels)
+        words = _probed(run, prepared)
         found = fine_tuned_findings(run, teacher, prepared, store, words.accuracy if words else None)
         checkup = Checkup.of((*before.findings, *found), run.recipe.doctor.force)
     return passed(run, checkup) if len(checkup.findings) > len(before.findings) else before
@@ -82,7 +82,7 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     if splits.basis is Basis.CROSS_FITTING:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
     yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
-    words = probe(prepared.as_read, prepared.test_as_read, splits.labels)
+    words = _probed(run, prepared)
     to_ask = replace(prepared, splits=first_asked(run, teacher, splits))  # what the run would not ask is not asked here either
     of_teacher = list(teacher_findings(run, teacher, to_ask, words.accuracy if words else None))
     yield from of_teacher
@@ -93,16 +93,21 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     yield from estimate_findings(_plan(run, teacher, prepared))
 
 
+def _probed(run: Run, prepared: Prepared) -> Probe | None:
+    """A linear model of words on the rows, where they hold words."""
+    if not run.recipe.entry("modalities").vocabulary:
+        return None
+    return probe(prepared.as_read, prepared.test_as_read, prepared.splits.labels)
+
+
 def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
     """What decides the costs of this run on this machine."""
     splits, tuning = prepared.splits, run.recipe.teacher.fine_tune
     texts = [r.payload for r in splits.train[:256]]
     encode = getattr(getattr(teacher, "members", (teacher,))[0], "encode", None)
-    tokens = (
-        sum(map(len, encode(texts))) / max(1, len(texts))
-        if encode
-        else 2.0 * sum(len(t.split()) for t in texts) / max(1, len(texts))
-    )
+    modality = run.recipe.entry("modalities")
+    work = map(len, encode(texts)) if encode and modality.vocabulary else map(modality.work, texts)
+    tokens = sum(work) / max(1, len(texts))
     labelled = sum(r.label is not None for r in splits.train)
     epochs = (
         0

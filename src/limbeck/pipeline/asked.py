@@ -78,11 +78,15 @@ def most_rows(run: Run, teacher: Any, splits: Splits) -> int:
     """How many training texts the calls of the recipe reach for: each takes one for itself and one for each of its views, every sample of it.
 
     Raises:
-        RecipeError: fewer than have to be asked.
+        RecipeError: fewer than have to be asked, or the rows hold no words.
     """
     calls, there = run.recipe.teacher.calls, len(_by_key(splits))
     if calls is None:
         return len(splits.train)
+    if not run.recipe.entry("modalities").vocabulary:
+        raise RecipeError(
+            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
+        )
     each = (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) * getattr(teacher, "calls_each", 1)
     found, kinds = min(calls // each, there), Counter(_needed(teacher, splits).values())
     if found < min(max(2, kinds.total()), there):
@@ -178,7 +182,7 @@ def _doubts(run: Run, teacher: Any, splits: Splits, rows: Sequence[Record], text
     logits_NC = np.asarray(store.get([r.payload for r in rows], LOGITS).logits_BC)
     said_N = np.ptp(logits_NC, axis=1) > 0.0  # else its answer could not be used
     heard = [(r.payload, teacher.labels[i]) for r, i, said in zip(rows, logits_NC.argmax(axis=1), said_N, strict=True) if said]
-    return baseline_scores([text for text, _ in heard], [label for _, label in heard], texts)
+    return baseline_scores(run.recipe.entry("tasks"), [text for text, _ in heard], [label for _, label in heard], texts)
 
 
 def _settled(

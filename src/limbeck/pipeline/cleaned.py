@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
-from limbeck.errors import TeacherError, listing, nearest
+from limbeck.errors import RecipeError, TeacherError, listing, nearest
 from limbeck.metrics.noise import as_shared, likely_classes, shares_here
 from limbeck.metrics.probabilities import confidence, log_softmax
 from limbeck.pipeline.baseline import baseline_scores
@@ -131,8 +131,11 @@ def check_lessons(run: Run, gives: frozenset[str], labels: Sequence[str]) -> Non
 
     Raises:
         TeacherError: the shares do not name the classes, or there is no disagreement.
+        RecipeError: suspects are looked for among rows without words.
     """
     section = run.recipe.teacher
+    if section.filter.suspects != "off" and not run.recipe.entry("modalities").vocabulary:
+        raise RecipeError("teacher.filter.suspects: they are found by their words, and these rows hold none. Leave it out.")
     if section.filter.disagreement is not None and not gives & _DISAGREEMENT:
         raise TeacherError("teacher.filter.disagreement is of an ensemble's members; this teacher has none. Leave it out.")
     if not isinstance(section.prior, Mapping):

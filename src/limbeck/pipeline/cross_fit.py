@@ -184,7 +184,7 @@ def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[d
     if recipe.verify.baseline:
         learned = [r for r in (*splits.train, *splits.valid) if r.label is not None]
         texts, labels = [r.payload for r in learned], [str(r.label) for r in learned]
-        found = baseline_answers(texts, labels, splits.test, teacher.labels)
+        found = baseline_answers(run.recipe.entry("tasks"), texts, labels, splits.test, teacher.labels)
         if found is not None:
             answers["baseline"] = found
     return answers, what

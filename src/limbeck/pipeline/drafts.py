@@ -17,36 +17,35 @@ from limbeck.manifest import Precision
 from limbeck.pipeline.int8 import first_form
 from limbeck.pipeline.int8_bench import Rows, spread
 from limbeck.pipeline.student import make_views, sealed
-from limbeck.pipeline.untrained import new_student, new_vocabulary, reading_of
+from limbeck.pipeline.untrained import fitted_modality, new_student, reading_of
 from limbeck.plain_json import canonical
 from limbeck.run import Run
 from limbeck.runtime.golden import MOST_TOLERANCE
 from limbeck.search.candidates import Candidate, candidates
-from limbeck.text import Reading
 from limbeck.types import Json, digest
 
 _CALIBRATED = 64
 
 
 class Students:
-    """The students of candidates over the texts that they would be trained on; each vocabulary is made once."""
+    """The students of candidates over what they would be trained on; each modality is fitted once."""
 
     def __init__(self, run: Run, teacher: Any, payloads: Sequence[Any], labels: Sequence[str]) -> None:
         self.labels = list(labels)
         self._run, self._teacher, self._payloads = run, teacher, payloads
-        self._vocabularies: dict[tuple[Reading, int], tuple[Any, Any]] = {}
+        self._fitted: dict[tuple[Any, int], tuple[Any, Any]] = {}
 
     def run(self, candidate: Candidate) -> Run:
         """The run with a recipe that names this candidate."""
         return replace(self._run, recipe=self._run.recipe.naming(candidate.section()))
 
-    def vocabulary(self, candidate: Candidate) -> tuple[Any, Any]:
-        """Its modality, and where each of its pieces comes from."""
+    def fitted(self, candidate: Candidate) -> tuple[Any, Any]:
+        """Its modality, and what it is made from."""
         run = self.run(candidate)
         key = (reading_of(run), candidate.min_count)
-        if key not in self._vocabularies:
-            self._vocabularies[key] = new_vocabulary(run, self._teacher, self._payloads)
-        return self._vocabularies[key]
+        if key not in self._fitted:
+            self._fitted[key] = fitted_modality(run, self._teacher, self._payloads)
+        return self._fitted[key]
 
     def new(self, candidate: Candidate) -> tuple[Any, Any]:
         """An untrained student, and its modality.
@@ -54,8 +53,8 @@ class Students:
         Raises:
             RecipeError: the teacher cannot start it.
         """
-        run, read = self.run(candidate), self.vocabulary(candidate)
-        return new_student(run, self._teacher, self._payloads, self.labels, vocabulary=read)
+        run, read = self.run(candidate), self.fitted(candidate)
+        return new_student(run, self._teacher, self._payloads, self.labels, fitted=read)
 
 
 class Drafts:
@@ -70,15 +69,14 @@ class Drafts:
         payloads = [v.payload for v in make_views(run, teacher, splits)]
         self._students = Students(run, teacher, payloads, teacher.labels if teacher.has_head else splits.labels)
         self._teacher = dict(teacher.fingerprint())
-        self.candidates = candidates(run.recipe.search)
+        self.candidates = candidates(run.recipe.search, run.recipe.entry("tasks").modality)
 
     def made_from(self) -> dict[str, str]:
         """What decides the ladder, by name: equal for a ladder that was written elsewhere from the same recipe, data and teacher."""
         vocabularies = {}
         for c in self.candidates:
-            modality, pruned = self._students.vocabulary(c)
-            used = hashlib.sha256(pruned.used_V.tobytes()).hexdigest()
-            vocabularies[c.name] = [digest(modality.spec()), used]
+            modality, read = self._students.fitted(c)
+            vocabularies[c.name] = [digest(modality.spec()), read.identity]
         return {
             "candidates": digest([[c.name, c.section()] for c in self.candidates]),
             "labels": digest(self._students.labels),
@@ -87,16 +85,16 @@ class Drafts:
         }
 
     def queries(self, most: int) -> list[Any]:
-        """Training texts to be timed with, evenly spread."""
-        return spread(self._texts, most)
+        """Training payloads to be timed with, as users send them, evenly spread."""
+        return [self._run.recipe.entry("modalities").as_sent(payload) for payload in spread(self._texts, most)]
 
     def lengths(self, most: int) -> list[int]:
         """How many words such texts have."""
-        return [len(str(text).split()) for text in self.queries(most)]
+        return [len(str(text).split()) for text in spread(self._texts, most)]
 
     def draft(self, candidate: Candidate) -> Draft | None:
         """One candidate, untrained; nothing is written yet. None: it takes more layers than the teacher has."""
-        self._students.vocabulary(candidate)  # what is wrong with the recipe is said here
+        self._students.fitted(candidate)  # what is wrong with the recipe is said here
         try:
             student, modality = self._students.new(candidate)
         except RecipeError:

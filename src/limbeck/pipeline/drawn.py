@@ -93,7 +93,7 @@ def _teacher(run: Run, teacher: Any, splits: Splits, judged: Yardstick, here: bo
     if not isinstance(written, Bundle) or not here:
         size = written.bytes if isinstance(written, Bundle) else own_size(teacher)
         return Reference("teacher", judged.teacher, size)
-    queries = [r.payload for r in splits.train[:_QUERIES]]
+    queries = [run.recipe.entry("modalities").as_sent(r.payload) for r in splits.train[:_QUERIES]]
     costs = run.decided("search.teacher", lambda: cost(written, queries).to_json())
     return Reference("teacher", judged.teacher, costs["bytes"], costs["latency_p50"])
 
@@ -125,5 +125,5 @@ def _baseline(run: Run, teacher: Any, store: SignalStore, splits: Splits, judged
         labels, true_N = [str(r.label) for r in rows], np.array([index[str(r.label)] for r in judged.rows])
     else:
         labels, true_N = [teacher.labels[i] for i in answers(texts)], answers([r.payload for r in judged.rows])
-    found_N = baseline_answers(texts, labels, judged.rows, teacher.labels)
+    found_N = baseline_answers(run.recipe.entry("tasks"), texts, labels, judged.rows, teacher.labels)
     return [] if found_N is None else [Reference("baseline", accuracy(found_N, true_N))]

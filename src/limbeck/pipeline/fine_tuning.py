@@ -172,7 +172,8 @@ class _Tuning:
 
     def _loaded(self, number: int, seed: int) -> Any:
         self._run.progress("teacher", 1, 1, "taken from this run's folder")
-        settings = dataclasses.replace(self._settings, model=str(self._folder(number, seed)), revision=None)
+        here = {"model": str(self._folder(number, seed)), **({"revision": None} if hasattr(self._settings, "revision") else {})}
+        settings = dataclasses.replace(self._settings, **here)
         return type(self._backbone).load(settings, self._run.device)
 
     def _member(self, number: int, seed: int, lesson: _Lesson) -> Any:

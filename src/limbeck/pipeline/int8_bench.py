@@ -5,7 +5,7 @@ Letters: N rows, T places, I inputs of a product, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -13,14 +13,16 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.engine.batches import lengths
 from limbeck.graph import Graph, GraphBuilder, GraphInput
-from limbeck.quantize import Activations, Clipping, Range, Scheme, products, quantized, ranges, tapped
+from limbeck.quantize import Activations, Clipping, Product, Range, Scheme, products, quantized, ranges, tapped
+from limbeck.smoothing import SMOOTH, factors, smoothed
 from limbeck.targets.numpy import evaluate
 from limbeck.types import Json, Runner
 from limbeck.verify.footprint import interleaved_latency
 from limbeck.verify.parity import Collate, Ids, Nearness, nearness
 
-_TOKENS = 8192
+_TOKENS, _FEW_TOKENS = 8192, 2048  # the latter of a teacher, whose every part costs seconds
 _KINDS: tuple[Activations, ...] = get_args(Activations)
 _TIMED, _FASTER, _SPAN = 60, 1.5, dict.fromkeys(get_args(Clipping), Range(-4.0, 4.0))  # of the measurement of the machine
 _BATCH, _ELSEWHERE, _ROUNDS = 32, 32, 3
@@ -41,6 +43,20 @@ def spread(rows: Sequence[Any], most: int) -> list[Any]:
     return [rows[place * len(rows) // many] for place in range(many)]
 
 
+@dataclass(frozen=True, slots=True)
+class Smooth:
+    """A graph whose products read smoothed inputs.
+
+    seen: their ranges, by name. noise: of each weight the range of what it reads over its root mean square: what rounding costs grows
+    with it. pooled: weights whose x has one row for each text; they read what they read before.
+    """
+
+    graph: Graph
+    seen: Mapping[str, Mapping[Clipping, Range]]
+    noise: Mapping[str, float]
+    pooled: frozenset[str]
+
+
 class Bench:
     """Candidates are written, loaded and answer here; the same rows each time."""
 
@@ -57,27 +73,47 @@ class Bench:
         return found
 
     def observe(self, graph: Graph) -> tuple[dict[str, Mapping[Clipping, Range]], set[str]]:
-        """The ranges of each product's x, by its name; and the weights whose x has one row for each text.
+        """The ranges of each product's x, by its name; and the weights whose x has one row for each text."""
+        found: dict[str, Mapping[Clipping, Range]] = {}
+        pooled = set[str]()
+        for parts, rows_NI, once in self._inputs(graph, _TOKENS):
+            found[parts[0].x] = ranges(rows_NI)
+            pooled |= {part.weight for part in parts if once}
+        return found, pooled
+
+    def smooth(self, graph: Graph) -> Smooth:
+        """The graph with smoothed inputs, and what is known of them."""
+        scales, seen, noise, pooled = {}, dict[str, Mapping[Clipping, Range]](), dict[str, float](), set[str]()
+        for parts, rows_NI, once in self._inputs(graph, _FEW_TOKENS):
+            x = parts[0].x
+            if once:
+                pooled |= {part.weight for part in parts}
+                continue
+            scales[x] = factors(rows_NI, [graph.constants[part.weight] for part in parts])
+            smooth_NI = rows_NI / scales[x]
+            span = Range(min(0.0, float(smooth_NI.min())), max(0.0, float(smooth_NI.max())))
+            seen[x + SMOOTH] = {"min-max": span}
+            size = float(np.sqrt(np.square(smooth_NI).mean())) or 1.0
+            noise |= {part.weight: (span.high - span.low) / size for part in parts}
+        return Smooth(smoothed(graph, scales, pooled), seen, noise, frozenset(pooled))
+
+    def _inputs(self, graph: Graph, tokens: int) -> Iterator[tuple[list[Product], NDArray[np.float32], bool]]:
+        """Of each x its products, its rows, and whether there is one row for each text.
 
         Texts of equal length go together, so that no padding is observed; a product whose texts all have one token counts as pooled.
         """
         groups: dict[int, list[Ids]] = {}
         some = [ids for ids in self.rows.calibration if len(ids)]
-        for ids in spread(some, max(1, len(some) * _TOKENS // max(_TOKENS, sum(map(len, some))))):
+        for ids in spread(some, max(1, len(some) * tokens // max(tokens, sum(map(len, some))))):
             groups.setdefault(len(ids), []).append(ids)
         batches = [g[i : i + _BATCH] for _, g in sorted(groups.items()) for i in range(0, len(g), _BATCH)]
-        found: dict[str, Mapping[Clipping, Range]] = {}
-        pooled, pooled_x = set[str](), set[str]()
+        of_x: dict[str, list[Product]] = {}
         for part in products(graph):
-            if part.x not in found:
-                run = self.load(tapped(graph, part))
-                rows_NI = np.concatenate([run(self.rows.collate(batch)) for batch in batches])
-                found[part.x] = ranges(rows_NI)
-                if len(rows_NI) == sum(map(len, batches)):
-                    pooled_x.add(part.x)
-            if part.x in pooled_x:
-                pooled.add(part.weight)
-        return found, pooled
+            of_x.setdefault(part.x, []).append(part)
+        for parts in of_x.values():
+            run = self.load(tapped(graph, parts[0]))
+            rows_NI = np.concatenate([run(self.rows.collate(batch)) for batch in batches])
+            yield parts, rows_NI, len(rows_NI) == sum(map(len, batches))
 
     def judged(self, graph: Graph, float_NC: NDArray[np.float32]) -> Nearness:
         """A candidate against the float32 file, on all judging rows."""
@@ -143,7 +179,7 @@ def _layers() -> tuple[Graph, NDArray[np.float32]]:
 
 def sorted_logits(run: Runner, encoded: Sequence[Ids], collate: Collate) -> NDArray[np.float32]:
     """Logits (N, C), in order; texts of like length share a batch."""
-    order = np.argsort([len(ids) for ids in encoded], kind="stable")
+    order = np.argsort(lengths(encoded), kind="stable")
     parts = [run(collate([encoded[i] for i in order[at : at + _BATCH]])) for at in range(0, len(order), _BATCH)]
     return np.asarray(np.concatenate(parts)[np.argsort(order)])
 

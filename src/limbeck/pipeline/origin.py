@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from limbeck import catalog
+from limbeck.errors import RecipeError
 from limbeck.run import Run
 from limbeck.text import readable
 from limbeck.types import Json
@@ -59,6 +60,11 @@ class LearnedPieces:
         del old_ids_V
 
 
+def lent_table(run: Run, teacher: Any) -> Any:
+    """The embeddings of the vocabulary that students come from; None where there is none."""
+    return origin_of(run, teacher).token_embeddings() if run.recipe.entry("modalities").vocabulary else None
+
+
 def origin_of(run: Run, teacher: Any) -> Any:
     """Where the run's students come from: what was settled, else the teacher."""
     return teacher if run.origin is None else run.origin
@@ -69,8 +75,13 @@ def settle_origin(run: Run, teacher: Any, texts: Iterable[str]) -> None:
 
     Raises:
         TeacherError: the encoder that the recipe names cannot be loaded.
+        RecipeError: it names one where students read no vocabulary.
     """
     section = run.recipe.student.start
+    if not run.recipe.entry("modalities").vocabulary:
+        if section.model is not None:
+            raise RecipeError("student.start.model lends a vocabulary, and this task's students read none. Leave it out.")
+        return
     if section.model is not None:
         encoder = catalog.find("teachers", "huggingface")
         run.origin = encoder.load(encoder.Settings(section.model, max_tokens=section.max_tokens), run.device)

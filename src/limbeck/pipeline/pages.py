@@ -27,6 +27,7 @@ from limbeck.page.material import DETAILS, EVIDENCE, gather
 from limbeck.page.origins import bare
 from limbeck.page.redact import redacted
 from limbeck.page.written import PAGES, write
+from limbeck.payloads import text_of
 from limbeck.pipeline.lineage import lineage
 from limbeck.pipeline.proof import ANSWERS
 from limbeck.run import REPORT, Run
@@ -56,7 +57,7 @@ def write_pages(run: Run, report: Report, splits: Splits) -> None:
             labels,
             [bare(r.where) for r in rows],
             np.unique([r.key for r in rows], return_inverse=True)[1],
-            texts=[redacted(str(r.payload)) for r in rows] if run.recipe.report.texts else None,
+            texts=[redacted(text_of(r.payload)) for r in rows] if run.recipe.report.texts else None,
             bundle=bundle.sha256,
             lineage=lineage(run, report, splits),
         )

@@ -19,8 +19,9 @@ from limbeck.data.split import Splits
 from limbeck.disk import write_whole
 from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report
 from limbeck.findings import Checkup
-from limbeck.pipeline import baseline
+from limbeck.payloads import size
 from limbeck.pipeline.asked import told_of_asked
+from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.cleaned import told_of_lessons
 from limbeck.pipeline.control import control_logits
@@ -43,7 +44,7 @@ from limbeck.verify.gates import judge
 from limbeck.verify.notes import repeated
 from limbeck.verify.out_of_scope import Heard, out_of_scope
 from limbeck.verify.parity import check_alone
-from limbeck.verify.slices import LENGTH, Values, by_length
+from limbeck.verify.slices import Values, by_size
 
 ANSWERS = "answers.npz"
 """In evidence/: what everybody answered, by the rows' keys; no text."""
@@ -96,13 +97,14 @@ def prove(
             basis=splits.basis,
             class_drop=section.gates.class_drop,
             text_N=np.unique([r.key for r in judged.rows], return_inverse=True)[1],
-            parted=parted(judged.rows, recipe.data.slices),
+            parted=parted(judged.rows, recipe.data.slices, recipe.entry("modalities").measure),
         )
         of_levels = _levels(run, teacher, judged, true_N)
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
         same_through_cli(bundle, payloads[:64], predictor)
-        queries = [payloads[i % len(payloads)] for i in range(section.latency_queries)]
+        as_sent = recipe.entry("modalities").as_sent
+        queries = [as_sent(payloads[i % len(payloads)]) for i in range(section.latency_queries)]
         budget = recipe.student.budget.budget()
         starts = section.cold_starts or (1 if budget.memory else 0)
         table = student.get("precision", bundle.manifest.precision)
@@ -194,8 +196,9 @@ def _held_out(
             texts = [r.payload for r in (*splits.train, *splits.valid)]
             labels = [teacher.labels[i] for i in np.asarray(store.get(texts, LOGITS).logits_BC).argmax(axis=1)]
             of = ", on the teacher's hard labels"
-        if (found_N := baseline.baseline_answers(texts, labels, splits.test, teacher.labels)) is not None:
-            answers["baseline"], what["baseline"] = Answers(predicted=found_N), baseline.WHAT + of
+        task = run.recipe.entry("tasks")
+        if (found_N := baseline_answers(task, texts, labels, splits.test, teacher.labels)) is not None:
+            answers["baseline"], what["baseline"] = Answers(predicted=found_N), task.trivial + of
     return Judged(splits.test, answers, what)
 
 
@@ -216,7 +219,7 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
     if found.control_RNC is not None:
         answers["control"], what["control"] = Answers(found.control_RNC), found.control
     if found.baseline_RN is not None:
-        answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), baseline.WHAT
+        answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), run.recipe.entry("tasks").trivial
     return Judged(found.rows, answers, what)
 
 
@@ -248,11 +251,13 @@ def _out_of_scope(
     )
 
 
-def parted(rows: Sequence[Record], columns: Sequence[str]) -> dict[str, Values]:
-    """The slices of rows: by each column that the recipe names, and by the length of the text."""
+def parted(rows: Sequence[Record], columns: Sequence[str], measure: tuple[str, str, str] | None) -> dict[str, Values]:
+    """The slices of rows: by each column that the recipe names, and by the modality's measure of a payload, such as the length of a text."""
     found: dict[str, Values] = {name: [r.slices.get(name) for r in rows] for name in columns}
-    if LENGTH not in found and (lengths := by_length([r.payload for r in rows])) is not None:
-        found[LENGTH] = lengths
+    if measure is not None and measure[0] not in found:
+        name, one, many = measure
+        if (sizes := by_size([size(r.payload) for r in rows], one, many)) is not None:
+            found[name] = sizes
     return found
 
 
@@ -276,7 +281,7 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
         )
     if run.recipe.verify.baseline and "baseline" not in judged.answers:
-        found.append("there is no linear baseline: the rows that it could learn from hold one label only, or no word")
+        found.append("there is no linear baseline: the rows that it could learn from hold one label only, or nothing to learn")
     if splits.basis is not Basis.AGREEMENT and as_it_came(run, teacher):
         found.append(
             "the teacher came with its classes: whether it was trained on these rows, nobody here knows; if so, it looks better than it is"

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from limbeck import catalog
@@ -26,12 +27,13 @@ from limbeck.modalities._pruning import special_ids
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.teacher_graph import read_alike, teacher_graph
 from limbeck.run import RESOLVED, Run, write_json
-from limbeck.runtime.golden import MOST_TOLERANCE, TEXTS
-from limbeck.targets._torch_export import write_module
+from limbeck.runtime.golden import MOST_TOLERANCE
+from limbeck.targets._torch_export import write_by_name, write_module
 from limbeck.teachers._for_export import logits_module
 from limbeck.types import Fingerprint, digest
-from limbeck.verify.exported import check_exported
+from limbeck.verify.exported import TOLERANCE, check_exported
 from limbeck.verify.footprint import PROCESSES, Footprints, Model, footprints
+from limbeck.verify.parity import BATCHES, check_parity
 
 FOLDER, WRITTEN = "teacher-onnx", Path("evidence") / "teacher.json"
 _OTHERWISE = 1e-3  # of a logit: more than float32 on another device does, less than a padding that is read as text
@@ -107,7 +109,10 @@ def weighed(
         found = footprints([student], queries, threads, processes)
         return replace(found, notes=(*found.notes, f"The teacher's bytes and times are not measured: {written}"))
     form = getattr(teacher, "form", "torch float32")
-    asked = Model(form, teacher.parameters, answer=lambda payload: teacher.answer([payload], LOGITS), bytes=own_size(teacher))
+    received = run.recipe.entry("modalities").received
+    asked = Model(
+        form, teacher.parameters, answer=lambda sent: teacher.answer([received(sent)], LOGITS), bytes=own_size(teacher)
+    )
     torch.set_num_threads(threads)
     try:
         found = footprints([asked, student], queries, threads, processes)
@@ -128,20 +133,15 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
     """The teacher's file in its bundle, held against the teacher."""
     target = catalog.find("targets", "onnx")()
     path = draft / target.filename
-    with logits_module(teacher) as module:
-        modality = read_alike(run, teacher)
-        if (graph := teacher_graph(teacher)) is not None:
-            target.write(graph, path)
-        else:
-            _export(module, modality, path)
-        texts_own = sorted(set(range(len(teacher.token_embeddings()))) - special_ids(teacher.tokenizer_json()))
-        check_exported(module, target.load(path, run.threads), np.array(texts_own), teacher.max_tokens)
-    written = target.load(path)
-    golden_BC = written(modality.collate(modality.encode(TEXTS)))
+    vocabulary = run.recipe.entry("modalities").vocabulary
+    modality = (_by_words if vocabulary else _by_arrays)(run, teacher, target, path)
+    written, golden = target.load(path), list(map(modality.from_json, modality.golden))
+    golden_BC = written(modality.collate(modality.encode(golden)))
     size = max(1.0, float(np.abs(golden_BC).max()))
-    difference = float(np.abs(golden_BC - teacher.answer(list(TEXTS), LOGITS).logits_BC).max())
-    if not difference <= _OTHERWISE * size:  # the file is what torch is, so it is the company
-        raise TeacherError(f"it answers otherwise by {difference:.2g} in a logit when shorter texts are filled up with id 0")
+    difference = float(np.abs(golden_BC - teacher.answer(golden, LOGITS).logits_BC).max())
+    if not difference <= _OTHERWISE * size:  # the file is what torch is, so it is the company, or the reading
+        why = "when shorter texts are filled up with id 0" if vocabulary else "when a bundle reads for it"
+        raise TeacherError(f"it answers otherwise by {difference:.2g} in a logit {why}")
     tolerance = min(10 * target.tolerance * size, MOST_TOLERANCE["float32"])
     return seal(
         run.folder / FOLDER,
@@ -150,9 +150,43 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
         target="onnx",
         labels=list(teacher.labels),
         spec=modality.spec(),
-        golden={"payloads": list(TEXTS), "logits": golden_BC.tolist(), "tolerance": tolerance},
+        golden={"payloads": list(modality.golden), "logits": golden_BC.tolist(), "tolerance": tolerance},
         model=path,
     )
+
+
+def _by_words(run: Run, teacher: Any, target: Any, path: Path) -> Any:
+    """Write a teacher that reads ids of a vocabulary; returns the modality that reads for its file."""
+    with logits_module(teacher) as module:
+        modality = read_alike(run, teacher)
+        if (graph := teacher_graph(teacher)) is not None:
+            target.write(graph, path)
+        else:
+            _export(module, modality, path)
+        texts_own = sorted(set(range(len(teacher.token_embeddings()))) - special_ids(teacher.tokenizer_json()))
+        check_exported(module, target.load(path, run.threads), np.array(texts_own), teacher.max_tokens)
+    return modality
+
+
+def _by_arrays(run: Run, teacher: Any, target: Any, path: Path) -> Any:
+    """Write a teacher that reads arrays of one shape, as the modality whose spec it states (`reads`) collates them."""
+    members = list(getattr(teacher, "members", (teacher,)))
+    if not all(hasattr(m, "reads") for m in members):
+        raise TeacherError(f"a teacher of kind {type(members[0]).__name__} does not say in a spec how it reads")
+    modality = run.recipe.entry("modalities").from_spec(members[0].reads())
+    sweep = modality.sweep(modality.encode(list(map(modality.from_json, modality.golden))), BATCHES[-1])
+    with logits_module(teacher) as module:
+        example = modality.collate(next(iter(sweep.values()))[:2])
+        write_by_name(module, {name: torch.from_numpy(value) for name, value in example.items()}, path)
+
+        def answers(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                found: NDArray[np.float32] = module(*map(torch.from_numpy, arrays.values())).float().numpy()
+            return found
+
+        largest = max(float(np.abs(answers(modality.collate(rows))).max()) for rows in sweep.values())
+        check_parity(answers, target.load(path, run.threads), sweep, modality.collate, TOLERANCE * max(1.0, largest))
+    return modality
 
 
 def _export(module: nn.Module, modality: Any, path: Path) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 from limbeck import catalog
 from limbeck.bundle import Bundle, seal
 from limbeck.data.split import Splits
-from limbeck.engine.batches import Examples
+from limbeck.engine.batches import Examples, lengths
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.evidence import Calibration
@@ -26,17 +26,16 @@ from limbeck.manifest import Precision
 from limbeck.metrics.classification import agreement
 from limbeck.pipeline.int8 import in_int8
 from limbeck.pipeline.int8_bench import spread
-from limbeck.pipeline.origin import origin_of
+from limbeck.pipeline.origin import lent_table
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.terms import terms as chosen_terms
 from limbeck.pipeline.training import trained
 from limbeck.pipeline.untrained import full_modality
 from limbeck.run import Run, write_json
-from limbeck.runtime.golden import TEXTS
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, Runner, Shapes, View, digest
 from limbeck.verify.calibrate import calibrate
-from limbeck.verify.parity import check_parity, check_pieces
+from limbeck.verify.parity import BATCHES, check_parity, check_pieces
 
 BUILT = Path("evidence") / "student.json"
 """What the bundle was made from: its proof, until there is a report."""
@@ -49,7 +48,7 @@ def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
     modality, (plan, why) = full_modality(run, teacher), views_of(run, teacher)
     if why:
         run.progress("views", 1, 1, why)
-    views: list[View] = modality.views(splits.train, plan, run.recipe.seed, origin_of(run, teacher).token_embeddings())
+    views: list[View] = modality.views(splits.train, plan, run.recipe.seed, lent_table(run, teacher))
     return views
 
 
@@ -174,7 +173,7 @@ def nearness(modality: Any, payloads: Sequence[Any], teacher_NC: NDArray[np.floa
 
 def student_logits(module: nn.Module, modality: Any, encoded: Sequence[NDArray[Any]], device: str = "cpu") -> torch.Tensor:
     """Logits (N, C) of encoded payloads, in order, in batches of equal length."""
-    order = np.argsort([len(e) for e in encoded], kind="stable")
+    order = np.argsort(lengths(encoded), kind="stable")
     parts = []
     with torch.inference_mode():
         for start in range(0, len(order), _BATCH):
@@ -202,10 +201,11 @@ def write_bundle(
                 ).logits_BC.numpy()
             return logits_BC
 
-        texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
-        check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
-        written, encoded = target.load(model), modality.encode(TEXTS)
-        check_parity(trained_logits, written, encoded, modality.collate, modality.max_tokens, target.tolerance)
+        if modality.vocabulary:
+            texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
+            check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
+        sweep = modality.sweep(modality.encode(modality.golden), BATCHES[-1])
+        check_parity(trained_logits, target.load(model), sweep, modality.collate, target.tolerance)
         form = in_int8(run, student, graph, target, model, modality, splits)
         written = target.load(model)
         calibration = _calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts))
@@ -226,8 +226,8 @@ def sealed(
     precision: Precision,
     calibration: Calibration | None = None,
 ) -> Bundle:
-    """A student's written file as a bundle, with what it says of the golden texts."""
-    logits_BC = catalog.find("targets", "onnx")().load(model)(modality.collate(modality.encode(TEXTS)))
+    """A student's written file as a bundle, with what it says of the golden examples."""
+    logits_BC = catalog.find("targets", "onnx")().load(model)(modality.collate(modality.encode(modality.golden)))
     return seal(
         folder,
         task=run.recipe.task.replace("_", "-"),
@@ -235,7 +235,7 @@ def sealed(
         target="onnx",
         labels=list(labels),
         spec=modality.spec(),
-        golden={"payloads": list(TEXTS), "logits": logits_BC.tolist(), "tolerance": tolerance},
+        golden={"payloads": list(modality.golden), "logits": logits_BC.tolist(), "tolerance": tolerance},
         model=model,
         precision=precision,
         calibration=calibration,
@@ -270,7 +270,7 @@ def calibration_rows(run: Run, splits: Splits, labels: Sequence[str]) -> tuple[l
 
 def _answered(written: Runner, modality: Any, payloads: Sequence[Any]) -> NDArray[np.float32]:
     encoded = modality.encode(payloads)
-    order = np.argsort([len(e) for e in encoded], kind="stable")
+    order = np.argsort(lengths(encoded), kind="stable")
     parts = [
         written(modality.collate([encoded[i] for i in order[start : start + _BATCH]])) for start in range(0, len(order), _BATCH)
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from torch import nn
 from limbeck.data.prepare import Prepared
 from limbeck.doctor.answers import LEAST, Asked, answer_findings, named_otherwise
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
-from limbeck.doctor.steadiness import steadiness_findings, written_otherwise
+from limbeck.doctor.steadiness import read_otherwise, steadiness_findings, written_otherwise
 from limbeck.findings import Finding, Severity
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run
@@ -64,7 +65,10 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
     yield from answer_findings(told)
     if free:
-        yield from _written(teacher, told, rows_answered)
+        modality = run.recipe.entry("modalities")
+        yield from (
+            _written(teacher, told, rows_answered) if modality.vocabulary else _read(modality, teacher, told, rows_answered)
+        )
 
 
 def fine_tuned_findings(
@@ -164,6 +168,23 @@ def _answers(teacher: Any, store: SignalStore | None, payloads: Sequence[Any]) -
         store.commit(missing, signal)
     assert store is not None, "without one all are missing"
     return np.asarray(store.get(payloads, LOGITS).logits_BC), [True] * len(payloads)
+
+
+def _read(modality: Any, teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:
+    """Whether it would rather be given its payloads otherwise: as its modality knows them to be mistaken, or as it could scale them itself."""
+    chosen = np.flatnonzero(told.true_N >= 0)[:_OTHERWISE]
+    if len(chosen) < 20 or not np.isfinite(told.logits_NC).all():
+        return
+    true_N, said_N = told.true_N[chosen], np.asarray(told.logits_NC).argmax(axis=1)[chosen]
+    if float((said_N == true_N).mean()) >= _GOOD:
+        return
+    payloads = [rows[i].payload for i in chosen]
+    ways = {name: partial(teacher.answer, list(map(apply, payloads)), LOGITS) for name, apply in modality.mistaken.items()}
+    if hasattr(teacher, "read_by"):
+        ways |= {name: partial(teacher.read_by, scaling, payloads) for name, scaling in teacher.scalings().items()}
+    for name, ask in ways.items():
+        otherwise_N = np.asarray(ask().logits_BC).argmax(axis=1)
+        yield from read_otherwise(name, modality.noun, true_N, said_N, otherwise_N)
 
 
 def _written(teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:

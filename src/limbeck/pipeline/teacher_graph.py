@@ -11,7 +11,6 @@ from limbeck.errors import TeacherError
 from limbeck.graph import Graph
 from limbeck.pipeline.untrained import modality_of
 from limbeck.run import Run
-from limbeck.runtime.golden import TEXTS
 
 _LONG = "x " * 10_000
 
@@ -38,7 +37,7 @@ def read_alike(run: Run, teacher: Any) -> Any:
     """
     modality = modality_of(run, teacher).with_special_tokens()
     member = getattr(teacher, "members", (teacher,))[0]
-    texts = [*TEXTS, _LONG]
+    texts = [*modality.golden, _LONG]
     for text, theirs, ours in zip(texts, member.encode(texts), modality.encode(texts), strict=True):
         if not np.array_equal(theirs, ours):
             raise TeacherError(

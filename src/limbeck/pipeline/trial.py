@@ -56,7 +56,7 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
 def _rows(records: Sequence[Record]) -> list[Record]:
     """A few rows of different labels and texts."""
     by_label: dict[str | None, list[Record]] = {}
-    for r in {r.key: r for r in records if str(r.payload).strip()}.values():
+    for r in {r.key: r for r in records if not isinstance(r.payload, str) or r.payload.strip()}.values():
         by_label.setdefault(r.label, []).append(r)
     turns = max(map(len, by_label.values()), default=0)
     return [of[i] for i in range(min(turns, ROWS)) for of in by_label.values() if i < len(of)][:ROWS]

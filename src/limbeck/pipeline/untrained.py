@@ -1,4 +1,4 @@
-"""A student before it is trained: what it reads, its vocabulary, its start. Knows recipes and teachers; knows nothing of signals or files."""
+"""A student before it is trained: what it reads, its start. Knows recipes and teachers; knows nothing of signals or files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from limbeck.errors import RecipeError
 from limbeck.pipeline.int8_bench import spread
 from limbeck.pipeline.origin import origin_of
 from limbeck.run import Run
-from limbeck.text import Reading
 from limbeck.types import Json
 
 LAYERS = "student.layers"
@@ -24,23 +23,21 @@ def new_student(
     payloads: Sequence[Any],
     labels: Sequence[str],
     started: bool = True,
-    vocabulary: tuple[Any, Any] | None = None,
+    fitted: tuple[Any, Any] | None = None,
     settings: Any = None,
 ) -> tuple[Any, Any]:
-    """An untrained student over the pieces that these payloads use, started from the teacher (or from chance), and its modality.
+    """An untrained student that reads what these payloads need, started from the teacher (or from chance), and its modality.
 
     It is made before the teacher is asked: what its settings and the teacher do not agree on is said before that is paid for. `settings` stand in
     for those of the recipe.
     """
     family = run.recipe.entry("students")
-    modality, pruned = vocabulary or new_vocabulary(run, teacher, payloads)
+    modality, read = fitted or fitted_modality(run, teacher, payloads)
     student = family(
         settings or _settled(run, teacher, payloads),
-        pieces=modality.vocabulary_size,
         classes=len(labels),
-        start=origin_of(run, teacher).start(pruned.old_ids_V) if started else None,
-        used_V=pruned.used_V,
         seed=run.recipe.seed,
+        **read.arguments(origin_of(run, teacher) if started else None),
     )
     return student.to(run.device), modality
 
@@ -74,24 +71,22 @@ def _settled(run: Run, teacher: Any, payloads: Sequence[Any]) -> Any:
     return replace(settings, layers=tuple(chosen["layers"]))
 
 
-def reading_of(run: Run) -> Reading:
-    """What of a text the run's student is given; by default its tokens."""
-    found: Reading = getattr(run.recipe.settings("students"), "reading", Reading())
-    return found
+def reading_of(run: Run) -> Any:
+    """What of a payload the run's student is given; None: what its modality gives where nothing is asked."""
+    return getattr(run.recipe.settings("students"), "reading", None)
 
 
-def new_vocabulary(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
-    """The modality over the pieces that these payloads use, as the run's student reads them, and where each piece comes from."""
-    reading = reading_of(run)
-    found: tuple[Any, Any] = full_modality(run, teacher).pruned(payloads, reading, run.recipe.student.min_count)
+def fitted_modality(run: Run, teacher: Any, payloads: Sequence[Any]) -> tuple[Any, Any]:
+    """The modality as the run's student reads these payloads, and what the student is made from beside its settings."""
+    found: tuple[Any, Any] = full_modality(run, teacher).fitted(payloads, reading_of(run), run.recipe.student.min_count)
     return found
 
 
 def full_modality(run: Run, teacher: Any) -> Any:
-    """The task's modality over the whole vocabulary that the run's students come from, the teacher's or another."""
+    """The task's modality as whoever the run's students come from reads, the teacher or another."""
     return modality_of(run, origin_of(run, teacher))
 
 
 def modality_of(run: Run, origin: Any) -> Any:
-    """The task's modality over a whole vocabulary."""
-    return run.recipe.entry("modalities")(origin.tokenizer_json(), origin.max_tokens)
+    """The task's modality as an origin reads."""
+    return run.recipe.entry("modalities").of(origin)

@@ -21,12 +21,6 @@ MOST_TOLERANCE = {"float32": 0.01, "int8": 1.0}
 """The largest tolerance that a bundle may ask for, by its precision: int8 activations round differently on processors without VNNI,
 and one step of their scale moves a logit by hundredths; a bundle that allows more proves nothing."""
 
-TEXTS = (
-    "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
-    "one two three four five six seven eight nine ten eleven twelve",
-)  # fmt: skip
-"""Synthetic texts whose logits a bundle carries; never a customer's."""
-
 
 @dataclass(frozen=True, slots=True)
 class Golden:

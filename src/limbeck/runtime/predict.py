@@ -47,11 +47,12 @@ class Predictor:
                 f"{where}: the manifest lists '{manifest.model}', but the target {manifest.target} reads '{target.filename}'"
             )
         golden = Golden.of(bundle.json(GOLDEN), len(self.labels), manifest.precision, where)
-        self._modality = _whole(where, SPEC, lambda: modality.from_spec(bundle.json(SPEC)))
+        self.modality = _whole(where, SPEC, lambda: modality.from_spec(bundle.json(SPEC)))
         run: Runner = _whole(where, manifest.model, lambda: target.load(bundle.content[manifest.model], threads))
         # A stranger's model may fail at another batch than that of the golden examples.
         self._run: Runner = lambda inputs: _whole(where, manifest.model, lambda: run(inputs))
-        golden.check(lambda payloads: _whole(where, GOLDEN, lambda: self._answered(payloads)), where)
+        read = self.modality.from_json
+        golden.check(lambda payloads: _whole(where, GOLDEN, lambda: self._answered(list(map(read, payloads)))), where)
 
     def predict(self, payloads: Sequence[Any]) -> list[Prediction]:
         """One `Prediction` (label, probability, abstain) for each payload, in order.
@@ -87,12 +88,12 @@ class Predictor:
         return self._answered(payloads) if payloads else np.zeros((0, len(self.labels)), np.float32)
 
     def _answered(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
-        encoded = self._modality.encode(payloads)
+        encoded = self.modality.encode(payloads)
         if len(encoded) == 1:
-            return self._run(self._modality.collate(encoded))
+            return self._run(self.modality.collate(encoded))
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         starts = range(0, len(order), _BATCH)
-        parts = [self._run(self._modality.collate([encoded[i] for i in order[s : s + _BATCH]])) for s in starts]
+        parts = [self._run(self.modality.collate([encoded[i] for i in order[s : s + _BATCH]])) for s in starts]
         return np.concatenate(parts)[np.argsort(np.asarray(order))]
 
 

@@ -40,15 +40,18 @@ class Candidate:
         return ", ".join(f"{key} {value}" for key, value in self.settings.items() if key not in PRECISIONS)
 
 
-def candidates(section: SearchSection) -> list[Candidate]:
+def candidates(section: SearchSection, modality: str = "text") -> list[Candidate]:
     """All candidates of a search; each family's in the order of its ladder.
 
     Args:
         section: of the recipe. A family without a ladder has none.
+        modality: what the families read.
     """
     found = []
     for family in section.families or catalog.names("students"):
         entry = catalog.find("students", family)
+        if entry.modality != modality:
+            continue
         sizes = [dataclasses.asdict(settings) for settings in entry.ladder()] if hasattr(entry, "ladder") else []
         told = {key for size in sizes for key in size if any(other[key] != size[key] for other in sizes)}
         dials = [key for key in PRECISIONS if sizes and key in sizes[0]]

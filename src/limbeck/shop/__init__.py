@@ -29,6 +29,15 @@ CONVERSATION = [
 ]
 """What the demo says to its student; none of these texts is in the data."""
 
+PAGE = {
+    "name": "Pinecroft",
+    "greeting": "Hello, this is Pinecroft. What can I do for you?",
+    "examples": ["Where is my parcel?", "The mug arrived in pieces", "Can I pay in instalments?"],
+    "person": ["human_agent"],
+    "handing_over": "I am passing you on to a colleague. We are there Monday to Saturday from 8 to 20; what you write until then is waiting for them.",
+}
+"""How the shop greets on the chat page of `limbeck serve`."""
+
 
 def recipe() -> Json:
     """The recipe of the demo: limbeck's defaults, but less patient, so that two slow cores need a few minutes, and a bag without pairs of tokens."""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from limbeck.disk import write_whole
 from limbeck.errors import InputFileError, SignalError
+from limbeck.payloads import identity
 from limbeck.signals.disk import explained, locked
 from limbeck.signals.entries import Entries, Found
 from limbeck.signals.shard import KEY_BYTES, Column
@@ -72,11 +73,11 @@ class SignalStore:
         with explained(self.folder):
             return len(self.entries)
 
-    def key(self, payload: str) -> bytes:
+    def key(self, payload: Any) -> bytes:
         """The key of what the teacher is asked, 32 bytes."""
-        return hashlib.sha256(self._identity + payload.encode("utf-8", "surrogatepass")).digest()
+        return hashlib.sha256(self._identity + identity(payload)).digest()
 
-    def missing(self, payloads: Sequence[str], needs: frozenset[str]) -> list[str]:
+    def missing(self, payloads: Sequence[Any], needs: frozenset[str]) -> list[Any]:
         """The payloads, each once and in order, that have no entry with all the needed fields.
 
         What is not missing was read and found whole.
@@ -86,7 +87,7 @@ class SignalStore:
             lacking_N = self.entries.find(self._keys(each), needs)
         return [each[i] for i in np.flatnonzero(lacking_N).tolist()]
 
-    def commit(self, payloads: Sequence[str], signal: Signal) -> None:
+    def commit(self, payloads: Sequence[Any], signal: Signal) -> None:
         """Add one shard, whole or not at all. Where an entry has a field already, that stays.
 
         Raises:
@@ -105,7 +106,7 @@ class SignalStore:
         with explained(self.folder):
             self.entries.add(keys, columns)
 
-    def get(self, payloads: Sequence[str], needs: frozenset[str]) -> Signal:
+    def get(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """The signals of payloads, in order, (B, …) per field; words are padded with 0 to the longest that was asked for.
 
         Raises:
@@ -121,7 +122,7 @@ class SignalStore:
             )
         return gathered.signal()
 
-    def _keys(self, payloads: Sequence[str]) -> NDArray[np.uint8]:
+    def _keys(self, payloads: Sequence[Any]) -> NDArray[np.uint8]:
         """The keys of payloads, (N, 32)."""
         keys = b"".join(map(self.key, payloads))
         return np.frombuffer(keys, np.uint8).reshape(-1, KEY_BYTES)
@@ -175,14 +176,14 @@ def _native(value: Any) -> NDArray[Any]:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _check(name: str, array: NDArray[Any], payloads: Sequence[str]) -> None:
+def _check(name: str, array: NDArray[Any], payloads: Sequence[Any]) -> None:
     if array.dtype.kind not in "biuf":
         raise SignalError(f"the teacher gave {name} of type {array.dtype}; expected numbers")
     if len(array) != len(payloads):
         raise SignalError(f"the teacher gave {len(array)} rows of {name} for {len(payloads)} inputs")
     if not np.isfinite(array).all():
         row = int(np.argmax(~np.isfinite(array).reshape(len(array), -1).all(axis=1)))
-        raise SignalError(f"the teacher gave {name} that is not finite for the input {payloads[row]!r:.80}")
+        raise SignalError(f"the teacher gave {name} that is not finite for the input {str(payloads[row])!r:.80}")
 
 
 def _by_word(name: str) -> bool:

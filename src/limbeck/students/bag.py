@@ -87,6 +87,7 @@ class Bag(nn.Module):
             """The tokens of the text and its n-grams."""
             return Reading(ngrams=self.ngrams, buckets=self.buckets if self.ngrams > 1 else 0)
 
+    modality: ClassVar[str] = "text"
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=5e-3)
 
     def __init__(

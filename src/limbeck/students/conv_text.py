@@ -128,6 +128,7 @@ class ConvText(nn.Module):
         precision: RowPrecision = "int8"
         network: Precision = "int8"
 
+    modality: ClassVar[str] = "text"
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=12, batch_size=128, learning_rate=2e-3)
 
     def __init__(

@@ -77,6 +77,7 @@ class Encoder(nn.Module):
         precision: RowPrecision = "int8"
         network: Precision = "int8"
 
+    modality: ClassVar[str] = "text"
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-4)
 
     def __init__(

@@ -9,7 +9,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,27 @@ def write_module(module: nn.Module, ids_BT: Tensor, mask_BT: Tensor, path: Path,
         ExportError: the exporter refuses, or one file cannot hold so many weights.
     """
     assert min(ids_BT.shape) >= 2, tuple(ids_BT.shape)
+    rows, columns = torch.export.Dim("B"), torch.export.Dim("T", max=longest)
+    _write(module, {"ids": ids_BT, "mask": mask_BT}, {name: {0: rows, 1: columns} for name in ("ids", "mask")}, path)
+
+
+def write_by_name(module: nn.Module, example: Mapping[str, Tensor], path: Path) -> None:
+    """Write a module from named inputs whose first axis alone is free, as `write_module` does.
+
+    Args:
+        module: on the CPU; takes the inputs by their names.
+        example: two rows or more of each.
+        path: where it goes.
+
+    Raises:
+        MissingExtraError, ExportError: as there.
+    """
+    assert all(len(value) >= 2 for value in example.values()), {name: tuple(v.shape) for name, v in example.items()}
+    rows = torch.export.Dim("B")
+    _write(module, example, {name: {0: rows} for name in example}, path)
+
+
+def _write(module: nn.Module, example: Mapping[str, Tensor], free: Mapping[str, Any], path: Path) -> None:
     try:
         import onnx
         import onnxscript
@@ -47,17 +68,16 @@ def write_module(module: nn.Module, ids_BT: Tensor, mask_BT: Tensor, path: Path,
     size = sum(p.numel() * p.element_size() for p in module.parameters())
     if size > _MOST_BYTES:
         raise ExportError(f"its weights take {size:,} bytes, and one ONNX file holds at most {_MOST_BYTES:,}")
-    rows, columns = torch.export.Dim("B"), torch.export.Dim("T", max=longest)
     try:
         with _silence(), torch.no_grad():
             program: Any = torch.onnx.export(
                 module,
-                (ids_BT, mask_BT),
+                tuple(example.values()),
                 dynamo=True,
                 external_data=False,
-                input_names=["ids", "mask"],
+                input_names=list(example),
                 output_names=["logits"],
-                dynamic_shapes=({0: rows, 1: columns}, {0: rows, 1: columns}),
+                dynamic_shapes=tuple(free[name] for name in example),
                 opset_version=OPSET,
                 verbose=False,
             )

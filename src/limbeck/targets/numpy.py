@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -113,14 +113,46 @@ def _dequantize(x: Array, scale: Array, zero: Array, axis: int) -> Array:
     return np.asarray(shifted.astype(scale.dtype) * _along(x, scale, axis))
 
 
+def _windows(x: Array, kernel: Sequence[int], pads: Sequence[int], strides: Sequence[int], fill: float) -> Array:
+    """All places of a kernel in (B, C, ...), padded with `fill` before and behind each axis: (B, C, places of each axis, kernel)."""
+    n = len(kernel)
+    padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:n], pads[n:], strict=True)], constant_values=fill)
+    found = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel), axis=tuple(range(2, 2 + n)))
+    return found[(slice(None), slice(None), *(slice(None, None, s) for s in strides))]
+
+
+def _conv(x: Array, weight: Array, bias: Array, dilations: list[int], group: int, pads: list[int], strides: list[int]) -> Array:
+    n = weight.ndim - 2
+    spread = [1 + d * (k - 1) for d, k in zip(dilations, weight.shape[2:], strict=True)]
+    seen = _windows(x, spread, pads, strides, 0.0)
+    steps: tuple[Any, ...] = (..., *(slice(None, None, d) for d in dilations))
+    seen = seen[steps]
+    batch, channels, places = len(x), x.shape[1] // group, seen.shape[2 : 2 + n]
+    seen = seen.reshape(batch, group, channels, math.prod(places), -1).transpose(1, 0, 3, 2, 4)
+    flat = weight.reshape(group, len(weight) // group, -1).transpose(0, 2, 1)
+    made = seen.reshape(group, batch * math.prod(places), -1) @ flat  # (group, B * places, O / group)
+    made = made.reshape(group, batch, math.prod(places), -1).transpose(1, 0, 3, 2)
+    return np.asarray(made.reshape(batch, len(weight), *places) + bias.reshape(-1, *[1] * n))
+
+
+def _pool(function: Callable[..., Any], fill: float) -> Callable[..., Any]:
+    def pooled(x: Array, kernel_shape: list[int], pads: list[int], strides: list[int]) -> Array:
+        seen = _windows(x, kernel_shape, pads, strides, fill)
+        return np.asarray(function(seen, axis=tuple(range(-len(kernel_shape), 0)))).astype(x.dtype)
+
+    return pooled
+
+
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": np.add,
+    "AveragePool": _pool(np.nanmean, math.nan),
     "BitShift": lambda x, by, direction: (np.right_shift if direction == "RIGHT" else np.left_shift)(x, by),
     "BitwiseAnd": np.bitwise_and,
     "Cast": lambda x, to: x.astype(to),
     "Concat": lambda a, b, axis: np.concatenate([a, b], axis=axis),
+    "Conv": _conv,
     "DequantizeLinear": _dequantize,
     "Div": _divide,
     "Erf": lambda x: _erf(x).astype(x.dtype),
@@ -129,6 +161,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "LayerNormalization": _layer_normalization,
     "MatMul": np.matmul,
     "Max": np.maximum,
+    "MaxPool": _pool(np.max, -math.inf),
     "Mod": np.mod,
     "Mul": np.multiply,
     "Pad": lambda x, pads: np.pad(x, [(int(a), int(b)) for a, b in pads.reshape(2, -1).T]),

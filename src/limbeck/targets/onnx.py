@@ -47,6 +47,8 @@ class Onnx:
                 name = f"{node.output}.axes"
                 constants[name] = np.asarray(attributes.pop("axes"), dtype=np.int64)
                 inputs.append(name)
+            if node.op == "Conv":  # what ONNX takes where nothing is said need not be said
+                attributes = {k: v for k, v in attributes.items() if k == "pads" or set(np.atleast_1d(v).tolist()) != {1}}
             if node.op == "Cast":
                 attributes["to"] = helper.np_dtype_to_tensor_dtype(np.dtype(attributes["to"]))
             nodes.append(helper.make_node(node.op, inputs, [node.output], name=node.output, **attributes))

@@ -1,13 +1,13 @@
-"""One label for a text. Knows what an answer is and how it is judged; knows nothing of how it is found."""
+"""One label for a text. Knows what an answer is, how it is judged, and what is trivial; knows nothing of how it is found."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.tasks._one_label import one_label
 from limbeck.types import Prediction
 
 
@@ -15,28 +15,30 @@ class TextClassification:
     """The class with the highest probability, that probability, and whether it is too low."""
 
     modality: ClassVar[str] = "text"
+    teacher: ClassVar[str] = "huggingface"
+    student: ClassVar[str] = "bag"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "agreement")
     objectives: ClassVar[Mapping[str, float]] = {"soft_targets": 1.0, "hard_labels": 0.1}
+    trivial: ClassVar[str] = "TF-IDF of words and pairs of words, linear SVM"
 
     def answers(
         self, logits_BC: NDArray[Any], labels: Sequence[str], temperature: float = 1.0, threshold: float = 0.0
     ) -> list[Prediction]:
-        """A `Prediction` for each row of logits (B, C): softmax(logits / temperature), an abstention below the threshold.
+        """A `Prediction` for each row of logits (B, C): softmax(logits / temperature), an abstention below the threshold."""
+        return one_label(logits_BC, labels, temperature, threshold)
 
-        Example:
-            >>> TextClassification().answers(np.array([[0.0, 0.0, 20.0]]), ["a", "b", "c"])[0].label
-            'c'
-            >>> TextClassification().answers(np.array([[0.0, 0.0, 1.0]]), ["a", "b", "c"], threshold=0.9)[0].abstain
-            True
-        """
-        # Of each row one probability is asked: 1 / sum(exp(z - highest)). A bag's network takes no longer than a softmax in full, so
-        # one row goes its own way: half of the time that numpy needs for a batch of one.
-        if len(logits_BC) == 1:
-            row_C = logits_BC[0]
-            bests = [int(row_C.argmax())]
-            probabilities = [1.0 / float(np.add.reduce(np.exp((row_C - row_C[bests[0]]) * (1.0 / temperature))))]
-        else:
-            below_BC = (logits_BC - logits_BC.max(axis=1, keepdims=True)) * (1.0 / temperature)
-            bests = logits_BC.argmax(axis=1).tolist()
-            probabilities = (1.0 / np.add.reduce(np.exp(below_BC), axis=1)).tolist()
-        return [Prediction(labels[best], p, p < threshold) for best, p in zip(bests, probabilities, strict=True)]
+    @classmethod
+    def baseline(cls, payloads: Sequence[str], labels: Sequence[str]) -> Any | None:
+        """The trivial model, fitted; None where the texts hold no word at all."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.svm import LinearSVC
+
+        # Single characters count as words: some scripts write no spaces, and short messages have few.
+        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")
+        try:
+            return make_pipeline(vectorizer, LinearSVC(random_state=0)).fit(payloads, labels)
+        except ValueError as error:
+            if "empty vocabulary" in str(error):
+                return None
+            raise

@@ -21,7 +21,7 @@ class Averaged:
     def __init__(self, members: Sequence[Any]) -> None:
         self.members = list(members)
         self.labels: tuple[str, ...] = members[0].labels
-        self.max_tokens: int = members[0].max_tokens
+        self.max_tokens: int = getattr(members[0], "max_tokens", 0)
         self.tolerance: float = members[0].tolerance
         self.width: int = members[0].width
         self.parameters: int = sum(m.parameters for m in members)

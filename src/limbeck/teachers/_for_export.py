@@ -18,14 +18,16 @@ from limbeck.teachers._loading import quiet
 
 
 class Logits(nn.Module):
-    """The logits (B, C) of a teacher's network alone; ids int64 and mask float32 are (B, T)."""
+    """The logits (B, C) of a teacher's network alone; its inputs are those of the network: ids int64 and mask float32 (B, T),
+    or one array of a fixed shape."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        logits_BC: Tensor = self.module(ids, mask).logits_BC
+    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+        found = self.module(first) if second is None else self.module(first, second)
+        logits_BC: Tensor = found.logits_BC
         return logits_BC
 
 
@@ -36,8 +38,8 @@ class MeanProbability(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(map(Logits, modules))
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        logs_MBC = torch.stack([member(ids, mask).log_softmax(-1) for member in self.members])
+    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+        logs_MBC = torch.stack([member(first, second).log_softmax(-1) for member in self.members])
         least = math.log(torch.finfo(torch.float32).tiny)  # where the mean is too small for float32
         return (logs_MBC.logsumexp(0) - math.log(len(self.members))).clamp_min(least)
 
@@ -59,7 +61,9 @@ def logits_module(teacher: Any) -> Iterator[nn.Module]:
     whole = Logits(modules[0]) if len(modules) == 1 else MeanProbability(modules)
     device = next(whole.parameters()).device
     before = [
-        (b, b.config._attn_implementation) for m in modules if hasattr(b := cast(Any, m).backbone, "set_attn_implementation")
+        (backbone, backbone.config._attn_implementation)
+        for backbone in (cast(Any, getattr(m, "backbone", None)) for m in modules)
+        if hasattr(backbone, "set_attn_implementation")
     ]
     try:
         with quiet(), suppress(ValueError):  # some have only one kind of attention, and keep it

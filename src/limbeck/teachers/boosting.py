@@ -53,6 +53,7 @@ class Boosting:
         trusted: Labels = ()
         labels: Labels = ()
 
+    modality: ClassVar[str] = "text"
     tolerance: ClassVar[float] = 1e-5
     has_head: ClassVar[bool] = True
     says: ClassVar[Says] = "probabilities"

@@ -18,9 +18,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from limbeck.errors import TeacherError
+from limbeck.payloads import plain
 from limbeck.teachers._content import content_of
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Says, fields, understood, way_of
+from limbeck.teachers._tried import tried
 from limbeck.types import Fingerprint, Record, Signal, digest
 
 _TRIED = ("hello", "WHERE IS IT?!", "thank you very much", "123 456", "I would like my money back, please.")
@@ -32,10 +34,11 @@ class Function:
     """`package.module:callable`, or a callable from Python.
 
     Args:
-        call: texts to answers.
+        call: texts (or other payloads, as plain arrays) to answers.
         labels: class names, in the order of an array's columns; empty: those of the answers where they name all, else the data's.
         version: part of the fingerprint, for what neither source nor answers show.
         name: in reports.
+        reads: the modality of what it is asked, where labels are given; else the data say it.
 
     Example:
         >>> teacher = Function(lambda texts: ["long" if len(t) > 5 else "short" for t in texts], ["long", "short"])
@@ -45,25 +48,35 @@ class Function:
 
     @dataclass(frozen=True, slots=True)
     class Settings:
-        """`model`: package.module:callable; the current folder is searched too. `labels`: the classes. `version`: of what cannot be seen."""
+        """`model`: package.module:callable; the current folder is searched too. `labels`: the classes. `version`: of what cannot be seen. `reads`: the
+        modality of what it is asked: a text comes as a string, a picture as an array (height, width, colours) of uint8."""
 
         model: str = ""
         labels: Labels = ()
         version: str = ""
+        reads: str = "text"
 
     tolerance: ClassVar[float] = 1e-4
     has_head: ClassVar[bool] = True
     form: ClassVar[str] = "Python"
     parameters: ClassVar[int] = 0
 
-    def __init__(self, call: Callable[[list[str]], Any], labels: Sequence[str] = (), version: str = "", name: str = ""):
+    def __init__(
+        self,
+        call: Callable[[list[Any]], Any],
+        labels: Sequence[str] = (),
+        version: str = "",
+        name: str = "",
+        reads: str = "text",
+    ) -> None:
         self._call, self._version = call, version
+        self._tried = tried(reads, _TRIED)
         self.name = name or getattr(call, "__qualname__", type(call).__name__)
         self._own: tuple[str, ...] = ()
         self.labels: tuple[str, ...] = ()
         self.says: Says = "probabilities"
         if labels:
-            self._settle(labels, self._asked(list(_TRIED)))
+            self._settle(labels, self._asked(list(map(plain, self._tried))))
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> Function:
@@ -73,7 +86,7 @@ class Function:
             TeacherError: it is not there, or no callable.
         """
         del device
-        return cls(imported(settings.model, "function"), settings.labels, settings.version, settings.model)
+        return cls(imported(settings.model, "function"), settings.labels, settings.version, settings.model, settings.reads)
 
     @classmethod
     def tiny(cls, folder: Path, seed: int = 0) -> Function:
@@ -96,7 +109,9 @@ class Function:
         """
         if self._own:
             return
-        said = self._asked([r.payload for r in rows[:16]] or list(_TRIED))
+        if rows and not isinstance(rows[0].payload, str):
+            self._tried = tried(rows[0].payload.modality, _TRIED)
+        said = self._asked([plain(r.payload) for r in rows[:16]] or list(map(plain, self._tried)))
         named = {name for a in said if isinstance(a, dict) for name in a} if isinstance(said, list) else set()
         self._settle(sorted(named) if named >= set(labels) and named else labels, said)
 
@@ -111,7 +126,7 @@ class Function:
         except (OSError, TypeError):
             source = self.name
         holds = [cell.cell_contents for cell in getattr(self._call, "__closure__", None) or ()]
-        logits = self.answer(_TRIED, frozenset({"logits_BC"})).logits_BC
+        logits = self.answer(self._tried, frozenset({"logits_BC"})).logits_BC
         shown = np.round(np.exp(logits - logits.max(axis=1, keepdims=True)), 3) + 0.0
         return {
             "kind": "function",
@@ -125,7 +140,7 @@ class Function:
         """What it says, in calls of up to 256 texts."""
         parts = []
         for start in range(0, len(payloads), _BATCH):
-            texts = [str(p) for p in payloads[start : start + _BATCH]]
+            texts = [plain(p) for p in payloads[start : start + _BATCH]]
             parts.append(understood(self._asked(texts), self.says, self._own, f"teacher {self.name}").signal(needs))
         return Signal(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in parts[0].given()})
 
@@ -135,7 +150,7 @@ class Function:
         self.says = way_of(said, self._own, f"teacher {self.name}")
         understood(said, self.says, self._own, f"teacher {self.name}")
 
-    def _asked(self, texts: list[str]) -> Any:
+    def _asked(self, texts: list[Any]) -> Any:
         try:
             said = self._call(texts)
             said = said.tolist() if hasattr(said, "tolist") and not isinstance(said, np.ndarray) else said

@@ -81,6 +81,7 @@ class Huggingface:
         revision: str | None = None
         max_tokens: Count = 128
 
+    modality: ClassVar[str] = "text"
     tolerance: ClassVar[float] = 1e-4
     """Largest difference of a logit between two calls that batch differently, at float32."""
 

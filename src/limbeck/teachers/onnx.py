@@ -1,6 +1,7 @@
 """An ONNX file as a teacher, text in, or a bundle of limbeck's. Knows ONNX Runtime and the tokenizer beside the file; knows no training.
 
-The file's input is a tensor of strings, or ids and a mask by their usual names; then tokenizer.json lies beside it. A teacher's file is its
+The file's input is a tensor of strings, or ids and a mask by their usual names; then tokenizer.json lies beside it. For everything else
+`encode` names a callable that makes its inputs. A teacher's file is its
 owner's and may hold any operator, unlike a bundle's.
 
 Letters: B texts, C classes.
@@ -9,7 +10,7 @@ Letters: B texts, C classes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,10 +22,13 @@ from limbeck import catalog
 from limbeck.bundle import Bundle
 from limbeck.errors import LimbeckError, TeacherError, listing
 from limbeck.manifest import SPEC
+from limbeck.payloads import plain, size
 from limbeck.settings import Count
 from limbeck.teachers._labels import Labels, beside, labels_of
 from limbeck.teachers._said import Says, of_probabilities, of_scores
 from limbeck.teachers._tokens import Tokens, named
+from limbeck.teachers._tried import tried
+from limbeck.teachers.function import imported
 from limbeck.types import Fingerprint, Json, Signal, digest
 
 _BATCH = 64
@@ -47,13 +51,16 @@ class Onnx:
     @dataclass(frozen=True, slots=True)
     class Settings:
         """`model`: an .onnx file, or a bundle (folder or zip). `tokenizer`: None: tokenizer.json beside it. `output`: which one, where
-        there are several. `labels`: None of them: labels.json, or id2label of config.json, beside it. `max_tokens`: longest input."""
+        there are several. `labels`: None of them: labels.json, or id2label of config.json, beside it. `max_tokens`: longest input. `reads`: the
+        modality of what it is asked; `encode`: package.module:callable from a list of texts (of pictures as arrays of uint8) to its inputs by name."""
 
         model: str = ""
         tokenizer: str | None = None
         output: str | None = None
         labels: Labels = ()
         max_tokens: Count = 128
+        reads: str = "text"
+        encode: str = ""
 
     tolerance: ClassVar[float] = 1e-4
     has_head: ClassVar[bool] = True
@@ -62,26 +69,27 @@ class Onnx:
 
     def __init__(
         self,
-        run: Callable[[list[str]], NDArray[Any]],
+        run: Callable[[list[Any]], NDArray[Any]],
         labels: Sequence[str],
         fingerprint: Fingerprint,
         name: str,
         tokens: tuple[Json, int] | None = None,
         bundle: Bundle | None = None,
         size: tuple[int, int] = (0, 0),
+        reads: str = "text",
     ) -> None:
         self._run, self._fingerprint, self.name = run, dict(fingerprint), name
         self.labels, self._classes = tuple(labels), len(labels)
         self._tokens, self.bundle = tokens, bundle
         self.max_tokens = tokens[1] if tokens else 128
         self.parameters, self.bytes = size
-        tried = np.asarray(run(list(_TRIED)))
-        if tried.ndim != 2 or tried.shape[1] != self._classes:
+        found = np.asarray(run(tried(reads, _TRIED)))
+        if found.ndim != 2 or found.shape[1] != self._classes:
             raise TeacherError(
-                f"teacher {name}: the output is {tried.shape}, but there are {self._classes} labels; expected (texts, {self._classes}). "
+                f"teacher {name}: the output is {found.shape}, but there are {self._classes} labels; expected (texts, {self._classes}). "
                 "Name another output (teacher.output), or all labels (teacher.labels)."
             )
-        self._of = of_probabilities if (tried >= 0).all() and np.abs(tried.sum(axis=1) - 1.0).max() < 1e-3 else of_scores
+        self._of = of_probabilities if (found >= 0).all() and np.abs(found.sum(axis=1) - 1.0).max() < 1e-3 else of_scores
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> Onnx:
@@ -112,15 +120,15 @@ class Onnx:
         modality = catalog.find("modalities", manifest.modality).from_spec(spec)
         answer = catalog.find("targets", manifest.target)().load(bundle.content[manifest.model])
 
-        def run(texts: list[str]) -> NDArray[Any]:
-            found: NDArray[Any] = answer(modality.collate(modality.encode(texts)))
+        def run(payloads: list[Any]) -> NDArray[Any]:
+            found: NDArray[Any] = answer(modality.collate(modality.encode(payloads)))
             return found
 
         labels = labels_of(settings.labels, manifest.labels, "onnx")
         fingerprint = {"kind": "onnx", "weights": bundle.sha256, "labels": digest(labels)}
         lent = (spec["tokenizer"], int(spec["max_tokens"])) if isinstance(spec.get("tokenizer"), dict) else None
         size = bundle.bytes
-        return cls(run, labels, fingerprint, bundle.path.name, lent, bundle, (size // 4, size))
+        return cls(run, labels, fingerprint, bundle.path.name, lent, bundle, (size // 4, size), manifest.modality)
 
     @classmethod
     def _of_file(cls, path: Path, settings: Settings) -> Onnx:
@@ -137,12 +145,23 @@ class Onnx:
         output = settings.output or outputs[0]
         names = [i.name for i in inputs]
         strings = [i.name for i in inputs if i.type == "tensor(string)"]
-        tokens = None if strings else Tokens(Path(settings.tokenizer or path.with_name("tokenizer.json")), settings.max_tokens)
-        kinds = {i.name: {"tensor(float)": np.float32, "tensor(int32)": np.int32}.get(i.type, np.int64) for i in inputs}
+        own = imported(settings.encode, "onnx (teacher.encode)") if settings.encode or settings.reads != "text" else None
+        tokens = (
+            None
+            if strings or own
+            else Tokens(Path(settings.tokenizer or path.with_name("tokenizer.json")), settings.max_tokens)
+        )
+        kinds = {
+            i.name: {"tensor(float)": np.float32, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8}.get(i.type, np.int64)
+            for i in inputs
+        }
         flat = [len(i.shape) == 1 for i in inputs]
 
-        def run(texts: list[str]) -> NDArray[Any]:
-            if tokens is None:
+        def run(texts: list[Any]) -> NDArray[Any]:
+            if own is not None:
+                made = own(list(map(plain, texts)))
+                feed = {n: np.asarray(made[n] if isinstance(made, Mapping) else made).astype(kinds[n]) for n in names}
+            elif tokens is None:
                 array = np.array(texts, dtype=object)
                 feed = {strings[0]: array if flat[0] else array[:, None]}
             else:
@@ -160,9 +179,10 @@ class Onnx:
             "tokenizer": tokens.fingerprint() if tokens else "",
             "labels": digest(labels),
             "output": output,
+            **({"encode": settings.encode} if own is not None else {}),
         }
         lent = (tokens.content, tokens.max_tokens) if tokens else None
-        return cls(run, labels_of(labels, None, "onnx"), fingerprint, path.name, lent, size=_size(path))
+        return cls(run, labels_of(labels, None, "onnx"), fingerprint, path.name, lent, None, _size(path), settings.reads)
 
     @classmethod
     def tiny(cls, folder: Path, seed: int = 0) -> Onnx:
@@ -191,11 +211,9 @@ class Onnx:
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """Logits, or the logarithm of probabilities where the output holds these; in batches of equal length, longest first."""
-        order = sorted(range(len(payloads)), key=lambda i: (-len(str(payloads[i])), i))
+        order = sorted(range(len(payloads)), key=lambda i: (-size(payloads[i]), i))
         parts = [
-            self._of(
-                self._run([str(payloads[i]) for i in order[s : s + _BATCH]]), self._classes, f"teacher {self.name}"
-            ).logits_BC
+            self._of(self._run([payloads[i] for i in order[s : s + _BATCH]]), self._classes, f"teacher {self.name}").logits_BC
             for s in range(0, len(order), _BATCH)
         ]
         logits_BC = np.concatenate(parts)[np.argsort(np.asarray(order))]

@@ -85,6 +85,7 @@ class Openai:
         "key_env", "concurrency", "per_minute", "timeout", "tries", "price_in", "price_out", "max_cost", "answers", "terms",
     )  # fmt: skip
     """Settings that change no answer, so another run may have others."""
+    modality: ClassVar[str] = "text"
     tolerance: ClassVar[float] = 0.0
     has_head: ClassVar[bool] = True
     answers_here: ClassVar[bool] = False

@@ -58,6 +58,7 @@ class Sklearn:
         trusted: Labels = ()
         labels: Labels = ()
 
+    modality: ClassVar[str] = "text"
     tolerance: ClassVar[float] = 1e-5
     has_head: ClassVar[bool] = True
     says: ClassVar[Says] = "probabilities"

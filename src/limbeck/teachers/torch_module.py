@@ -1,7 +1,7 @@
 """Any torch module as a teacher. Knows modules, their outputs and hooks; knows nothing of how they were trained.
 
 From Python a module comes with `encode`, which makes its inputs of texts. From a recipe `model` names a callable that makes the module, `weights` its
-safetensors file, and `tokenizer` a tokenizer.json.
+safetensors file, and `tokenizer` a tokenizer.json; or `encode` a callable that makes the module's inputs, of texts or of anything else.
 
 Letters: B texts, C classes.
 """
@@ -21,11 +21,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from limbeck.errors import TeacherError, listing
+from limbeck.payloads import plain, size
 from limbeck.settings import Count
 from limbeck.teachers._content import content_of
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Says, of_scores
 from limbeck.teachers._tokens import Tokens, named
+from limbeck.teachers._tried import tried
 from limbeck.teachers.function import imported
 from limbeck.types import Fingerprint, Json, Signal, digest
 
@@ -45,6 +47,7 @@ class TorchModule:
         device: where it computes.
         name: in reports.
         tokens: the tokenizer behind `encode`, which students may have too.
+        reads: the modality of what it is asked.
 
     Raises:
         TeacherError: its output is not one tensor of logits, and nothing says which part is.
@@ -53,7 +56,8 @@ class TorchModule:
     @dataclass(frozen=True, slots=True)
     class Settings:
         """`model`: package.module:callable that returns the module. `weights`: a safetensors file. `tokenizer`: a tokenizer.json.
-        `labels`, `output`, `hook`: as above. `max_tokens`: longest input."""
+        `labels`, `output`, `hook`: as above. `max_tokens`: longest input. `reads`: the modality of what it is asked; `encode`: package.module:callable from
+        a list of texts (of pictures as arrays of uint8) to its inputs, in place of a tokenizer."""
 
         model: str = ""
         weights: str | None = None
@@ -62,6 +66,8 @@ class TorchModule:
         output: str | None = None
         hook: str | None = None
         max_tokens: Count = 128
+        reads: str = "text"
+        encode: str = ""
 
     tolerance: ClassVar[float] = 1e-4
     has_head: ClassVar[bool] = True
@@ -71,24 +77,25 @@ class TorchModule:
     def __init__(
         self,
         module: nn.Module,
-        encode: Callable[[list[str]], Any],
+        encode: Callable[[list[Any]], Any],
         labels: Sequence[str],
         output: str | None = None,
         hook: str | None = None,
         device: str = "cpu",
         name: str = "",
         tokens: Tokens | None = None,
+        reads: str = "text",
     ) -> None:
         self.network = module.to(device)
         self._encode, self._output, self._hook, self._device = encode, output, hook, device
         self.labels = labels_of(labels, None, "torch_module")
-        self._own, self._tokens = self.labels, tokens
+        self._own, self._tokens, self._tried = self.labels, tokens, tried(reads, _TRIED)
         self.max_tokens = tokens.max_tokens if tokens else 128
         self.name = name or type(module).__name__
         self.parameters = sum(p.numel() for p in module.parameters())
         if hook is not None and hook not in (paths := dict(module.named_modules())):
             raise TeacherError(f"teacher.hook is '{hook}', but {self.name} has the modules {listing([p for p in paths if p])}")
-        of_scores(self._logits(list(_TRIED)).float().cpu().numpy(), len(self._own), f"teacher {self.name}")
+        of_scores(self._logits(self._tried).float().cpu().numpy(), len(self._own), f"teacher {self.name}")
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> TorchModule:
@@ -107,6 +114,10 @@ class TorchModule:
         except Exception as error:  # anybody's code, and anybody's file
             said = " ".join(f"{error}".split())
             raise TeacherError(f"cannot load the teacher '{settings.model}': {type(error).__name__}: {said:.500}") from error
+        if settings.encode or settings.reads != "text":
+            own = imported(settings.encode, "torch_module (teacher.encode)")
+            given = (settings.labels, settings.output, settings.hook, device, settings.model, None, settings.reads)
+            return cls(module, own, *given)
         tokens = Tokens(Path(settings.tokenizer), settings.max_tokens)
         wanted = [p.name for p in inspect.signature(module.forward).parameters.values() if p.default is p.empty]
 
@@ -147,7 +158,7 @@ class TorchModule:
         for name, value in sorted(self.network.state_dict().items()):
             weights.update(name.encode())
             weights.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        read = {k: np.asarray(v) for k, v in self._inputs(list(_TRIED)).items()}
+        read = {k: np.asarray(v) for k, v in self._inputs(self._tried).items()}
         return {
             "kind": "torch_module",
             "weights": weights.hexdigest(),
@@ -158,9 +169,9 @@ class TorchModule:
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """Logits, in batches of like length, longest first."""
-        order = sorted(range(len(payloads)), key=lambda i: (-len(str(payloads[i])), i))
+        order = sorted(range(len(payloads)), key=lambda i: (-size(payloads[i]), i))
         parts = [
-            self._logits([str(payloads[i]) for i in order[s : s + _BATCH]]).float().cpu().numpy()
+            self._logits([payloads[i] for i in order[s : s + _BATCH]]).float().cpu().numpy()
             for s in range(0, len(order), _BATCH)
         ]
         found = of_scores(np.concatenate(parts)[np.argsort(np.asarray(order))], len(self._own), f"teacher {self.name}")
@@ -178,13 +189,13 @@ class TorchModule:
         """None: a student starts from chance."""
         del old_ids_V
 
-    def _inputs(self, texts: list[str]) -> dict[str, Any]:
-        found = self._encode(texts)
+    def _inputs(self, payloads: list[Any]) -> dict[str, Any]:
+        found = self._encode(list(map(plain, payloads)))
         return dict(found) if isinstance(found, Mapping) else {"": found}
 
-    def _logits(self, texts: list[str]) -> Tensor:
+    def _logits(self, payloads: list[Any]) -> Tensor:
         """Computed inside `inference_mode` and without dropout; both are as before when it returns."""
-        inputs = {k: torch.as_tensor(v).to(self._device) for k, v in self._inputs(texts).items()}
+        inputs = {k: torch.as_tensor(v).to(self._device) for k, v in self._inputs(payloads).items()}
         caught: list[Any] = []
         handle = None
         if self._hook is not None:
@@ -199,7 +210,7 @@ class TorchModule:
                 module.training = training
             if handle is not None:
                 handle.remove()
-        return self._chosen(caught[-1] if caught else out, len(texts))
+        return self._chosen(caught[-1] if caught else out, len(payloads))
 
     def _chosen(self, out: Any, count: int) -> Tensor:
         """The logits in what the module returned, or the hook caught."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 BUSY = 0.10
@@ -16,20 +17,24 @@ class Company:
 
     A process that we started counts as ours when it has ended and was waited for.
 
+    Args:
+        also: seconds that further processes of ours have used, which still run.
+
     Example:
         >>> 0.0 <= Company().share() <= 1.0
         True
     """
 
-    def __init__(self) -> None:
-        self._began, self._before = time.perf_counter(), _busy()
+    def __init__(self, also: Callable[[], float] = lambda: 0.0) -> None:
+        self._also = also
+        self._began, self._before, self._also_before = time.perf_counter(), _busy(), also()
 
     def share(self) -> float:
         """Share of the cores' time, in [0, 1]; 0 where it cannot be known."""
         now = _busy()
         if self._before is None or now is None:
             return 0.0
-        others = (now[0] - self._before[0]) - (now[1] - self._before[1])
+        others = (now[0] - self._before[0]) - (now[1] - self._before[1]) - (self._also() - self._also_before)
         return min(1.0, max(0.0, others / ((time.perf_counter() - self._began) * (os.cpu_count() or 1))))
 
 

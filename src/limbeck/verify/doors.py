@@ -23,7 +23,7 @@ def same_through_cli(bundle: Bundle, payloads: Sequence[Any], predictor: Predict
 
     Args:
         bundle: an opened bundle.
-        payloads: what JSON can hold.
+        payloads: that its modality can write as JSON.
         predictor: of this bundle; None: it is loaded.
 
     Returns:
@@ -32,11 +32,13 @@ def same_through_cli(bundle: Bundle, payloads: Sequence[Any], predictor: Predict
     Raises:
         ParityError: a label or a probability differs, or the command fails.
     """
-    expected = (predictor or Predictor(bundle)).predict(payloads)
+    predictor = predictor or Predictor(bundle)
+    expected, modality = predictor.predict(payloads), predictor.modality
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.jsonl"
         # In ASCII, so that even half a surrogate pair arrives as it was.
-        rows.write_text("".join(json.dumps({"text": p}) + "\n" for p in payloads), encoding="utf-8")
+        lines = (json.dumps({modality.column: modality.to_json(p)}) + "\n" for p in payloads)
+        rows.write_text("".join(lines), encoding="utf-8")
         command = [sys.executable, "-P", "-m", "limbeck", "predict", str(bundle.path.resolve()), "--file", str(rows)]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode != 0:

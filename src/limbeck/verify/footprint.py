@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from limbeck import catalog
 from limbeck.bundle import MANIFEST, Bundle
 from limbeck.errors import BundleError
 from limbeck.evidence import Footprint, Latency
@@ -159,6 +160,7 @@ def new_process(bundle: Bundle, payload: Any, threads: int = 1) -> Started:
         BundleError: the process ends without an answer.
     """
     command = [sys.executable, "-P", "-c", _CHILD, str(bundle.path.resolve()), str(threads)]
+    sent = catalog.find("modalities", bundle.manifest.modality).to_json(payload)
     with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads could fill up
         began = time.perf_counter()
         with subprocess.Popen(
@@ -170,7 +172,7 @@ def new_process(bundle: Bundle, payload: Any, threads: int = 1) -> Started:
             impatience.start()
             try:
                 with contextlib.suppress(BrokenPipeError):  # it ended before it read, and says why
-                    child.stdin.write(json.dumps(payload).encode() + b"\n")
+                    child.stdin.write(json.dumps(sent).encode() + b"\n")
                     child.stdin.close()
                 line = child.stdout.readline()
                 seconds = time.perf_counter() - began

@@ -45,28 +45,23 @@ def check_pieces(smaller: Sequence[Pieces], full: Sequence[Pieces], texts: Seque
 
 
 def check_parity(
-    trained: Network, written: Network, encoded: Sequence[Ids], collate: Collate, longest: int, tolerance: float
+    trained: Network, written: Network, sweep: Mapping[str, Sequence[NDArray[Any]]], collate: Collate, tolerance: float
 ) -> float:
     """The largest difference of a logit between the trained student and its float32 file.
 
-    Texts of 1, 5 and `longest` tokens, cut from the given ones and continued by them, and the given ones as they are, one padding the
-    other, in batches of 1, 2, 7 and 32; and each record alone, by the file, against itself in its batch.
+    Rows of each shape in batches of 1, 2, 7 and 32; and each record alone, by the file, against itself in its batch.
 
     Args:
         trained, written: from a batch of arrays to logits (B, C).
-        encoded: ids of some texts, (T,) each; one of them at least has a token.
-        collate: pads a batch of them.
-        longest: how many tokens the student takes at most.
+        sweep: encoded records by what they are, 32 of each: the shapes that the student may be given.
+        collate: makes a batch of them.
         tolerance: of a logit.
 
     Raises:
         ParityError: the difference exceeds the tolerance, or the student's logits are not finite.
     """
-    worst, flow = 0.0, np.concatenate([*encoded])
-    for length in (1, 5, longest, None):
-        rows = [
-            np.resize(np.roll(flow, -7 * row), length) if length else encoded[row % len(encoded)] for row in range(BATCHES[-1])
-        ]
+    worst = 0.0
+    for kind, rows in sweep.items():
         alone_BC = np.concatenate([written(collate([row])) for row in rows])
         for size in BATCHES:
             batch = collate(rows[:size])
@@ -78,9 +73,8 @@ def check_parity(
             for name, other_BC in (("the trained student", trained_BC), ("itself one record at a time", alone_BC[:size])):
                 difference = float(np.abs(other_BC - together_BC).max())
                 if not difference <= tolerance:
-                    tokens = f"{length} tokens each" if length else "texts of many lengths"
                     raise ParityError(
-                        f"the written file differs from {name} by {difference:.2g} in a logit, {size} records of {tokens}; at most "
+                        f"the written file differs from {name} by {difference:.2g} in a logit, {size} records of {kind}; at most "
                         f"{tolerance:.0e} is allowed. {_OURS}"
                     )
                 worst = max(worst, difference)

@@ -1,4 +1,4 @@
-"""Rows parted by a column of the data or by the length of their texts. Knows values of rows; knows no models and no files."""
+"""Rows parted by a column of the data or by the size of what they hold. Knows values of rows; knows no models and no files."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ import numpy as np
 from limbeck.evidence import ClassResult, Slice
 from limbeck.verify.classes import LEAST_ROWS, Group, worst_first
 
-LENGTH = "text length"
 _NAMED = 8
 Values = Sequence[str | None]
 
 
-def by_length(texts: Sequence[str], parts: int = 3) -> Values | None:
-    """Each row's length in characters as one of so many ranges with about as many rows each; None where that parts nothing.
+def by_size(sizes: Sequence[int], one: str, many: str, parts: int = 3) -> Values | None:
+    """Each row's size as one of so many ranges with about as many rows each; None where that parts nothing.
+
+    Args:
+        sizes: of each row, in the unit that `one` and `many` name.
 
     Example:
-        >>> by_length(["a"] * 20 + ["abc"] * 20, parts=2)[0]
+        >>> by_size([1] * 20 + [3] * 20, "character", "characters", parts=2)[0]
         '1 character'
     """
-    length_N = np.array([len(text) for text in texts])
-    if len(texts) < 2 * LEAST_ROWS:
+    length_N = np.array(sizes)
+    if len(sizes) < 2 * LEAST_ROWS:
         return None
     ends = np.unique(np.quantile(length_N, [k / parts for k in range(1, parts + 1)], method="inverted_cdf")).astype(int)
     if len(ends) < 2:
         return None
     begins = [int(length_N.min()), *(int(e) + 1 for e in ends[:-1])]
-    names = [_range(a, int(b)) for a, b in zip(begins, ends, strict=True)]
+    names = [_range(a, int(b), one, many) for a, b in zip(begins, ends, strict=True)]
     return [names[int(np.searchsorted(ends, n))] for n in length_N]
 
 
-def _range(first: int, last: int) -> str:
-    noun = "character" if last == 1 else "characters"
+def _range(first: int, last: int, one: str, many: str) -> str:
+    noun = one if last == 1 else many
     return f"{last:,} {noun}" if first == last else f"{first:,} to {last:,} {noun}"
 
 

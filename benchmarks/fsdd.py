@@ -1,0 +1,153 @@
+"""Free Spoken Digit Dataset (Jackson et al.): 3,000 recordings of English digits by six speakers, 8 kHz, about 0.4 s each.
+
+    python benchmarks/fsdd.py --work work/fsdd --json work/fsdd.json [--part all] [--final]
+
+Part official: recordings 0 to 4 of each digit and speaker are the test set (300), 5 to 49 train. Part speakers: each speaker in turn is heard by
+nobody before the test: all 500 recordings of that speaker judge, recordings 5 to 49 of the other five train. In both, recordings 45 to 49 choose the
+epoch. Without --final recordings 40 to 44 judge in place of the test set; and with each speaker that is to be held out another one is left out
+too, of whom recordings 5 to 49 judge, so that the recipe was chosen on speakers that no network heard, and never on the one that it is judged by.
+
+The teacher, a residual network over log-mel features, is trained from scratch for each split. Of each student three seeds are trained; figures are
+means over them. The control is the same student without the teacher, with as many steps, on views that keep their labels. Beside them log-mel energies
+with an SVM.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import limbeck
+from fashion_mnist import measured
+from harness import arguments, write
+from limbeck.cli import Watch
+
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+HEARD = {"rate": 8000, "seconds": 0.7, "mels": 32}
+TEACHER: dict[str, Any] = {"kind": "resnet_audio", **HEARD, "width": 16, "throat": 0.2, "tempo": 0.25, "room": 0.5, "mask": 0.2}
+FINE_TUNE = {
+    "epochs": 30,
+    "batch_size": 64,
+    "learning_rate": 4e-3,
+    "head_learning_rate": 4e-3,
+    "weight_decay": 0.02,
+    "refit": False,
+}
+VIEWS = {"per_record": 6, "speed": 0.25}
+STUDENT = {"width": 24, "depth": 2, **HEARD}
+TRAINING = {"epochs": 10}
+SEEDS = 3
+BYTES = 60_000
+Recording = tuple[str, str, str, int]
+"""Path, digit, speaker, number."""
+
+
+def recordings(archive: Path, work: Path) -> list[Recording]:
+    """All recordings, unpacked once."""
+    folder = work / "recordings"
+    if not folder.is_dir():
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(folder)
+    found = []
+    for path in sorted(folder.glob("*/*.wav")):
+        digit, speaker, number = path.stem.split("_")
+        found.append((str(path.resolve()), digit, speaker, int(number)))
+    return found
+
+
+def split(
+    all_of: list[Recording], work: Path, name: str, judges: Callable[[Recording], bool], left_out: set[str]
+) -> dict[str, str]:
+    """Write which recordings train, choose and judge; the files by use. Nobody hears the test recordings of the others, nor a speaker who is
+    left out, but for those that judge."""
+    uses: dict[str, list[Recording]] = {"train": [], "valid": [], "test": []}
+    for one in all_of:
+        if judges(one):
+            uses["test"].append(one)
+        elif one[2] not in left_out and one[3] >= 5:
+            uses["valid" if one[3] >= 45 else "train"].append(one)
+    files = {}
+    for use, rows in uses.items():
+        path = work / f"{name}-{use}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([("audio", "label", "speaker"), *(row[:3] for row in rows)])
+        files[use] = str(path)
+    return files
+
+
+def distilled(data: dict[str, str], work: Path, name: str) -> tuple[dict[str, Any], limbeck.Report]:
+    """The figures of one split, and its report."""
+    recipe = {
+        "task": "audio-classification",
+        "data": data,
+        "teacher": {**TEACHER, "fine_tune": FINE_TUNE},
+        "views": VIEWS,
+        "student": STUDENT,
+        "training": TRAINING,
+        "verify": {"seeds": SEEDS},
+        "seed": 0,
+    }
+    out = work / f"{name}-{limbeck.Recipe.read(recipe).fingerprint()[:8]}"
+    with Watch() as watch:
+        report = limbeck.distill(recipe, out=out, progress=watch)
+    figures = {key.replace("best_student_", ""): value for key, value in measured(report, "student").items()}
+    if figures["bytes"] > BYTES:
+        raise SystemExit(f"{name}: the bundle has {figures['bytes']:,} bytes; {BYTES:,} are allowed. Make the student smaller.")
+    return {**figures, "seconds": sum(report.seconds.values())}, report
+
+
+def official(all_of: list[Recording], work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """The split that the data set's authors name."""
+    name, first = ("official", 0) if final else ("official-valid", 40)
+    data = split(all_of, work, name, lambda one: first <= one[3] < first + 5, set())
+    figures, report = distilled(data, work, name)
+    busy = any("void" in note for note in report.notes)
+    times = [key for key in figures if key.endswith(("p50_us", "latency_ratio"))] if busy else []
+    void = dict.fromkeys((f"official_{key}" for key in times), "since others were busy while it was measured")
+    return {f"official_{key}": value for key, value in figures.items()}, {"official": report.bundle}, void
+
+
+def speakers(all_of: list[Recording], work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Each speaker held out in turn; without --final the next one in the row judges in place of each."""
+    found, bundles = {}, {}
+    for place, speaker in enumerate(SPEAKERS):
+        judged = speaker if final else SPEAKERS[(place + 1) % len(SPEAKERS)]
+        name = f"without-{speaker}" if final else f"valid-without-{speaker}-{judged}"
+        data = split(all_of, work, name, lambda one, of=judged: one[2] == of and (final or one[3] >= 5), {speaker, judged})
+        found[speaker], report = distilled(data, work, name)
+        bundles[f"without_{speaker}"] = report.bundle
+    figures: dict[str, Any] = {
+        "speaker_held_out_mean": mean(f["accuracy"] for f in found.values()),
+        "speaker_held_out_least": min(f["accuracy"] for f in found.values()),
+        "speaker_held_out_minus_control": mean(f["minus_control"] for f in found.values()),
+        "speaker_held_out_teacher": mean(f["teacher_accuracy"] for f in found.values()),
+        "speaker_held_out_svm": mean(f["baseline_accuracy"] for f in found.values()),
+        "speaker_held_out_bytes": max(f["bytes"] for f in found.values()),
+        "speaker_held_out_seconds": sum(f["seconds"] for f in found.values()),
+    }
+    for speaker, of in found.items():
+        kept = ("accuracy", "accuracies", "minus_control", "teacher_accuracy", "baseline_accuracy")
+        figures |= {f"{speaker}_{key}": of[key] for key in kept}
+    return figures, bundles, {}
+
+
+def run(data: Path, work: Path, final: bool, part: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Figures, bundles, and which figures are void."""
+    work.mkdir(parents=True, exist_ok=True)
+    all_of = recordings(data / "recordings.zip", work)
+    figures, bundles, void = {}, {}, {}
+    for name, measure in (("official", official), ("speakers", speakers)):
+        if part in ("all", name):
+            for total, of in zip((figures, bundles, void), measure(all_of, work, final), strict=True):
+                total |= of
+    return figures, bundles, void
+
+
+if __name__ == "__main__":
+    args = arguments(__doc__ or "", ("all", "official", "speakers"), data="fsdd")
+    write(args, *run(args.data, args.work, args.final, args.part))

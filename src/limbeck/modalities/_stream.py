@@ -1,0 +1,79 @@
+"""A long sound piece by piece: a file, or a wav that a microphone's program writes. Knows libsndfile and pipes; keeps nothing."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from limbeck.errors import DataError, InputFileError, missing_extra
+from limbeck.modalities._clip import MOST_CHANNELS, RATES, Samples
+
+_PIECE = 0.1  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A sound at a rate, its pieces (N,) in order, one channel of float32."""
+
+    rate: int
+    pieces: Iterator[Samples]
+
+
+def stream_of(source: str | BinaryIO) -> Stream:
+    """A file of any length by its path; or an open pipe with a wav of 16 bits, as `arecord -f S16_LE -t wav` writes it.
+
+    Raises:
+        InputFileError: there is no file.
+        DataError: it is no sound.
+        MissingExtraError: a file needs soundfile.
+    """
+    return _of_file(source) if isinstance(source, str) else _of_pipe(source)
+
+
+def _of_file(path: str) -> Stream:
+    try:
+        import soundfile
+    except ImportError as error:
+        raise missing_extra("soundfile", "audio", "reading sound files") from error
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise InputFileError(f"cannot listen to {path}: {error.error_string}") from error
+    _check(file.samplerate, file.channels, path)
+
+    def pieces() -> Iterator[Samples]:
+        with file:
+            while len(piece := file.read(round(_PIECE * file.samplerate), dtype="float32", always_2d=True)):
+                yield piece.mean(axis=1, dtype=np.float32)
+
+    return Stream(file.samplerate, pieces())
+
+
+def _of_pipe(pipe: BinaryIO) -> Stream:
+    try:
+        file = wave.open(pipe)  # noqa: SIM115 - it is read behind this function
+    except (wave.Error, EOFError) as error:
+        raise DataError(f"what comes through the pipe is no wav: {error}") from error
+    if file.getsampwidth() != 2:
+        raise DataError(f"what comes through the pipe is a wav of {8 * file.getsampwidth()} bits; 16 are expected")
+    rate, channels = file.getframerate(), file.getnchannels()
+    _check(rate, channels, "the pipe")
+
+    def pieces() -> Iterator[Samples]:
+        while piece := file.readframes(round(_PIECE * rate)):
+            whole = len(piece) // (2 * channels) * 2 * channels  # a pipe may break within a sample
+            found = np.frombuffer(piece[:whole], "<i2").reshape(-1, channels).mean(axis=1) / 32768
+            yield found.astype(np.float32)
+
+    return Stream(rate, pieces())
+
+
+def _check(rate: int, channels: int, of: str) -> None:
+    if not RATES[0] <= rate <= RATES[1] or not 1 <= channels <= MOST_CHANNELS:
+        raise DataError(
+            f"{of} has {channels} channels at {rate:,} Hz; up to {MOST_CHANNELS} at {RATES[0]:,} to {RATES[1]:,} are heard"
+        )

@@ -1,0 +1,140 @@
+"""Texts that wait for a model which takes longer than a thread takes to wake up. Knows a queue, deadlines and batches; knows nothing of HTTP.
+
+Work-conserving: whenever the thread is free and something waits, it takes what waits, and never waits for more. Requests take turns, a few texts
+each, so one with a thousand texts keeps nobody waiting. Nothing whose deadline has passed is computed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from limbeck.serve.answer import Answer
+
+_ROUND = 32
+"""Texts that the thread takes at once: with 128 tokens each some ten milliseconds of a small encoder."""
+_TURN = 8
+"""Texts that one request gives to a round while others wait."""
+
+
+class Overloaded(Exception):  # noqa: N818  not a fault of anybody's
+    """More waits than may. seconds: until it is worth to ask again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too much waits; ask again in {seconds} s")
+        self.seconds = seconds
+
+
+class Expired(Exception):  # noqa: N818
+    """The deadline passed before the answer was there."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    texts: Sequence[str]
+    top_k: int
+    deadline: float
+    future: asyncio.Future[tuple[Answer, ...]]
+    given: int = 0
+    answers: list[Answer] = field(default_factory=list)
+
+
+class Batcher:
+    """What waits for one model; used by one event loop.
+
+    Args:
+        answer: texts and how many labels each answer lists to the answers; called in `thread`.
+        thread: one for all models of a process, which has one core.
+        most: texts that may wait.
+    """
+
+    def __init__(
+        self, answer: Callable[[Sequence[str], int], tuple[Answer, ...]], thread: ThreadPoolExecutor, most: int = 2_048
+    ) -> None:
+        self._answer, self._thread, self._most = answer, thread, most
+        self._jobs: deque[_Job] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._seconds = 0.0
+        self.waiting = 0
+        """Texts that wait or are being answered."""
+
+    async def answer(self, texts: Sequence[str], top_k: int, deadline: float | None = None) -> tuple[Answer, ...]:
+        """The answers, in order.
+
+        Args:
+            texts: of one request.
+            top_k: labels in each answer.
+            deadline: a moment of `time.monotonic()`; None: there is none.
+
+        Raises:
+            Overloaded: too many texts wait.
+            Expired: the deadline has passed.
+        """
+        if self.waiting + len(texts) > self._most:
+            raise Overloaded(max(1, math.ceil(self.waiting * self._seconds)))
+        job = _Job(texts, top_k, math.inf if deadline is None else deadline, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self.waiting += len(texts)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        try:
+            return await job.future
+        finally:
+            self.waiting -= len(texts)
+
+    async def _run(self) -> None:
+        """Rounds until nothing waits."""
+        loop = asyncio.get_running_loop()
+        while round_ := self._round():
+            begin = time.perf_counter()
+            try:
+                found = await loop.run_in_executor(self._thread, self._answered, round_)
+            except Exception as error:
+                for job, _ in round_:
+                    if not job.future.done():
+                        job.future.set_exception(error)
+                continue
+            each = (time.perf_counter() - begin) / sum(len(texts) for _, texts in round_)
+            self._seconds = 0.8 * self._seconds + 0.2 * each if self._seconds else each
+            for (job, _), answers in zip(round_, found, strict=True):
+                job.answers += answers
+                if len(job.answers) == len(job.texts) and not job.future.done():
+                    job.future.set_result(tuple(job.answers))
+        self._task = None
+
+    def _round(self) -> list[tuple[_Job, Sequence[str]]]:
+        """Whose texts are answered next, and which: each request a few, in turn; one alone fills the round."""
+        found: list[tuple[_Job, Sequence[str]]] = []
+        room, again = _ROUND, deque[_Job]()
+        while room and self._jobs:
+            job = self._jobs.popleft()
+            if job.future.done():  # nobody waits for it
+                continue
+            if time.monotonic() >= job.deadline:
+                job.future.set_exception(Expired())
+                continue
+            turn = min(room, _TURN if self._jobs or found else room)
+            texts = job.texts[job.given : job.given + turn]
+            job.given += len(texts)
+            room -= len(texts)
+            found.append((job, texts))
+            if job.given < len(job.texts):
+                again.append(job)
+        self._jobs.extend(again)
+        return found
+
+    def _answered(self, round_: list[tuple[_Job, Sequence[str]]]) -> list[tuple[Answer, ...]]:
+        """In the thread: the answers of each request of a round."""
+        most = max(job.top_k for job, _ in round_)
+        answers = self._answer([text for _, texts in round_ for text in texts], most)
+        found, start = [], 0
+        for job, texts in round_:
+            own = answers[start : start + len(texts)]
+            found.append(own if job.top_k == most else tuple(a.best(job.top_k) for a in own))
+            start += len(texts)
+        return found

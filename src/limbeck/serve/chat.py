@@ -1,0 +1,236 @@
+"""The pages and the conversation behind them, as routes of Starlette. Knows files, origins and what a shop says; knows no model: a service answers.
+Nothing that is written here is kept; only a person who was asked for is told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from limbeck.errors import InputFileError
+from limbeck.serve.classify import Asked, answered
+from limbeck.serve.limits import Limits
+from limbeck.serve.live import Live
+from limbeck.serve.replies import Replies
+from limbeck.serve.reply import Refusal, json_object, kind_of
+from limbeck.serve.service import Service
+from limbeck.types import Json
+
+MOST_CHARACTERS = 4_000
+"""Of a message, more than anybody writes to a shop."""
+
+_MOST_SAID = 20  # messages of a conversation that a person is told
+_WEB = Path(__file__).parent / "web"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PAGES = {"/": "index.html", "/live": "live.html", "/widget.js": "widget.js"}
+_ALWAYS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+Act = Callable[[Request], Awaitable[Response]]
+Person = Callable[[str, list[Json]], Awaitable[None]]
+"""Told of a conversation that waits for a person: its id, and what was said (objects with `who` and `text`). Raises `Refusal` where nobody heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """What the pages talk to.
+
+    service: its first model answers. person: None where nobody is connected. origins: of foreign pages that may hold the widget, as
+    browsers write them ("https://shop.example").
+    """
+
+    service: Service
+    replies: Replies
+    live: Live
+    person: Person | None = None
+    origins: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)
+
+    def routes(self) -> list[Route]:
+        """`/`, `/live`, `/widget.js`, `/web/…`, and what they ask: `/chat/settings`, `/chat/message`, `/chat/person`, `/live/data`."""
+        files = {path.name: _File.of(path) for path in sorted(_WEB.iterdir()) if path.suffix in _TYPES}
+        pages = {**_PAGES, **{f"/web/{name}": name for name in files}}
+        got: dict[str, Act] = {path: files[name].answer for path, name in pages.items()}
+        got["/chat/settings"] = self._settings
+        sent: dict[str, Act] = {"/chat/message": self._message, "/chat/person": self._person}
+        return [
+            *(Route(path, self._shared(act), methods=["GET", "OPTIONS"]) for path, act in got.items()),
+            *(Route(path, self._shared(act), methods=["POST", "OPTIONS"]) for path, act in sent.items()),
+            Route("/live/data", self._figures, methods=["GET"]),
+        ]
+
+    async def _settings(self, request: Request) -> Response:
+        del request
+        said = self.replies
+        return _json(
+            {
+                "name": said.name,
+                "greeting": said.greeting,
+                "examples": said.examples,
+                "person": self.person is not None,
+                "most_characters": MOST_CHARACTERS,
+            }
+        )
+
+    async def _message(self, request: Request) -> Response:
+        content = await self._content(request)
+        text = _text(content, "text", MOST_CHARACTERS)
+        _text(content, "conversation", 64)
+        answers = await answered(self.service, self.limits, Asked([text]))
+        (found,) = answers.results
+        return _json(
+            {
+                "intent": found.label,
+                "reply": self.replies.to(found.label, found.abstain),
+                "confidence": round(found.confidence, 4),
+                "milliseconds": round(answers.milliseconds, 3),
+                "answered_by": found.answered_by,
+                "abstain": found.abstain,
+                "hand_over": not found.abstain and found.label in self.replies.person,
+            }
+        )
+
+    async def _person(self, request: Request) -> Response:
+        content = await self._content(request)
+        conversation = _text(content, "conversation", 64)
+        said = content.get("said")
+        if type(said) is not list or len(said) > _MOST_SAID:
+            raise Refusal(422, "invalid_said", f"'said' must be a list of at most {_MOST_SAID} objects", param="said")
+        lines = [{"who": _text(line, "who", 20), "text": _text(line, "text", MOST_CHARACTERS)} for line in said]
+        if self.person is not None:
+            await self.person(conversation, lines)
+            self.live.hand_over()
+        return _json({"reply": self.replies.handing_over, "hand_over": True, "connected": self.person is not None})
+
+    async def _figures(self, request: Request) -> Response:
+        del request
+        return _json(self.live.data())
+
+    async def _content(self, request: Request) -> Json:
+        """The JSON object of a request.
+
+        Raises:
+            Refusal: it is none, or larger than a request may be.
+        """
+        # A form of another page can send no such type without asking first.
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Refusal(415, "unsupported_type", "send JSON, with the header 'content-type: application/json'")
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > self.limits.body:
+                    raise Refusal(413, "body_too_large", f"a body may have {self.limits.body:,} bytes")
+        except ClientDisconnect:
+            raise Refusal(400, "disconnected", "the client has gone") from None
+        return json_object(bytes(body))
+
+    def _shared(self, act: Act) -> Act:
+        """The same for our own pages and for those of the origins that may hold the widget; no other page gets an answer."""
+
+        async def answer(request: Request) -> Response:
+            origin = request.headers.get("origin")
+            foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+            try:
+                if foreign and origin not in self.origins:
+                    said = "pages of this origin may not ask this server; its operator can start it with --widget-origin ORIGIN"
+                    raise Refusal(403, "foreign_origin", said)
+                response = Response(status_code=204) if request.method == "OPTIONS" else await act(request)
+            except Refusal as refusal:
+                reply = refusal.reply()
+                named = {key.decode(): value.decode() for key, value in reply.headers}
+                response = Response(reply.body, reply.status, {**_ALWAYS, "Cache-Control": "no-store", **named})
+            if self.origins:
+                response.headers["Vary"] = "Origin"
+            if foreign and origin in self.origins:
+                response.headers["Access-Control-Allow-Origin"] = origin or ""
+                response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+                if request.method == "OPTIONS":
+                    response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+                    response.headers["Access-Control-Max-Age"] = "600"
+            return response
+
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of web/, read once. tag: of its content, so that a browser asks for it again and gets it only when it changed."""
+
+    content: bytes
+    media: str
+    tag: str
+
+    @classmethod
+    def of(cls, path: Path) -> _File:
+        content = path.read_bytes()
+        return cls(content, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+    async def answer(self, request: Request) -> Response:
+        same = request.headers.get("if-none-match") == self.tag
+        # A widget's page loads these from another origin; whether it may read them is for CORS to say.
+        headers = {**_ALWAYS, "ETag": self.tag, "Cache-Control": "no-cache", "Cross-Origin-Resource-Policy": "cross-origin"}
+        return Response(b"" if same else self.content, 304 if same else 200, headers, self.media)
+
+
+def _json(content: Json) -> Response:
+    return Response(orjson.dumps(content), 200, {**_ALWAYS, "Cache-Control": "no-store"}, "application/json")
+
+
+def _text(content: Any, key: str, most: int) -> str:
+    """The text under a key.
+
+    Raises:
+        Refusal: there is none, it is blank, or too long.
+    """
+    value = content.get(key) if type(content) is dict else None
+    if type(value) is not str or not value.strip() or "\0" in value:
+        came = "a blank one or one with NUL" if type(value) is str else kind_of(value)
+        raise Refusal(422, "invalid_text", f"'{key}' must be a text with something in it; it is {came}", param=key)
+    if len(value) > most:
+        raise Refusal(413, "text_too_long", f"'{key}' has {len(value):,} characters; at most {most:,}", param=key)
+    return value
+
+
+def pages(service: Service, said: Replies, origins: Sequence[str], live: Live, limits: Limits | None = None) -> list[Route]:
+    """The routes of a server: its first model talks, and every answer is counted.
+
+    Raises:
+        InputFileError: an origin is none.
+    """
+    service.watch = live.watch
+    return Chat(service, said, live, origins=widget_origins(origins), limits=limits or Limits()).routes()
+
+
+def widget_origins(given: Sequence[str]) -> frozenset[str]:
+    """Origins of pages that may hold the widget, as browsers send them.
+
+    Raises:
+        InputFileError: one of them is no origin.
+
+    Example:
+        >>> widget_origins(["https://Shop.example/"])
+        frozenset({'https://shop.example'})
+    """
+    found = set()
+    for text in given:
+        parts = urlsplit(text.strip().rstrip("/"))
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or "@" in parts.netloc:
+            raise InputFileError(f"'{text:.100}' is no origin of a page. Write its scheme and host, as in https://shop.example")
+        found.add(f"{parts.scheme}://{parts.netloc.lower()}")
+    return frozenset(found)

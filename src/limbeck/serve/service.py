@@ -1,0 +1,231 @@
+"""Bundles by name, and what they answer. Knows predictors, deadlines and who answers next; knows nothing of HTTP.
+
+A bag of embeddings answers in less time than a thread takes to wake up, and a batch of texts costs it as much for each as one text: so it is
+called at once, in the event loop. Slower students, and many texts at once, wait in a queue and are called by a thread, with whatever waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from limbeck.bundle import Bundle
+from limbeck.errors import BundleError, UnknownNameError, nearest
+from limbeck.runtime.predict import Predictor
+from limbeck.serve.answer import Answer, Answers, answers_of
+from limbeck.serve.batcher import Batcher
+from limbeck.serve.counts import Counts
+from limbeck.serve.figure import Figure
+
+_QUICK_SECONDS = 0.0005
+"""A model that answers one text in less is called in the event loop."""
+_QUICK_TEXTS = 16
+_TIMED = ("one two three four five six seven eight nine ten eleven twelve",)
+
+
+class Escalate(Protocol):
+    """Who knows better than one of the models, and watches it. The first two are called for each answer, so they have to be quick."""
+
+    def wanted(self, answer: Answer) -> bool:
+        """Whether this answer is to be handed over."""
+
+    def seen(self, text: str, answer: Answer) -> None:
+        """An answer of the student was given."""
+
+    async def __call__(self, text: str, answer: Answer) -> Answer | None:
+        """A better answer, or None where the student's stands."""
+
+    def figures(self) -> Iterator[Figure]:
+        """What happened so far in this process."""
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One loaded bundle: its golden examples came out as they must on this machine.
+
+    sha256: of its manifest. quick: whether it is called in the event loop.
+    """
+
+    name: str
+    predictor: Predictor
+    source: Path
+    sha256: str = ""
+    quick: bool = True
+
+    @classmethod
+    def load(cls, name: str, path: Path, key: Path | None = None) -> Model:
+        """Open a bundle, replay its golden examples, and see how long it takes.
+
+        Raises:
+            LimbeckError: as `limbeck.load`.
+        """
+        bundle = Bundle.open(path, key)
+        if bundle.manifest.modality != "text":
+            raise BundleError(f"{path} reads {bundle.manifest.modality}; limbeck serve answers texts. Use limbeck predict")
+        predictor = Predictor(bundle)
+        taken = []
+        for _ in range(10):  # the best of ten, since a busy machine is no slow model
+            begin = time.perf_counter()
+            predictor.logits(_TIMED)
+            taken.append(time.perf_counter() - begin)
+        return cls(name, predictor, path, bundle.sha256, min(taken) < _QUICK_SECONDS)
+
+    def answer(self, texts: Sequence[str], top_k: int) -> tuple[Answer, ...]:
+        """The student's answers."""
+        predictor = self.predictor
+        logits_NC = predictor.logits(texts)
+        predictions = predictor.answers(logits_NC)
+        return answers_of(logits_NC, predictions, predictor.labels, predictor.calibration.temperature, top_k)
+
+
+class Service:
+    """Loaded bundles that answer; used by one event loop.
+
+    Args:
+        models: by name; the first is asked where a request names none.
+        escalate: by the name of a model, who is asked where it is not sure.
+        queued: texts that may wait for each model.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Model], *, escalate: Mapping[str, Escalate] | None = None, queued: int = 2_048
+    ) -> None:
+        self.models = dict(models)
+        self.default = next(iter(self.models))
+        self.escalate = dict(escalate or {})
+        self.counts = Counts()
+        self.watch: Callable[[Answers], None] | None = None  # told of the answers to each request
+        self.reply: Callable[[Answer], str] = _named  # what is said to a customer
+        self.ready = True
+        self._queued = queued
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="limbeck-students")
+        self._batchers = {name: self._batcher(model) for name, model in self.models.items()}
+
+    @classmethod
+    def load(
+        cls,
+        bundles: Mapping[str, Path],
+        key: Path | None = None,
+        *,
+        escalate: Mapping[str, Escalate] | None = None,
+        queued: int = 2_048,
+    ) -> Service:
+        """A service of bundles, each checked and its golden examples replayed.
+
+        Raises:
+            LimbeckError: as `limbeck.load`.
+        """
+        models = {name: Model.load(name, path, key) for name, path in bundles.items()}
+        return cls(models, escalate=escalate, queued=queued)
+
+    def model(self, name: str | None) -> Model:
+        """A model by its name, the first one for None.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+        """
+        found = self.models.get(name or self.default)
+        if found is None:
+            raise UnknownNameError(
+                f"no model is called {name!r:.80}; served: {', '.join(self.models)}.{nearest(str(name)[:80], self.models)}"
+            )
+        return found
+
+    def now(self, name: str | None, texts: Sequence[str], top_k: int = 1) -> Answers | None:
+        """The answers at once, or None where they have to be awaited from `classify`.
+
+        Raises:
+            UnknownNameError: there is no such model.
+        """
+        begin = time.perf_counter()
+        model = self.model(name)
+        if not model.quick or len(texts) > _QUICK_TEXTS:
+            return None
+        found = model.answer(texts, top_k)
+        if (escalate := self.escalate.get(model.name)) is not None:
+            if any(map(escalate.wanted, found)):
+                return None
+            for text, answer in zip(texts, found, strict=True):
+                escalate.seen(text, answer)
+        return self._given(Answers(model.name, found, (time.perf_counter() - begin) * 1e3))
+
+    async def classify(
+        self, name: str | None, texts: Sequence[str], *, top_k: int = 1, deadline: float | None = None
+    ) -> Answers:
+        """The answers to some texts.
+
+        Args:
+            name: of the model; None: the first.
+            texts: at least one.
+            top_k: how many labels each answer lists.
+            deadline: the moment of `time.monotonic()` after which nobody waits for the answer; None: there is none.
+
+        Raises:
+            UnknownNameError: there is no such model.
+            Overloaded: too much waits.
+            Expired: the deadline has passed.
+        """
+        begin = time.perf_counter()
+        model = self.model(name)
+        if model.quick and len(texts) <= _QUICK_TEXTS:
+            found = list(model.answer(texts, top_k))
+        else:
+            found = list(await self._batchers[model.name].answer(texts, top_k, deadline))
+        if (escalate := self.escalate.get(model.name)) is not None:
+            for text, answer in zip(texts, found, strict=True):
+                escalate.seen(text, answer)
+            unsure = [i for i, answer in enumerate(found) if escalate.wanted(answer)]
+            better = await asyncio.gather(*(_escalated(escalate, texts[i], found[i], deadline) for i in unsure))
+            for i, answer in zip(unsure, better, strict=True):
+                found[i] = answer
+        return self._given(Answers(model.name, tuple(found), (time.perf_counter() - begin) * 1e3))
+
+    def _given(self, answers: Answers) -> Answers:
+        self.counts.answered(answers)
+        if self.watch is not None:
+            self.watch(answers)
+        return answers
+
+    def take(self, model: Model) -> None:
+        """From now on this model answers under its name; what waits for the one before it is still answered by that."""
+        self._batchers[model.name] = self._batcher(model)
+        self.models[model.name] = model
+
+    def figures(self) -> Iterator[Figure]:
+        """What happened so far in this process."""
+        yield from self.counts.figures()
+        for name, batcher in self._batchers.items():
+            yield "limbeck_waiting", {"model": name}, batcher.waiting
+        for name, escalate in self.escalate.items():
+            for figure, about, value in escalate.figures():
+                yield figure, {"model": name, **about}, value
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        for escalate in self.escalate.values():
+            escalate.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _batcher(self, model: Model) -> Batcher:
+        return Batcher(model.answer, self._thread, self._queued)
+
+
+async def _escalated(escalate: Escalate, text: str, answer: Answer, deadline: float | None) -> Answer:
+    """The better answer, or the student's where none comes in time."""
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    try:
+        return await asyncio.wait_for(escalate(text, answer), left) or answer
+    except TimeoutError:
+        return answer
+
+
+def _named(answer: Answer) -> str:
+    return answer.label

@@ -1,0 +1,63 @@
+// The server as functions. Knows its addresses, and says in words what went wrong; knows no elements.
+
+const PATIENCE_MS = 20_000;
+
+/** What went wrong, in words for whoever is writing. after: seconds until another try can succeed; retry: whether one can. */
+export class Trouble extends Error {
+  constructor(words, { after = 0, retry = true } = {}) {
+    super(words);
+    this.name = "Trouble";
+    this.after = after;
+    this.retry = retry;
+  }
+}
+
+/** The server whose pages lie at `base` (an URL that ends with a slash). */
+export function service(base) {
+  let most = null;
+  return {
+    async settings() {
+      const found = await ask("chat/settings");
+      most = found.most_characters;
+      return found;
+    },
+    say: (text, conversation) => ask("chat/message", { text, conversation }),
+    person: (said, conversation) => ask("chat/person", { said, conversation }),
+    live: () => ask("live/data"),
+  };
+
+  async function ask(path, body) {
+    const how = body === undefined
+      ? {}
+      : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    let answer;
+    let content;
+    try {
+      answer = await fetch(new URL(path, base), {
+        ...how, cache: "no-store", credentials: "omit", redirect: "error", signal: AbortSignal.timeout(PATIENCE_MS),
+      });
+      content = await answer.json().catch(() => null);
+    } catch (error) {
+      if (error.name === "TimeoutError") throw new Trouble("That took too long, so I stopped waiting. Your message is not lost.");
+      throw new Trouble("I cannot reach the server at the moment. Your message is not lost: try again when you are connected.");
+    }
+    if (answer.ok && content !== null) return content;
+    throw trouble(answer, most);
+  }
+}
+
+function trouble(answer, most) {
+  const seconds = Math.min(Math.max(Math.ceil(Number(answer.headers.get("Retry-After"))) || 0, 0), 600);
+  const wait = seconds ? ` Please try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.` : " Please try again in a moment.";
+  switch (answer.status) {
+    case 413:
+      return new Trouble(`This message is too long for me: I can read ${most?.toLocaleString("en") ?? "fewer"} characters at once. Please shorten it.`, { retry: false });
+    case 429:
+      return new Trouble(`Many people are writing to us right now.${wait}`, { after: seconds || 1 });
+    case 503:
+      return new Trouble(`I am not ready yet.${wait}`, { after: seconds });
+    default:
+      if (answer.status >= 500) return new Trouble("Something went wrong on our side. Please try again.", { after: seconds });
+      return new Trouble(`The server did not take this message (${answer.status}).`, { retry: false });
+  }
+}

@@ -1,0 +1,190 @@
+"""A Hugging Face audio model as a teacher. Knows transformers' folders and hub ids; knows nothing of data, stores or students.
+
+A model with a classification head is used as it is; a backbone without one gets a head of its own kind, which the pipeline fine-tunes.
+Clips reach it at its own rate through its own feature extractor: log-mel for some models, the samples themselves for others. So no bundle reads
+as it does, and its times are those of the model as it is.
+
+Letters: B clips, K classes, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, cast
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from limbeck import catalog
+from limbeck.errors import TeacherError
+from limbeck.settings import Limits
+from limbeck.teachers._arrays import ArrayTeacher
+from limbeck.teachers._loading import explained, quiet, whole
+from limbeck.types import Json, Outputs, digest
+
+SecondsOrZero = Annotated[float, Limits((("ge", 0.0), ("le", 60.0)))]
+_LEAST = 0.1  # seconds: some models answer nothing to less
+
+
+class Heard(nn.Module):
+    """A transformers model by the one input that it reads."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self._input = str(cast(Any, backbone).main_input_name)
+
+    def forward(self, values: Tensor) -> Outputs:
+        """Logits (B, K), and the mean of the last hidden states (B, D)."""
+        out = self.backbone(**{self._input: values}, output_hidden_states=True)
+        return Outputs(out.logits, out.hidden_states[-1].mean(dim=1))
+
+
+class HuggingfaceAudio(ArrayTeacher):
+    """An audio model from a folder or the Hugging Face hub.
+
+    Args:
+        module: the network.
+        extractor: its feature extractor.
+        labels: class names in the order of the logits; empty as long as there is no head.
+        seconds: of every clip, filled with silence or cut off at its end; 0: each as long as it is.
+        device: where it computes.
+
+    Example:
+        >>> teacher = HuggingfaceAudio.load(HuggingfaceAudio.Settings("path/or/hub-id"))  # doctest: +SKIP
+    """
+
+    modality: ClassVar[str] = "audio"
+
+    @dataclass(frozen=True, slots=True)
+    class Settings:
+        """`model`: a hub id or a folder. `revision`: a branch, tag or commit of the hub. `seconds`: of every clip, filled with silence or cut off at its
+        end; 0: each as long as it is, which a model that is fine-tuned here cannot have unless its extractor fills clips itself."""
+
+        model: str = ""
+        revision: str | None = None
+        seconds: SecondsOrZero = 0.0
+
+    def __init__(self, module: nn.Module, extractor: Any, labels: Sequence[str], seconds: float, device: str = "cpu") -> None:
+        super().__init__(Heard(module), labels, catalog.find("modalities", "audio")(), device)
+        self._extractor, self._seconds = extractor, seconds
+        self.width = int(cast(Any, getattr(module.config, "hidden_size", 0)) or 0)
+
+    @classmethod
+    def load(cls, settings: Settings, device: str = "cpu") -> HuggingfaceAudio:
+        """Load a classifier, a backbone, or a teacher that `save` wrote.
+
+        Raises:
+            TeacherError: no model is named, it cannot be loaded or lacks weights, or has no feature extractor.
+        """
+        if not settings.model:
+            raise TeacherError(
+                "teacher.model names no audio model. Give a hub id or a folder (--teacher), or another teacher.kind: resnet_audio is trained here."
+            )
+        options: Json = {} if settings.revision is None else {"revision": settings.revision}
+        with quiet(), explained(settings.model):
+            config = transformers.AutoConfig.from_pretrained(settings.model, **options)
+            extractor = cast(Any, transformers.AutoFeatureExtractor).from_pretrained(settings.model, **options)
+            labels: list[str] = []
+            if any(a.endswith(("ForAudioClassification", "ForSequenceClassification")) for a in config.architectures or []):
+                model = whole(transformers.AutoModelForAudioClassification, settings.model, options)
+                labels = [str(config.id2label[i]) for i in range(config.num_labels)]
+            else:
+                model = whole(transformers.AutoModel, settings.model, options)
+        return cls(model, extractor, labels, settings.seconds, device)
+
+    @classmethod
+    def tiny(cls, folder: Path, seed: int = 0) -> HuggingfaceAudio:
+        """A very small random classifier, saved to `folder` and loaded from it: what the contract tests use."""
+        torch.manual_seed(seed)
+        names = dict(enumerate(["greeting", "question", "thanks"]))
+        config = transformers.ASTConfig(
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            patch_size=8,
+            frequency_stride=8,
+            time_stride=8,
+            max_length=32,
+            num_mel_bins=16,
+            id2label=names,
+            label2id={v: k for k, v in names.items()},
+        )
+        with quiet():
+            model: Any = transformers.ASTForAudioClassification(config)
+            with torch.no_grad():
+                model.classifier.dense.weight.normal_(0.0, 1.0)
+            model.save_pretrained(folder)
+            cast(Any, transformers.ASTFeatureExtractor)(num_mel_bins=16, max_length=32).save_pretrained(folder)
+        return cls.load(cls.Settings(str(folder)))
+
+    def add_head(self, labels: Sequence[str], seed: int) -> None:
+        """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""
+        assert not self.labels, "a teacher with a head keeps it"
+        backbone = cast(Any, self.module).backbone
+        config = type(backbone.config)(**{**backbone.config.to_dict(), "num_labels": len(labels)})
+        config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = cast(Any, transformers.AutoModelForAudioClassification).from_config(config)
+        model.base_model.load_state_dict(backbone.state_dict(), strict=False)
+        self.module = Heard(model).to(self._device).eval()
+        self.labels = tuple(labels)
+
+    def freeze(self, layers: int = 0) -> None:
+        """Nothing is frozen, unless layers are asked for, which this kind does not count.
+
+        Raises:
+            TeacherError: layers are asked for.
+        """
+        if layers:
+            raise TeacherError("teacher.fine_tune.frozen_layers is for text encoders. Leave it out.")
+
+    def save(self, folder: Path) -> None:
+        """Write the model with its labels, and its extractor, to a folder that `load` reads."""
+        with quiet():
+            cast(Any, self.module).backbone.save_pretrained(folder)
+            self._extractor.save_pretrained(folder)
+
+    def settled(self) -> dict[str, str]:
+        """Its kind, its extractor and the length of clips."""
+        return {
+            "kind": "huggingface_audio",
+            "extractor": digest(self._extractor.to_json_string()),
+            "seconds": f"{self._seconds}",
+        }
+
+    def encode(self, payloads: Sequence[Any]) -> list[NDArray[Any]]:
+        """What its extractor makes of each clip at its rate."""
+        rate, found = int(self._extractor.sampling_rate), []
+        for clip in self._reading.clips(payloads):
+            samples_N = self._reading.at_rate(clip, rate)
+            if self._seconds:
+                samples_N = samples_N[: round(self._seconds * rate)]
+            least = round((self._seconds or _LEAST) * rate)
+            samples_N = np.pad(samples_N, (0, max(0, least - len(samples_N))))
+            made = self._extractor(samples_N, sampling_rate=rate, return_tensors="np")
+            found.append(np.asarray(made[cast(Any, self.module).backbone.main_input_name][0], np.float32))
+        return found
+
+    def collate(self, encoded: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """`values` of a batch whose clips are of one length.
+
+        Raises:
+            TeacherError: they are not.
+        """
+        if len({e.shape for e in encoded}) > 1:
+            raise TeacherError(
+                "this audio model takes clips of one length while it is trained. Say which: --set teacher.seconds=2"
+            )
+        return {"values": np.stack([*encoded])}
+
+    def reads(self) -> Json:
+        """None of limbeck's: it has an extractor of its own."""
+        raise TeacherError("a Hugging Face audio model reads through an extractor of its own, which a bundle does not hold")

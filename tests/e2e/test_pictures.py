@@ -1,0 +1,63 @@
+"""Folders of pictures become a bundle that answers for a picture, by the same command as texts."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import limbeck
+from pictures import CLASSES, TINY_PICTURES, drawn, folders
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("pictures")
+    data, out = folders(root / "data"), root / "run"
+    limbeck.distill(TINY_PICTURES, data=data, out=out)
+    return data, out
+
+
+def test_a_bundle_answers_for_a_picture_however_it_is_handed_over(run, tmp_path: Path) -> None:
+    _, out = run
+    predictor = limbeck.load(out / "bundle")
+    pixels = drawn("bars", 77)
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+    ways = [pixels, (tmp_path / "one.png").read_bytes(), str(tmp_path / "one.png")]
+    found = [predictor.predict([way])[0] for way in ways]
+    assert found[0] == found[1] == found[2]
+    assert found[0].label in CLASSES
+    said = [predictor.predict([drawn(kind, 500 + n)])[0].label == kind for kind in CLASSES for n in range(10)]
+    assert np.mean(said) > 0.6  # three classes: chance is a third
+
+
+def test_the_command_line_takes_a_file(run, tmp_path: Path) -> None:
+    _, out = run
+    Image.fromarray(drawn("dots", 78)).save(tmp_path / "one.jpg", quality=95)
+    command = [sys.executable, "-m", "limbeck", "predict", str(out / "bundle"), str(tmp_path / "one.jpg"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["label"] in CLASSES
+
+
+def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
+    _, out = run
+    report = json.loads((out / "evidence" / "report.json").read_text())
+    assert report["task"] == "image-classification"
+    assert report["teacher"]["footprint"]["form"] == "onnx float32"  # its file reads as a bundle does
+    assert report["student"]["footprint"]["bytes"] < 20_000
+    assert report["student"]["footprint"]["cold_start_seconds"] > 0
+    assert report["slices"] == []
+    assert "principal components of the pixels" in report["baseline"]["what"]
+    assert report["baseline"]["quality"]["accuracy"]["estimate"] > 0.5
+    assert report["control"]["what"].startswith("the same conv_image on the labels alone")
+    assert (out / "evidence" / "report.html").is_file()
+
+
+def test_a_second_run_takes_what_lies_there(run) -> None:
+    data, out = run
+    before = (out / "bundle" / "manifest.json").read_bytes()
+    limbeck.distill(TINY_PICTURES, data=data, out=out)
+    assert (out / "bundle" / "manifest.json").read_bytes() == before

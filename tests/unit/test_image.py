@@ -1,0 +1,205 @@
+"""Pictures of every kind are decoded to the same bytes for everybody, or refused by name."""
+
+import base64
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pil
+
+from limbeck.errors import DataError
+from limbeck.modalities._picture import MOST_PIXELS, decoded, picture, resized
+from limbeck.modalities.image import Frames, Image
+from limbeck.payloads import Stored, identity, plain
+
+DICE = np.random.default_rng(0)
+COLOURS = DICE.integers(0, 256, (6, 4, 3)).astype(np.uint8)
+NOISE = Pil.fromarray(DICE.integers(0, 256, (60, 60, 3)).astype(np.uint8))
+
+
+def saved(image: Pil.Image, form: str = "PNG", **more) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **more)
+    return buffer.getvalue()
+
+
+def test_colours_come_as_red_green_blue_and_grey_as_one_channel() -> None:
+    red = Pil.new("RGB", (2, 3), (255, 10, 20))
+    np.testing.assert_array_equal(decoded(saved(red)), np.broadcast_to([255, 10, 20], (3, 2, 3)))
+    assert decoded(saved(Pil.new("L", (2, 3), 7))).shape == (3, 2, 1)
+    assert decoded(saved(Pil.new("1", (2, 3), 1)))[0, 0, 0] == 255
+
+
+def test_a_rotation_by_exif_is_undone() -> None:
+    upright = np.zeros((4, 6, 3), np.uint8)
+    upright[0] = 255  # the upper edge is white
+    exif = Pil.Exif()
+    exif[0x0112] = 6  # "turn by 90 degrees to the right to see it upright"
+    turned = Pil.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    np.testing.assert_array_equal(decoded(saved(turned, exif=exif)), upright)
+
+
+def test_sixteen_bits_keep_the_upper_eight_rounded() -> None:
+    wide = np.array([[0, 128, 129, 257, 65535, 32768]], np.uint16)
+    found = decoded(saved(Pil.fromarray(wide)))
+    assert found[..., 0].tolist() == [[0, 0, 1, 1, 255, 128]]  # 65535 / 255 = 257
+
+
+def test_palettes_become_their_colours_and_alpha_lies_on_white() -> None:
+    palette = Pil.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.putdata([0, 1])
+    assert decoded(saved(palette)).tolist() == [[[10, 20, 30], [200, 100, 50]]]
+    assert decoded(saved(palette, transparency=1)).tolist() == [[[10, 20, 30], [255, 255, 255]]]
+    half = Pil.new("RGBA", (1, 1), (0, 0, 0, 51))
+    assert decoded(saved(half)).tolist() == [[[204, 204, 204]]]  # 255 - 51
+    assert decoded(saved(Pil.new("LA", (1, 1), (0, 0)))).tolist() == [[[255]]]
+
+
+def test_of_an_animation_the_first_frame_counts() -> None:
+    first, second = Pil.new("RGB", (3, 3), (250, 0, 0)), Pil.new("RGB", (3, 3), (0, 0, 250))
+    data = saved(first, "GIF", save_all=True, append_images=[second])
+    assert decoded(data)[0, 0].tolist() == [250, 0, 0]
+
+
+def test_other_colour_spaces_become_rgb() -> None:
+    cyan = decoded(saved(Pil.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG", quality=100))
+    assert cyan.shape == (8, 8, 3)
+    assert cyan[0, 0, 0] < 30 < cyan[0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "no picture"),
+        (b"hello", "no picture: 5 bytes that are none of PNG, JPEG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
+        (saved(NOISE)[:-4000], "cut off or damaged"),
+        (saved(NOISE, "JPEG")[:-200], "cut off or damaged"),
+        (saved(Pil.fromarray(np.ones((2, 2), np.float32)), "TIFF"), "floats: nobody says what is white"),
+        (saved(Pil.fromarray(np.ones((2, 2), np.int32)), "TIFF"), "whole numbers of 32 bits"),
+    ],
+    ids=["nothing", "text", "postscript", "png cut off", "jpeg cut off", "floats", "32 bits"],
+)
+def test_what_is_no_picture_is_refused_by_name(data: bytes, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        decoded(data)
+
+
+@pytest.mark.parametrize("side", [6_000, 60_000])
+def test_a_bomb_is_refused_before_it_is_unpacked(side: int) -> None:
+    assert side * side > MOST_PIXELS
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    with pytest.raises(DataError, match="pixels"):
+        decoded(bomb)
+
+
+def test_copies_share_a_key_however_they_were_saved(tmp_path: Path) -> None:
+    image = Pil.fromarray(COLOURS)
+    ways = [COLOURS, saved(image), saved(image, "BMP"), saved(image, "TIFF")]
+    assert len({picture(way).source.key for way in ways}) == 1
+    (tmp_path / "a.png").write_bytes(ways[1])
+    named = Image.payload("a.png", tmp_path)
+    assert identity(named) == identity(picture(COLOURS))
+    assert named == picture(COLOURS)
+    assert named != picture(COLOURS[::-1].copy())
+    np.testing.assert_array_equal(plain(named), COLOURS)
+
+
+def test_golden_pixels() -> None:
+    """Averages by hand: a picture of half the size has the mean of each 2 x 2 (weights of a triangle over four pixels: 1, 3, 3, 1)."""
+    ramp = np.repeat(np.arange(0, 80, 10, dtype=np.uint8)[None, :, None], 8, axis=0)
+    assert resized(ramp, 4, 4)[0, :, 0].tolist() == [7, 25, 45, 63]  # at the edges (0*3 + 10*3 + 20*1) / 7
+    flat = np.full((5, 7, 3), 93, np.uint8)
+    assert (resized(flat, 3, 11) == 93).all()
+
+
+def test_what_a_client_sends_can_name_no_file(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(saved(Pil.fromarray(COLOURS)))
+    for value in (str(tmp_path / "secret.png"), f"file://{tmp_path}/secret.png", None, 3, "data:text/plain,hello"):
+        with pytest.raises(DataError, match="must hold a picture as data:;base64"):
+            Image.from_json(value)
+    with pytest.raises(DataError, match="not base64"):
+        Image.from_json("data:;base64,%%%")
+    sent = "data:image/png;base64," + base64.b64encode(saved(Pil.fromarray(COLOURS))).decode()
+    assert Image.from_json(sent) == picture(COLOURS)
+    assert Image.from_json(Image.to_json(COLOURS)) == picture(COLOURS)
+
+
+def test_arrays_in_the_wrong_order_or_scale_are_refused() -> None:
+    image = Image(4, 3)
+    for wrong in (
+        COLOURS.transpose(2, 0, 1),
+        COLOURS.astype(np.float32) / 255,
+        COLOURS[..., :2],
+        np.zeros((0, 4, 3), np.uint8),
+    ):
+        with pytest.raises(DataError, match="Colours come last, red first, from 0 to 255"):
+            image.encode([wrong])
+
+
+def test_a_cell_of_a_row_may_hold_a_picture_in_many_ways(tmp_path: Path) -> None:
+    data = saved(Pil.fromarray(COLOURS))
+    (tmp_path / "a.png").write_bytes(data)
+    for value in (
+        data,
+        {"bytes": data, "path": "x.png"},
+        {"bytes": None, "path": "a.png"},
+        Stored(str(tmp_path / "a.png")),
+        COLOURS,
+    ):
+        assert Image.payload(value, tmp_path) == picture(COLOURS)
+    for empty in (None, "", " ", b""):
+        with pytest.raises(ValueError, match="^$"):
+            Image.payload(empty, tmp_path)
+    with pytest.raises(DataError, match="names a file that cannot be read"):
+        Image.payload("absent.png", tmp_path)
+    with pytest.raises(DataError, match="must hold pictures"):
+        Image.payload(3.5, tmp_path)
+
+
+def test_a_student_reads_what_its_pictures_have() -> None:
+    grey = [picture(DICE.integers(0, 256, (28, 20)).astype(np.uint8)) for _ in range(5)]
+    modality, fitted = Image.of(None).fitted(grey)
+    assert (modality.size, modality.channels) == (28, 1)
+    assert abs(fitted.mean[0] - np.mean([plain(p).mean() for p in grey])) < 2
+    assert Image.of(None).fitted([*grey, picture(COLOURS)])[0].channels == 3
+    assert Image.of(None).fitted(grey, (16, 3))[1].arguments(None)["size"] == 16
+    large = [picture(np.zeros((900, 700), np.uint8))]
+    assert Image.of(None).fitted(large)[0].size == 64
+
+
+def test_a_spec_from_another_world_is_refused() -> None:
+    spec = Image(8, 1).spec()
+    assert Image.from_spec(spec).size == 8
+    for key, value, said in (
+        ("size", 0, "size of 1 to"),
+        ("size", 10**9, "size of 1 to"),
+        ("size", True, "size of 1 to"),
+        ("channels", 2, "1 or 3 channels"),
+        ("resample", "lanczos", "this limbeck knows 'bilinear"),
+        ("check", [0] * 8, "resized otherwise here"),
+        ("check", ["a"], "8 whole numbers"),
+    ):
+        with pytest.raises(DataError, match=said):
+            Image.from_spec({**spec, key: value})
+    with pytest.raises(DataError, match="and nothing else"):
+        Image.from_spec({**spec, "more": 1})
+
+
+def test_many_pictures_are_encoded_when_they_are_asked_for() -> None:
+    image, many = Image(5, 3), [picture(COLOURS)] * 100
+    found = image.encode(many)
+    assert isinstance(found, Frames)
+    assert found.lengths.tolist() == [5] * 100
+    np.testing.assert_array_equal(found[99], image.encode([COLOURS])[0])
+    assert len(found[10:20]) == 10
+    assert image.collate([found[0], found[1]])["pixels"].shape == (2, 3, 5, 5)

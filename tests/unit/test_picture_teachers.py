@@ -1,0 +1,193 @@
+"""Teachers of pictures: read as transformers reads, trained from scratch, saved, exported, and examined where they are fed otherwise."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image as Pil
+
+from limbeck import find
+from limbeck.doctor.answers import Asked
+from limbeck.errors import TeacherError
+from limbeck.modalities._picture import picture
+from limbeck.modalities.image import Image
+from limbeck.payloads import plain
+from limbeck.pipeline.teacher_checkup import _read
+from limbeck.teachers.huggingface_image import HuggingfaceImage
+from limbeck.teachers.wide_resnet import Moved, Network, WideResnet
+from limbeck.types import Record, Signal
+
+LOGITS = frozenset({"logits_BC"})
+DICE = np.random.default_rng(0)
+
+
+def drawn(*shape: int) -> np.ndarray:
+    return DICE.integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize("side", [16, 37])
+def test_a_model_of_transformers_answers_as_behind_its_own_processor(tmp_path: Path, side: int) -> None:
+    teacher = HuggingfaceImage.tiny(tmp_path)
+    pixels = drawn(side, side, 3)
+    kind = (
+        getattr(transformers, "ViTImageProcessorPil", None) or transformers.ViTImageProcessor
+    )  # before version 5 it was Pillow's
+    processor = kind.from_pretrained(tmp_path)
+    model = transformers.AutoModelForImageClassification.from_pretrained(tmp_path).eval()
+    with torch.inference_mode():
+        expected = model(**processor(images=Pil.fromarray(pixels), return_tensors="pt")).logits.numpy()
+    np.testing.assert_allclose(teacher.answer([pixels], LOGITS).logits_BC, expected, atol=1e-4)
+
+
+def test_a_backbone_without_a_head_gets_one_and_is_saved_with_it(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    whole = HuggingfaceImage.tiny(tmp_path)
+    whole.module.backbone.base_model.save_pretrained(tmp_path / "bare")
+    (tmp_path / "bare" / "preprocessor_config.json").write_bytes((tmp_path / "preprocessor_config.json").read_bytes())
+    bare = HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path / "bare")))
+    assert not bare.has_head
+    bare.add_head(["cat", "dog"], seed=3)
+    (tmp_path / "saved").mkdir()
+    bare.save(tmp_path / "saved")
+    again = HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path / "saved")))
+    assert again.labels == ("cat", "dog")
+    pixels = [drawn(20, 16, 3)]
+    np.testing.assert_array_equal(again.answer(pixels, LOGITS).logits_BC, bare.answer(pixels, LOGITS).logits_BC)
+
+
+def test_what_a_processor_would_do_otherwise_is_told(tmp_path: Path) -> None:
+    teacher = HuggingfaceImage.tiny(tmp_path)
+    assert teacher.remarks() == []
+    teacher._processor = {**teacher._processor, "do_center_crop": True, "resample": 3}
+    assert "cuts the middle out of a picture and resizes by another filter" in teacher.remarks()[0]
+
+
+def test_no_model_is_an_error_with_a_way_out() -> None:
+    with pytest.raises(TeacherError, match="wide_resnet is trained here"):
+        HuggingfaceImage.load(HuggingfaceImage.Settings())
+
+
+@pytest.mark.parametrize(("depth", "width", "millions"), [(16, 4, 2.75), (40, 2, 2.24), (28, 10, 36.5)])
+def test_a_wide_residual_network_has_the_weights_of_the_paper(depth: int, width: int, millions: float) -> None:
+    with torch.device("meta"):
+        network = Network(WideResnet.Settings(depth=depth, width=width))
+        head = torch.nn.Linear(64 * width, 10)
+    count = sum(p.numel() for part in (network, head) for p in part.parameters())
+    assert count / 1e6 == pytest.approx(millions, abs=0.06)
+
+
+def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(tmp_path: Path) -> None:
+    settings = WideResnet.Settings(depth=10, width=1, size=8)
+    one, same, other = (WideResnet.load(settings) for _ in range(3))
+    for teacher, seed in ((one, 1), (same, 1), (other, 2)):
+        assert not teacher.has_head
+        teacher.add_head(["a", "b"], seed)
+    pixels = [drawn(8, 8, 3) for _ in range(5)]
+    one.module.train()
+    one.module(torch.from_numpy(one.collate(one.encode(pixels))["pixels"]))  # the norms see a batch
+    found = [t.answer(pixels, LOGITS).logits_BC for t in (one, same, other)]
+    assert not np.array_equal(found[0], found[1])
+    assert not np.array_equal(found[1], found[2])
+    one.save(tmp_path)
+    np.testing.assert_array_equal(
+        WideResnet.load(WideResnet.Settings(str(tmp_path))).answer(pixels, LOGITS).logits_BC, found[0]
+    )
+    with pytest.raises(TeacherError, match="holds no wide residual network"):
+        WideResnet.load(WideResnet.Settings(str(tmp_path / "absent")))
+
+
+def test_a_batch_is_moved_in_training_alone_and_follows_its_seed() -> None:
+    moved = Moved(shift=2, flip=True, erase=3)
+    x = torch.arange(4 * 1 * 8 * 8, dtype=torch.float32).reshape(4, 1, 8, 8) + 1.0
+    assert torch.equal(moved.eval()(x), x)
+    moved.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        first = moved(x)
+        torch.manual_seed(0)
+        again = moved(x)
+        other = moved(x)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.shape == x.shape
+    inside = (first == 0).float().mean(dim=(1, 2, 3))
+    assert ((inside > 0) & (inside < 0.7)).all()
+    for row in range(4):  # what is left comes from the same picture
+        values = set(first[row].flatten().tolist()) - {0.0}
+        assert values <= set(x[row].flatten().tolist())
+
+
+def test_callables_modules_and_files_may_read_pictures(tmp_path: Path) -> None:
+    def brightness(arrays: list) -> np.ndarray:
+        assert all(a.dtype == np.uint8 and a.ndim == 3 for a in arrays)
+        light = np.array([a.mean() / 255 for a in arrays])
+        return np.stack([1 - light, light], axis=1)
+
+    payloads = [picture(drawn(5, 4, 3)), picture(np.full((3, 3), 250, np.uint8)), picture(np.zeros((2, 2, 3), np.uint8))]
+    function = find("teachers", "function")(brightness, ["dark", "light"], reads="image")
+    assert function.answer(payloads, LOGITS).logits_BC.argmax(1).tolist()[1:] == [1, 0]
+    found_out = find("teachers", "function")(brightness)
+    found_out.discover([Record("k", p, "dark") for p in payloads], ["dark", "light"])
+    assert found_out.fingerprint()["weights"]
+
+    class Mean(torch.nn.Module):
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return torch.stack([-values, values], dim=1)
+
+    def encode(arrays: list) -> dict:
+        return {"values": np.array([a.mean() / 255 - 0.5 for a in arrays], np.float32)}
+
+    module = find("teachers", "torch_module")(Mean(), encode, ["dark", "light"], reads="image")
+    assert module.answer(payloads, LOGITS).logits_BC.argmax(1).tolist()[1:] == [1, 0]
+
+
+class Inverted:
+    """A teacher that would be right if light were dark."""
+
+    labels = ("dark", "light")
+
+    def answer(self, payloads, needs) -> Signal:
+        light = np.array([plain(p).mean() / 255 - 0.5 for p in payloads])
+        return Signal(logits_BC=np.stack([10 * light, -10 * light], axis=1))
+
+    def scalings(self) -> dict:
+        return {"as numbers from -1 to 1": "other", "as bytes from 0 to 255": "worse"}
+
+    def read_by(self, scaling, payloads) -> Signal:
+        found = self.answer(payloads, LOGITS)
+        return replace(found, logits_BC=-found.logits_BC) if scaling == "other" else found
+
+
+def test_a_teacher_that_is_fed_otherwise_than_it_was_trained_is_found() -> None:
+    levels = np.concatenate([np.arange(20, 100), np.arange(150, 230)])
+    rows = [
+        Record(str(n), picture(np.full((4, 4, 3), level, np.uint8)), "light" if level > 127 else "dark")
+        for n, level in enumerate(levels)
+    ]
+    order = DICE.permutation(len(rows))
+    rows = [rows[i] for i in order]
+    teacher = Inverted()
+    true_N = np.array([teacher.labels.index(r.label) for r in rows])
+    told = Asked(teacher.answer([r.payload for r in rows], LOGITS).logits_BC, true_N, true_N, true_N, teacher.labels)
+    found = [f.what for f in _read(Image, teacher, told, rows)]
+    assert found == [
+        "The teacher is better on your pictures when it is given them with dark and light exchanged.",
+        "The teacher is better on your pictures when it is given them as numbers from -1 to 1.",
+    ]
+    right = SimpleNamespace(answer=lambda p, n: replace(s := teacher.answer(p, n), logits_BC=-s.logits_BC))
+    told = replace(told, logits_NC=right.answer([r.payload for r in rows], LOGITS).logits_BC)
+    assert list(_read(Image, right, told, rows)) == []
+
+
+def test_another_scaling_is_tried_and_taken_back(tmp_path: Path) -> None:
+    teacher = HuggingfaceImage.tiny(tmp_path)
+    pixels = [drawn(16, 16, 3)]
+    before, names = teacher.answer(pixels, LOGITS).logits_BC, teacher.scalings()
+    assert "as numbers from -1 to 1" not in names  # its own
+    other = teacher.read_by(names["as numbers from 0 to 1"], pixels).logits_BC
+    assert np.abs(other - before).max() > 1e-3
+    np.testing.assert_array_equal(teacher.answer(pixels, LOGITS).logits_BC, before)
