@@ -27,7 +27,7 @@ def served(tmp_path, monkeypatch):
         if text == "hiya"
         else {n: 0.98 if p == max(own(text).values()) else 0.01 for n, p in own(text).items()}
         if "cancel" not in text
-        else {"cancel": 0.98, **dict.fromkeys(OLD, 0.005)}
+        else {"cancel": 0.98, "greeting": 0.019, "question": 0.0005, "thanks": 0.0005}  # without it, it is sure of a greeting
     )
     yield found
     found.close()
@@ -105,4 +105,4 @@ def test_of_several_samples_all_have_to_agree(served) -> None:
     split = int((votes_NC.max(axis=1) < 0.9).sum())  # three votes of three are (3 + 1/6) / 3.5
     renewed(served, samples=3).answer([t for t, _ in ROWS], frozenset({"logits_BC"}))
     assert split >= 1
-    assert served.asked() - paid == 3 * split
+    assert served.asked() - paid == 3 * (split + 1)  # and a row of the new label, with which the endpoint was tried
