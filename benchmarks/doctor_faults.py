@@ -23,6 +23,7 @@ from typing import Any
 
 from doctor_cases import Case, Fault, from_module, healthy, planted, teachers
 from doctor_planted import FAULTS
+from doctor_unseen import UNSEEN
 from harness import write
 from limbeck.findings import Checkup, Severity
 
@@ -155,7 +156,7 @@ def measure(work: Path, faults: Path | None) -> dict[str, Any]:
         if codes:
             alarms[name] = sorted(codes)
         print(f"healthy {took:5.1f} s  {name}: {', '.join(sorted(codes)) or 'nothing'}", file=sys.stderr)
-    found = judged(work, FAULTS, None) if faults is None else judged(work, from_module(faults), usual)
+    found = judged(work, [*FAULTS, *UNSEEN], None) if faults is None else judged(work, from_module(faults), usual)
     caught = sum(f["caught"] for f in found.values())
     return {
         "share_caught": round(caught / len(found), 4),

@@ -356,7 +356,8 @@ def two_classes_that_the_teacher_merges(case: Case) -> None:
     _head(case, lambda w: (w["weight"].__setitem__(3, w["weight"][7]), w["bias"].__setitem__(3, w["bias"][7] - 1)))
 
 
-def _answering(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[], AbstractContextManager[Any]]:
+def answering(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[], AbstractContextManager[Any]]:
+    """While it is entered, each teacher's logits are changed in this way."""
     answer = Huggingface.answer
 
     def changed(self: Huggingface, payloads: Any, needs: Any) -> Any:
@@ -369,14 +370,14 @@ def _answering(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[], Abstr
 @fault("probabilities_as_logits")
 def softmax_applied_twice(case: Case) -> None:
     case.around.append(
-        _answering(lambda z: np.exp(z - z.max(1, keepdims=True)) / np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True))
+        answering(lambda z: np.exp(z - z.max(1, keepdims=True)) / np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True))
     )
 
 
 @fault("teacher_not_repeatable")
 def dropout_left_on_in_the_teacher(case: Case) -> None:
     dice = np.random.default_rng(DICE)
-    case.around.append(_answering(lambda z: z + 0.3 * dice.standard_normal(z.shape)))
+    case.around.append(answering(lambda z: z + 0.3 * dice.standard_normal(z.shape)))
 
 
 @fault("teacher_depends_on_batch")

@@ -38,7 +38,7 @@ FINE_TUNE = {
     "refit": False,
 }
 VIEWS = {"per_record": 6, "speed": 0.25}
-STUDENT = {"width": 24, "depth": 2, **HEARD}
+STUDENT = {"width": 28, "depth": 2, **HEARD}
 TRAINING = {"epochs": 10}
 SEEDS = 3
 BYTES = 60_000

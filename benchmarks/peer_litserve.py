@@ -27,15 +27,15 @@ class Classifier(litserve.LitAPI):
         del device
         self.predictor = limbeck.load(self.bundle)
 
-    def decode_request(self, request: dict[str, Any]) -> str:
+    def decode_request(self, request):  # with a type LitServe would look for it in the query
         """The text."""
-        return str(request["input"])
+        return request["input"]
 
     def predict(self, x: str) -> Any:
         """The answer."""
         return self.predictor.predict([x])[0]
 
-    def encode_response(self, output: Any) -> dict[str, Any]:
+    def encode_response(self, output):
         """As JSON."""
         return {"label": output.label, "probability": output.probability, "abstain": output.abstain}
 

@@ -23,6 +23,8 @@ from limbeck.teachers.huggingface import Huggingface
 class Classifier(transformers.PreTrainedModel):
     """Backbone, mean pooling and head as a pipeline of transformers wants them."""
 
+    _supports_sdpa = True  # the backbone has it, and what is slower would be no fair peer
+
     def __init__(self, teacher: Huggingface) -> None:
         config = teacher.module.backbone.config
         config.id2label = dict(enumerate(teacher.labels))

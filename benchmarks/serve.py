@@ -173,7 +173,7 @@ def soak(place: Place, args: argparse.Namespace, figures: Figures) -> None:
         step = shown(server.offered(args.soakrate, 4 * args.requests / args.soakrate + 10, most=args.requests, tick=sampled))
     figures.add(
         {
-            "soak_requests": step.due,
+            "soak_requests": step.sent,
             "soak_errors": sum(step.errors.values()),
             "soak_errors_by_kind": dict(step.errors),
             "soak_kinds": kinds,

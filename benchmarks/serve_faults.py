@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from limbeck.bench import page
+from limbeck.bench.http import answer, as_json
 from limbeck.bench.processes import children
 from limbeck.bench.step import Step
 from limbeck.bundle import MANIFEST, Bundle, replace_folder
@@ -64,7 +67,7 @@ def killed(place: Place, rate: float) -> dict[str, Any]:
         step = shown(served, rate, tick)
         workers = len(children(served.process.pid))
     # A connection carries one request at a time: whatever else went wrong was in no process's hands.
-    in_flight = step.errors.get("closed", 0)
+    in_flight = min(step.errors.get("closed", 0), place.connections)
     return {
         "kill_failed": sum(step.errors.values()),
         "kill_in_flight": in_flight,
@@ -87,12 +90,14 @@ def version(source: Path, folder: Path, temperature: float) -> None:
 
 
 def said(served: Served) -> bytes:
-    """The body of one answer."""
-    import socket
-
+    """The body of one answer, without what differs from answer to answer."""
+    got = b""
     with socket.create_connection((served.address.host, served.address.port), timeout=10) as opened:
         opened.sendall(served.asks[0].wire)
-        return opened.recv(65_536).partition(b"\r\n\r\n")[2]
+        while answer(got) is None:
+            got += opened.recv(65_536)
+    found = json.loads(got.partition(b"\r\n\r\n")[2])
+    return as_json(found["results"])
 
 
 def shown(served: Served, rate: float, tick: Any) -> Step:

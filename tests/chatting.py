@@ -47,10 +47,11 @@ class Server:
 
 
 class Model:
-    """Knows four words. trouble: what the next question ends with; told: what a person was told."""
+    """Knows four words. trouble: what the next question ends with; by: who answers; told: what a person was told."""
 
     def __init__(self, live: Live) -> None:
         self.live, self.trouble, self.slow, self.counts = live, None, 0.0, Counts()
+        self.by, self.turned_away = None, None
         self.told: list[tuple[str, list[dict[str, Any]]]] = []
 
     def now(self, name: str | None, texts: Sequence[str], top_k: int = 1) -> None:
@@ -62,7 +63,7 @@ class Model:
             trouble, self.trouble = self.trouble, None
             raise trouble
         label = next((label for word, label in WORDS.items() if word in texts[0].lower()), None)
-        by = "teacher" if label == "payment_methods" else "student"
+        by = self.by or ("teacher" if label == "payment_methods" else "student")
         self.live.answer(label or "stock", 0.0004, by)
         answer = Answer(label or "stock", 0.973 if label else 0.31, abstain=label is None, answered_by=by)
         return Answers("shop", (answer,), 0.4)

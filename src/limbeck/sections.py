@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from limbeck import units
+from limbeck.callables import names_callable
 from limbeck.evidence import Budget
 from limbeck.settings import Count, CountOrZero, Positive, Probability, Share
 from limbeck.types import Json
@@ -47,7 +48,8 @@ class DataSection(Section):
     where there is no `test`; `valid`, or where there is no such file `valid_share`, chooses (the epoch of the teacher, the weights of the
     student) and trains no student. `out_of_scope` holds texts that no class is for: they train and choose nothing, and judge how many
     of them the student refuses (see `verify.abstain_cost`).
-    `slices` are further columns of the rows that judge (a language, a source): the report says of each of their values what was lost there.
+    `slices` are further columns of the rows that judge (a language, a source), or functions of their texts as package.module:callable (from a
+    list of texts to a list of names or numbers): the report says of each of their values what was lost there.
     Rows that cannot be used are written to OUT/rejected.jsonl; where a file has a larger share of them than `max_rejected_share`, the
     fault is the file's, and the run does not start.
     """
@@ -63,6 +65,16 @@ class DataSection(Section):
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     valid_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     max_rejected_share: Share = 0.05
+
+    @property
+    def slice_columns(self) -> tuple[str, ...]:
+        """Those of the slices that are columns."""
+        return tuple(name for name in self.slices if not names_callable(name))
+
+    @property
+    def slice_functions(self) -> tuple[str, ...]:
+        """Those of the slices that are functions."""
+        return tuple(name for name in self.slices if names_callable(name))
 
     @model_validator(mode="after")
     def _slices_part_rows(self) -> DataSection:
@@ -234,14 +246,14 @@ class GatesSection(Section):
     """Limits on the written student that the verdict does not speak of; a missed one makes exit code 3. None is no gate.
 
     retention: the least share of the teacher's accuracy that must be shown to be kept (its lower bound). bytes: of the bundle.
-    latency_p50_us: microseconds per answer. ece: expected calibration error after temperature scaling. flips: the largest share of rows
+    latency_p50: per answer. Both with units or without, as in a budget. ece: expected calibration error after temperature scaling. flips: the largest share of rows
     with another answer than the teacher's. class_drop: the most that any class may be shown not to have lost in accuracy (its
     lower bound, adjusted by Holm over all classes); classes with too few rows are named and decide nothing.
     """
 
     retention: Positive | None = None
-    bytes: Count | None = None
-    latency_p50_us: Positive | None = None
+    bytes: Size | None = None
+    latency_p50: Microseconds | None = None
     ece: Probability | None = None
     flips: Probability | None = None
     class_drop: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None

@@ -32,7 +32,8 @@ def factors(rows_NI: Floats, weights_IO: Sequence[Floats], share: float = SHARE)
     """The scale of each input, (I,), with a geometric mean of 1; `weights_IO`: of all products that read these rows.
 
     Example:
-        >>> factors(np.array([[100.0, 1.0]], np.float32), [np.ones((2, 1), np.float32)], share=0.5).round(3).tolist()
+        >>> scale_I = factors(np.array([[100.0, 1.0]], np.float32), [np.ones((2, 1), np.float32)], share=0.5)
+        >>> [round(float(scale), 3) for scale in scale_I]
         [3.162, 0.316]
     """
     inputs_I = np.maximum(np.abs(rows_NI).max(axis=0), _LEAST)

@@ -11,6 +11,10 @@ from browsed import listen, serious
 from chatting import Model, Server, busy, chat, foreign
 from limbeck.serve.chat import widget_origins
 
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 SIZES = {390: 844, 1280: 800}
 
 
@@ -62,7 +66,7 @@ def test_a_conversation_by_keyboard_alone(opened: Opened) -> None:
     page.keyboard.press("Enter")
     opened.read("I can look that up.")
     assert opened.last("customer").locator("p").inner_text() == "Where is\nmy parcel?"
-    assert opened.last().locator("dl").inner_text().split("\n") == ["track order", "97 %", "0.4 ms", "small model"]
+    assert opened.last().locator("dd").all_inner_texts() == ["track order", "97 %", "0.4 ms", "small model"]
     order = []
     page.locator("body").click(position={"x": 5, "y": 5})
     for _ in range(5):
@@ -191,23 +195,37 @@ def test_the_figures_move_and_rest_when_nobody_looks(opened: Opened) -> None:
         opened.model.live.answer("invoice", 0.002, "teacher")
     page.wait_for_function("n => document.querySelector('.totals dd').textContent === String(n)", arg=before + 7)
     page.get_by_role("row", name="invoice").wait_for()
-    assert "up to" in page.locator(".axis").first.inner_text()
+    assert page.get_by_role("img", name="Answers a second").locator(".line").get_attribute("d").startswith("M0.0")
     assert "7" in page.get_by_role("row", name="invoice").inner_text()
-    page.evaluate(
-        "Object.defineProperty(document, 'hidden', {get: () => true}); document.dispatchEvent(new Event('visibilitychange'))"
-    )
+    page.evaluate(HIDE, True)
     page.wait_for_timeout(100)
     asked.clear()
     page.wait_for_timeout(1300)
     assert asked == []
-    page.evaluate(
-        "Object.defineProperty(document, 'hidden', {get: () => false}); document.dispatchEvent(new Event('visibilitychange'))"
-    )
+    page.evaluate(HIDE, False)
     page.wait_for_timeout(100)
     assert asked != []
     page.get_by_role("button", name="Pause").click()
     assert page.get_by_role("status").inner_text() == "Paused"
     assert opened.console == []
+
+
+def test_the_figures_of_a_server_with_keys_are_shown_to_their_holder(opened: Opened) -> None:
+    def held(route: Any) -> None:
+        if route.request.headers.get("authorization") == "Bearer lk_right":
+            route.continue_()
+        else:
+            route.fulfill(status=401, body='{"error": {"code": "key_missing"}}')
+
+    opened.page.route("**/live/data", held)
+    page = opened.open("/live").page
+    for key in ("lk_wrong", "lk_right"):
+        page.get_by_text("answers only holders of its key").wait_for()
+        page.get_by_label("Key of this server").fill(key)
+        page.keyboard.press("Enter")
+    page.get_by_text("Updated every second").wait_for()
+    assert page.get_by_text("Answers since the start").is_visible()
+    assert not page.get_by_label("Key of this server").is_visible()
 
 
 @pytest.fixture

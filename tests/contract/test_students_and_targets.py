@@ -36,6 +36,12 @@ def target(request: pytest.FixtureRequest):
     return find("targets", request.param)()
 
 
+def drawn(dice: np.random.Generator, shape: tuple[int, ...], dtype: object) -> np.ndarray:
+    """What a student of one shape may be given: any bytes, or features of about their usual size."""
+    found = dice.standard_normal(shape) if np.dtype(dtype).kind == "f" else dice.integers(0, 256, shape)
+    return found.astype(dtype)
+
+
 def torch_logits(network, inputs) -> np.ndarray:
     with torch.inference_mode():
         return network(**{k: torch.from_numpy(v) for k, v in inputs.items()}).logits_BC.numpy()
@@ -86,7 +92,7 @@ def test_a_ladder_rises(student) -> None:
     assert len(ladder) >= 3
     for step in ladder:
         assert settings.made(family.Settings, dataclasses.asdict(step)) == step
-    read = {"text": {"pieces": 400}, "image": {"channels": 1, "size": 16}}[family.modality]
+    read = {"text": {"pieces": 400}, "image": {"channels": 1, "size": 16}, "audio": {"frames": 20, "mels": 16}}[family.modality]
     sizes = [family(step, classes=3, **read).graph().bytes for step in ladder]
     assert sizes == sorted(set(sizes))
 
@@ -141,7 +147,7 @@ def test_the_written_file_says_what_the_student_says(student, target, tmp_path, 
     if "ids" not in inputs:  # of one shape
         if length > 1:
             pytest.skip("it has no length")
-        swept = {k: dice.integers(0, 256, (batch, *v.shape[1:])).astype(v.dtype) for k, v in inputs.items()}
+        swept = {k: drawn(dice, (batch, *v.shape[1:]), v.dtype) for k, v in inputs.items()}
     path = tmp_path / target.filename
     target.write(network.graph(), path)
     run = target.load(path)
@@ -184,7 +190,7 @@ def test_an_int8_label_does_not_hang_on_the_batch(in_int8: Graph, target, tmp_pa
     mask = (np.arange(9)[None, :] < dice.integers(1, 10, (32, 1))).astype(np.float32)
     batch = {"ids": dice.integers(0, 11, mask.shape) * mask.astype(np.int64), "mask": mask}
     if (first := in_int8.inputs[0]).name not in batch:  # of one shape, so that nothing is padded
-        batch = {first.name: dice.integers(0, 256, (32, *first.shape[1:])).astype(first.dtype)}
+        batch = {first.name: drawn(dice, (32, *first.shape[1:]), first.dtype)}
         mask = np.full((32, 1), first.shape[1])
     together = run(batch)
     for row, length in enumerate(mask.sum(1).astype(int)):  # no padding alone, padding in the batch

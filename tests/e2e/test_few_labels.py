@@ -53,9 +53,13 @@ def test_a_missing_label_column_is_no_silent_agreement(tiny_teacher, logs, tmp_p
 
 def test_few_labels_are_judged_out_of_fold_and_parts_are_taken_again(tiny_teacher, tmp_path, monkeypatch) -> None:
     data = written(tmp_path / "few.jsonl", [*ROWS, *((f"{text} please", None) for text, _ in ROWS)])
-    recipe = {**TINY, "verify": ALL}
+    recipe = {**TINY, "verify": {**ALL, "seeds": 2}}
     report = limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
     assert report.basis is Basis.CROSS_FITTING
+    assert len(report.seeds.values) == 2
+    assert report.seeds.values[0] == pytest.approx(report.against("teacher").difference.estimate)
+    with np.load(tmp_path / "run" / "cross-fit" / "0-0" / "answers.npz", allow_pickle=False) as part:
+        assert not np.array_equal(part["student"], part["student-seed-1"])
     assert report.rows == len(ROWS)
     compared = report.against("teacher")
     assert compared.difference.low <= compared.difference.estimate <= compared.difference.high

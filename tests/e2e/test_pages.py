@@ -71,7 +71,7 @@ def test_slices_and_texts_of_a_whole_run(tiny_teacher, tmp_path) -> None:
     data.write_text("".join(json.dumps({"text": f"{text}, please", "label": label}) + "\n" for text, label in ROWS))
     test.write_text("".join(json.dumps(r) + "\n" for r in rows))
     recipe = {**TINY, "report": {"texts": True}, "data": {**TINY["data"], "slices": [SCRIPT]}}
-    with pytest.raises(DataError, match=r"data.slices names the column.*'text', 'label'"):
+    with pytest.raises(DataError, match=r"the slices name the column.*'text', 'label'"):
         limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
     report = limbeck.distill(recipe, data=data, test=test, teacher=tiny_teacher[1], out=tmp_path / "run")
     by_name = {s.name: s for s in report.slices}

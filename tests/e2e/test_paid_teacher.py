@@ -51,6 +51,8 @@ def test_what_was_paid_is_said_before_and_asked_once(served, recipe, tmp_path) -
     assert asked == before["calls"]
     report = json.loads(called("distill", recipe, "--set", "teacher.concurrency=2", "--json"))
     assert len(served.chat.requests) == asked  # all of it lay in the file of answers; how it is asked makes no other run
+    assert " 0 calls are still to be made" in called("doctor", recipe)
+    assert len(served.chat.requests) == asked
     notes = " ".join(report["notes"])
     assert f"the teacher's answers took {asked} calls" in notes
     assert "own use only" in notes

@@ -73,6 +73,7 @@ class Client:
             except Exception as error:  # of http.client: the connection was closed
                 self.failed.append(repr(error))
                 connection.close()
+        connection.close()
 
     def close(self) -> None:
         self._stop.set()
@@ -157,6 +158,34 @@ def test_two_processes_under_load_reload_and_are_killed(tmp_path: Path) -> None:
         assert sum(len(c.failed) for c in clients) == count
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+
+
+def test_a_student_hands_over_while_it_reloads(tmp_path: Path) -> None:
+    sealed(tmp_path / "bundle")
+    sealed(tmp_path / "teacher")
+    metrics = free_port()
+    options = ("--teacher", "teacher", "--threshold", "1.01", "--keep", "kept.jsonl", "--metrics", f"127.0.0.1:{metrics}")
+    with served(tmp_path, "--processes", "1", *options) as (port, _):
+        clients = [Client(port) for _ in range(4)]
+        wait_for(lambda: all(len(c.statuses) > 5 for c in clients))
+        environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+        done = subprocess.run(
+            [*LIMBECK, "reload", "--port", str(port)], capture_output=True, text=True, env=environment, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        after = [len(c.statuses) for c in clients]
+        wait_for(lambda: all(len(c.statuses) > n + 5 for c, n in zip(clients, after, strict=True)))
+        for client in clients:
+            client.close()
+        assert [f for c in clients for f in c.failed] == []
+        assert {s for c in clients for s in c.statuses} == {200}
+        told = wait_for(lambda: get(metrics, "/metrics")[1])
+        assert 'limbeck_answers_total{answered_by="teacher",model="tiny"' in told
+        assert "limbeck_cascade_asked_total" in told
+    kept = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text().splitlines()]
+    assert {(row["text"], row["label"]) for row in kept} == {("hello", kept[0]["student"])}
+    assert (tmp_path / "kept.jsonl").stat().st_mode & 0o777 == 0o600
     assert "Traceback" not in (tmp_path / "log.txt").read_text()
 
 

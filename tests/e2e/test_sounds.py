@@ -1,5 +1,6 @@
-"""Folders of clips become a bundle that answers for a clip, by the same command as texts."""
+"""Folders of clips become a bundle that answers for a clip, by the same command as texts, and listens through a long sound."""
 
+import io
 import json
 import subprocess
 import sys
@@ -9,9 +10,7 @@ import numpy as np
 import pytest
 
 import limbeck
-from sounds import CLASSES, RATE, TINY_SOUNDS, folders, sung
-
-soundfile = pytest.importorskip("soundfile")
+from sounds import CLASSES, RATE, TINY_SOUNDS, folders, save, sung
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +24,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_bundle_answers_for_a_clip_however_it_is_handed_over(run, tmp_path: Path) -> None:
     _, out = run
     predictor = limbeck.load(out / "bundle")
-    samples = sung("rising", 77)
-    soundfile.write(tmp_path / "one.wav", samples, RATE, subtype="FLOAT")
-    soundfile.write(tmp_path / "stereo.wav", np.stack([samples, samples], axis=1), RATE, subtype="FLOAT")
-    ways = [
-        {"array": samples, "sampling_rate": RATE},
-        (tmp_path / "one.wav").read_bytes(),
-        str(tmp_path / "one.wav"),
-        str(tmp_path / "stereo.wav"),
-    ]
-    found = [predictor.predict([way])[0] for way in ways]
+    path = save(tmp_path / "one.wav", sung("rising", 77))
+    whole = np.frombuffer(path.read_bytes()[44:], "<i2")
+    ways = [{"array": whole, "sampling_rate": RATE}, {"array": np.stack([whole] * 2, axis=1), "sampling_rate": RATE}]
+    found = [predictor.predict([way])[0] for way in (*ways, path.read_bytes(), str(path))]
     assert found == [found[0]] * 4
     said = [
         predictor.predict([{"array": sung(kind, 500 + n), "sampling_rate": RATE}])[0].label == kind
@@ -44,12 +37,29 @@ def test_a_bundle_answers_for_a_clip_however_it_is_handed_over(run, tmp_path: Pa
     assert np.mean(said) > 0.6  # three classes: chance is a third
 
 
-def test_the_command_line_takes_a_file(run, tmp_path: Path) -> None:
+def test_the_command_line_takes_a_file_and_listens_through_a_long_one(run, tmp_path: Path) -> None:
     _, out = run
-    soundfile.write(tmp_path / "one.flac", sung("steady", 78), RATE)
-    command = [sys.executable, "-m", "limbeck", "predict", str(out / "bundle"), str(tmp_path / "one.flac"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "limbeck", "predict", str(out / "bundle")]
+    path = save(tmp_path / "one.wav", sung("steady", 78))
+    done = subprocess.run([*command, str(path), "--json"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["label"] in CLASSES
+    quiet = np.zeros(RATE, np.float32)
+    long = save(tmp_path / "long.wav", np.concatenate([quiet, sung("rising", 79), quiet]))
+    with long.open("rb") as pipe:
+        done = subprocess.run([*command, "-", "--stream", "--json"], stdin=pipe, capture_output=True, check=True)
+    for line in io.BytesIO(done.stdout):
+        event = json.loads(line)
+        assert event["label"] in CLASSES
+        assert 0.8 < event["start"] <= event["end"] < 1.6
+    refused = subprocess.run([*command, str(path), str(path), "--stream"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+
+
+def test_a_second_run_takes_what_lies_there(run) -> None:
+    data, out = run
+    before = (out / "bundle" / "manifest.json").stat().st_mtime_ns
+    limbeck.distill(TINY_SOUNDS, data=data, out=out)
+    assert (out / "bundle" / "manifest.json").stat().st_mtime_ns == before
 
 
 def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:

@@ -12,7 +12,17 @@ from limbeck.metrics.classification import macro_f1
 from limbeck.verify.bootstrap import Resampled, mean_interval
 from limbeck.verify.classes import adjusted_bounds
 from limbeck.verify.sample_size import power, provable_margin, rows_to_show, rows_to_show_agreement
-from limbeck.verify.statistics import mcnemar, paired_bounds, paired_difference, paired_ratio, paired_score, proportion, verdict
+from limbeck.verify.statistics import (
+    mcnemar,
+    paired_bounds,
+    paired_difference,
+    paired_ratio,
+    paired_score,
+    proportion,
+    proportion_bounds,
+    unpaired_difference,
+    verdict,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +42,19 @@ def test_paired_differences_as_published(
 ) -> None:
     found = paired_difference(gained, lost, rows, confidence, correction=0)
     assert (round(found.low, digits), round(found.high, digits)) == (low, high)
+
+
+def test_a_difference_of_other_rows_as_published() -> None:
+    # Newcombe (1998), Statistics in Medicine 17, 873-890, table II: 56/70 - 48/80 by method 10, 95 %.
+    found = unpaired_difference(proportion(56, 70, 0.975, correction=0), proportion(48, 80, 0.975, correction=0))
+    assert (found.estimate, round(found.low, 4), round(found.high, 4)) == (pytest.approx(0.2), 0.0524, 0.3339)
+
+
+def test_shares_by_the_row_are_those_alone() -> None:
+    low_K, high_K = proportion_bounds([0, 3, 10], 10, 0.95)
+    for k, successes in enumerate((0, 3, 10)):
+        alone = proportion(successes, 10)
+        assert (alone.low, alone.high) == (low_K[k], high_K[k])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from limbeck.errors import DataError
 from limbeck.modalities._audio_views import AudioViews
-from limbeck.modalities._clip import OPERATIONS, Clip, clip, of_samples, sent, tone, wav
+from limbeck.modalities._clip import OPERATIONS, Clip, clip, of_samples, sent, tone
+from limbeck.modalities._sound_file import wav
 from limbeck.modalities.audio import Audio
 from limbeck.types import Operation, Record
 

@@ -18,6 +18,19 @@ def test_few_rows_of_many_classes_are_no_regression() -> None:
     assert np.array_equal(found, [1, 0, 2])
 
 
+def test_pictures_have_a_baseline_of_their_own() -> None:
+    task, dice = find("tasks", "image-classification"), np.random.default_rng(0)
+    read = find("modalities", "image").received
+
+    def drawn(level: int) -> object:
+        return read(dice.integers(level, level + 60, (9, 7)).astype(np.uint8))
+
+    payloads, labels = [drawn(level) for level in (20, 150) for _ in range(12)], ["dark"] * 12 + ["light"] * 12
+    judged = [Record(str(n), drawn(level), None) for n, level in enumerate((30, 160, 25, 170))]
+    assert baseline_answers(task, payloads, labels, judged, ["dark", "light"]).tolist() == [0, 1, 0, 1]
+    assert baseline_answers(task, payloads[:1] * 4, ["a", "b", "a", "b"], [], ["a", "b"]) is None  # all are alike
+
+
 def test_nothing_to_learn_from_is_no_baseline() -> None:
     assert baseline_answers(TASK, TEXTS, ["card"] * 4, [], ["card"]) is None
     assert baseline_answers(TASK, ["", " "], ["a", "b"], [], ["a", "b"]) is None

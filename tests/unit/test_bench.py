@@ -1,5 +1,6 @@
 """The load generator: histogram, arrivals, HTTP, search, and a whole step against small servers of known conduct."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -34,14 +35,17 @@ class Small:
 
     def __init__(self, reply=lambda number: OK) -> None:
         self.reply, self.number, self.asked = reply, 0, []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.listen(0)
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
 
-    def _accept(self) -> None:
+    def listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                opened, _ = self._listener.accept()
+                opened, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(opened,), daemon=True).start()
@@ -61,6 +65,8 @@ class Small:
         return Load(self.address, questions(self.address, ["hello", "where is it?"]), **values)
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # which wakes the thread that waits in accept
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
 
@@ -192,6 +198,8 @@ def test_a_step_counts_only_where_all_was_well() -> None:
     assert "other work took" in dataclasses.replace(good, others=0.2).void
     assert "waiting" in dataclasses.replace(good, delayed=0.2).void
     assert "void" in page.line(dataclasses.replace(good, others=0.2))
+    assert page.single(good, 0.02) == "10 requests/s are held under a p99 of 20 ms."
+    assert "not held under a p99 of 0.5 ms: p99 1.0 ms" in page.single(good, 0.0005)
 
 
 @pytest.mark.parametrize("start", [10.0, 900.0, 30_000.0])
@@ -286,6 +294,29 @@ def test_as_many_as_the_connections_carry(small) -> None:
     assert "all" in page.line(found)
 
 
+def test_a_server_that_comes_back_is_asked_again(small) -> None:
+    """It hangs up and refuses for a while; what is due meanwhile waits, and only what was in its hands is lost."""
+    server = small()
+    port = server.address.port
+
+    def restarting(number: int) -> bytes | None:
+        if number == 10:
+            server.close()
+            threading.Timer(0.15, again).start()
+        return OK if number < 10 else None
+
+    def again() -> None:
+        server.reply = lambda number: OK
+        server.listen(port)
+
+    server.reply = restarting
+    found = offer(server.load(connections=2, warmup=0.0, seconds=0.5))
+    assert set(found.errors) == {"closed"}
+    assert found.errors["closed"] <= 2
+    assert found.latency.greatest >= 0.1
+    assert found.answered > 0.5 * found.due
+
+
 def test_nobody_there_is_said() -> None:
     port = free_port()
     with pytest.raises(ServerError, match="Start the server there"):
@@ -356,6 +387,7 @@ def test_the_command_measures_a_server_and_draws(small, tmp_path) -> None:
     [
         (["http://127.0.0.1:9", "--p99", "soon"], "expected a time"),
         (["http://127.0.0.1:9", "--against", "http://127.0.0.1:9"], "give --rate"),
+        (["http://127.0.0.1:9", "--requests", "5"], "give --rate"),
         (["http://127.0.0.1:9", "--header", "nothing"], "NAME: VALUE"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from limbeck.doctor.estimates import Plan, estimate_findings
+from limbeck.doctor.estimates import Paid, Plan, estimate_findings
 from limbeck.doctor.lesson import Lesson, lesson_findings
 from limbeck.doctor.reading import kinship, reading_findings
 from limbeck.findings import Severity
@@ -139,3 +139,14 @@ def test_money_where_tokens_have_a_price() -> None:
     plan = Plan(**{f: getattr(PLAN, f) for f in Plan.__dataclass_fields__} | {"price": 2.5})
     (costs,) = estimate_findings(plan)
     assert "4.00 for the teacher's tokens" in costs.evidence
+
+
+@pytest.mark.parametrize(
+    ("money", "told", "advice"), [(12.5, "prices that is 12.50", "max_cost"), (None, "not known", "teacher.price_in")]
+)
+def test_what_a_paid_teacher_is_still_to_be_asked(money, told, advice) -> None:
+    plan = Plan(**{f: getattr(PLAN, f) for f in Plan.__dataclass_fields__} | {"paid": Paid(1234, 50_000, 2468, money)})
+    (costs,) = estimate_findings(plan)
+    assert "1,234 calls are still to be made, with 50,000 tokens in and 2,468 out" in costs.evidence
+    assert told in costs.evidence
+    assert advice in costs.advice

@@ -90,7 +90,7 @@ def test_a_finding_says_where_to_look() -> None:
 
 
 def probed(train: list[Record], test: list[Record]) -> dict[str, str]:
-    words = probe(train, test, LABELS)
+    words = probe(train, {"test": test}, LABELS)
     assert words is not None
     return {f.code: f"{f.what} {f.evidence}" for f in probe_findings(words, LABELS)}
 
@@ -106,11 +106,11 @@ def test_the_probe_finds_nothing_in_honest_rows(seed: int) -> None:
 
 
 def test_the_probe_learns_them() -> None:
-    words = probe(rows(300), rows(100, 9), LABELS)
+    words = probe(rows(300), {"test": rows(100, 9)}, LABELS)
     assert words is not None
     assert words.accuracy > 0.95
-    assert (words.test_said_M == words.test_true_M).mean() > 0.95
-    assert probe(rows(50), [], LABELS) is None
+    assert (words.judged["test"].said_M == words.judged["test"].true_M).mean() > 0.95
+    assert probe(rows(50), {}, LABELS) is None
 
 
 @pytest.mark.parametrize(("by", "where"), [(1, "behind"), (-1, "before")])

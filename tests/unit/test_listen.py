@@ -8,7 +8,7 @@ import pytest
 
 from limbeck.errors import BundleError, DataError, InputFileError
 from limbeck.evidence import Calibration
-from limbeck.modalities._clip import wav
+from limbeck.modalities._sound_file import wav
 from limbeck.modalities._stream import stream_of
 from limbeck.modalities.audio import Audio
 from limbeck.runtime.listen import Event, Listening, _windows, listen

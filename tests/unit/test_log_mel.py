@@ -63,7 +63,7 @@ def test_silence_is_zero_everywhere(silence: np.ndarray) -> None:
 def test_a_clip_lies_in_the_middle_wherever_it_began() -> None:
     burst = chirp()[:1024]
     early = SPEC.fitted(np.concatenate([np.zeros(256, np.float32), burst, np.zeros(3000, np.float32)]))
-    late = SPEC.fitted(np.concatenate([np.zeros(2944, np.float32), burst]))
+    late = SPEC.fitted(np.concatenate([np.zeros(2944, np.float32), burst, np.zeros(256, np.float32)]))
     np.testing.assert_array_equal(early, late)
     assert len(early) == 4000
     assert np.flatnonzero(early).mean() == pytest.approx(2000, abs=130)

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from limbeck.errors import InputFileError
-from limbeck.evidence import Verdict
+from limbeck.evidence import Gate, Interval, SeedSpread, Verdict
 from limbeck.findings import Checkup, refusal
 from limbeck.page.card import card
 from limbeck.page.comparison import compared
@@ -96,6 +96,36 @@ def test_the_page_says_all_of_it_and_loads_nothing(run) -> None:
     assert "cannot be judged: ‘is’" in read
     assert read.index("Not shown" if material.report.verdict is Verdict.NOT_SHOWN else str(material.report.verdict)) < 200
     assert html(whole(material)) == text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        (
+            SeedSpread("accuracy", (-0.012, 0.004, -0.02), Interval(-0.0093, -0.03, 0.0113)),
+            "Range −2.0 to +0.4 Mean −0.9 −3.0 to +1.1",
+        ),
+        (
+            SeedSpread("agreement", (0.95, 0.97, 0.96), Interval(0.96, 0.943, 0.977)),
+            "Range 95.0% to 97.0% Mean 96.0% 94.3–97.7",
+        ),
+    ],
+)
+def test_seeds_stand_beside_the_quality(run, seeds, told) -> None:
+    material = gather(run)
+    read = flowing(html(whole(replace(material, report=replace(material.report, seeds=seeds)))))
+    assert "The same student from 3 seeds" in read
+    assert told in read
+    assert "from 3 seeds" not in flowing(html(whole(material)))
+
+
+def test_limits_have_their_units(run) -> None:
+    material = gather(run)
+    gates = (Gate("bytes", 3e6, 2_261_000.0, True), Gate("latency_p50", 100.0, 137.0, False), Gate("ece", 0.05, 0.0123, True))
+    read = flowing(html(whole(replace(material, report=replace(material.report, gates=gates)))))
+    assert "bytes 3.00 MB 2.26 MB passed" in read
+    assert "latency_p50 100 µs 137 µs missed" in read
+    assert "ece 0.05 0.0123 passed" in read
 
 
 def test_texts_stand_there_only_where_they_were_given(run, tmp_path) -> None:

@@ -125,8 +125,10 @@ def test_the_fingerprint_knows_everything_but_the_place() -> None:
 
 
 def test_gates_are_strict_and_optional() -> None:
-    asked = Recipe.read({"data": {"train": "x"}}, ["verify.gates.class_drop=0.1", "verify.gates.bytes=3000000"]).verify
-    assert asked.gates.model_dump(exclude_none=True) == {"bytes": 3_000_000, "class_drop": 0.1}
+    asked = Recipe.read(
+        {"data": {"train": "x"}}, ["verify.gates.class_drop=0.1", "verify.gates.bytes=3MB", "verify.gates.latency_p50=0.1ms"]
+    ).verify
+    assert asked.gates.model_dump(exclude_none=True) == {"bytes": 3_000_000, "latency_p50": 100.0, "class_drop": 0.1}
     assert (asked.least_agreement, asked.cross_fit_below, asked.folds, asked.repeats) == (0.9, 1000, 5, 2)
     with pytest.raises(RecipeError) as caught:
         Recipe.read({"data": {"train": "x"}, "verify": {"gates": {"class_dorp": 0.1, "ece": 2.0}, "folds": 1}})

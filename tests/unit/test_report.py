@@ -275,6 +275,7 @@ def test_the_reference_is_current() -> None:
     spec.loader.exec_module(generate)
     remedy = "run: python docs/reference/generate.py"
     assert generate.page() == (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8"), remedy
+    assert generate.cascade_page() == (ROOT / "docs" / "reference" / "cascade.md").read_text(encoding="utf-8"), remedy
     assert generate.front_page() == (ROOT / "docs" / "reference" / "front.md").read_text(encoding="utf-8"), remedy
     if tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 11):
         pytest.skip("older versions of pydantic say the same schema in other words")

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def app(folder: Path) -> App:
-    return App(Service.load({"tiny": folder, "other": folder}), Limits(items=3, characters=100))
+    return App(Service.load({"tiny": folder, "other": folder}), Limits(items=4, characters=100))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ BAD_CHATS = {
     "no messages": {},
     "none": {"messages": []},
     "a text": {"messages": "hello"},
-    "too many": {"messages": [USER] * 4},
+    "too many": {"messages": [USER] * 5},
     "no role": {"messages": [{"content": "hello"}]},
     "no user": {"messages": [{"role": "system", "content": "hello"}]},
     "no content": {"messages": [{"role": "user"}]},

@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asking import ask
 from bundles import sealed
 from limbeck.serve.answer import Answer
 from limbeck.serve.app import App
-from limbeck.serve.batcher import Batcher, Expired, Overloaded
+from limbeck.serve.batcher import Batcher, Expired, Overloaded, buckets
 from limbeck.serve.limits import Limits
 from limbeck.serve.service import Model, Service
 
@@ -116,6 +118,25 @@ def test_a_round_that_fails_fails_its_requests_alone() -> None:
 
     found, _ = run(make)
     assert found[0].label == "b"
+
+
+@given(st.lists(st.integers(0, 20_000), max_size=40))
+def test_buckets_hold_each_text_once_and_little_padding(lengths: list[int]) -> None:
+    found = buckets(lengths)
+    assert sorted(i for bucket in found for i in bucket) == list(range(len(lengths)))
+    for bucket in found:
+        shortest, longest = lengths[bucket[0]], lengths[bucket[-1]]
+        assert len(bucket) == 1 or (longest <= 2 * shortest + 32 and longest * len(bucket) <= 8_192)
+
+
+def test_texts_of_other_lengths_are_answered_apart_and_in_order() -> None:
+    async def make(batcher: Batcher, slow: Slow) -> Any:
+        slow.go.set()
+        return await batcher.answer(["b" * 500, "a", "c" * 480, "d"], 1)
+
+    found, slow = run(make)
+    assert slow.rounds == [["a", "d"], ["c" * 480, "b" * 500]]
+    assert [a.label[0] for a in found] == ["b", "a", "c", "d"]
 
 
 def test_a_slow_model_answers_as_a_quick_one(tmp_path: Any) -> None:

@@ -13,7 +13,10 @@ from limbeck import load
 from limbeck.errors import InputFileError
 from limbeck.serve.app import App
 from limbeck.serve.chat import MOST_CHARACTERS, Chat, pages, widget_origins
+from limbeck.serve.gate import Gate
+from limbeck.serve.keys import Keys, new
 from limbeck.serve.live import Live
+from limbeck.serve.rates import Rates
 from limbeck.serve.replies import of
 from limbeck.serve.service import Service
 
@@ -184,6 +187,29 @@ def test_our_own_page_needs_no_leave(talk) -> None:
 def test_an_origin_is_a_scheme_and_a_host(text: str) -> None:
     with pytest.raises(InputFileError, match="no origin of a page"):
         widget_origins([text])
+
+
+def test_figures_need_the_key_that_watches_but_the_page_that_asks_for_it_does_not(talk, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    sent = {scope: new(file, scope, [scope]) for scope in ("answer", "watch")}
+    app = App(talk[0], routes=talk[1].routes(), gate=Gate(Keys.read(file), Rates()))
+    assert asking.ask(app, "/live").status == 200
+    assert asking.ask(app, "/live/data").status == 401
+    for scope, status in (("answer", 403), ("watch", 200)):
+        assert asking.ask(app, "/live/data", headers={"authorization": f"Bearer {sent[scope]}"}).status == status
+
+
+def test_who_is_turned_away_is_counted(talk) -> None:
+    talk[0].trouble = busy()
+    say(talk[1], "parcel")
+    say(talk[1], 5)
+    assert talk[1].live.data()["total"]["refused"] == 1
+
+
+def test_what_a_person_took_over_waits_for_the_person(talk) -> None:
+    talk[0].by = "person"
+    found = say(talk[1], "parcel").json()
+    assert (found["answered_by"], found["hand_over"], found["reply"]) == ("person", True, talk[1].replies.handing_over)
 
 
 def test_no_text_is_among_the_live_figures(talk) -> None:

@@ -17,13 +17,14 @@ from limbeck.serve.service import Service
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis comes with the extra dev")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 
-DOCUMENT = document(ROUTES, Limits())
+LIMITS = Limits(body=20_000, items=5, characters=50, top_k=5)
+DOCUMENT = document(ROUTES, LIMITS)
 schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    found = Server(App(Service.load({"tiny": sealed(tmp_path_factory.mktemp("openapi") / "bundle").path})))
+    found = Server(App(Service.load({"tiny": sealed(tmp_path_factory.mktemp("openapi") / "bundle").path}), LIMITS))
     yield found
     found.close()
 
@@ -37,7 +38,7 @@ def test_the_document_names_every_route_and_no_other(server: Server) -> None:
 
 
 @schema.parametrize()
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_reply_is_one_that_the_document_names(case, server: Server) -> None:
     response = case.call(base_url=f"http://127.0.0.1:{server.port}")
     case.validate_response(

@@ -14,7 +14,7 @@ from limbeck.serve.limits import Limits
 from limbeck.serve.service import Service
 
 LIMITS = Limits(
-    body=100_000, bodies=250_000, headers=20, header_bytes=2_000, url=300, head_seconds=0.3, body_seconds=0.4, keep_alive_seconds=0.5, connections=20,
+    body=100_000, bodies=250_000, headers=20, header_bytes=2_000, url=300, head_seconds=0.8, body_seconds=0.8, keep_alive_seconds=1.0, connections=20,
 )  # fmt: skip
 BODY = b'{"input":"hello"}'
 ASK = b"POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
@@ -129,10 +129,28 @@ def test_a_body_that_says_it_is_too_large_is_not_waited_for(server: Server) -> N
 
 
 def test_slow_clients_do_not_hold_a_connection(server: Server) -> None:
-    assert said(server, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n"] * 9, pause=0.1).startswith(b"HTTP/1.1 408")
+    assert said(server, b"GET / HTTP/1.1\r\n", *[b"a: b\r\n"] * 14, pause=0.1).startswith(b"HTTP/1.1 408")
     assert said(server, ASK[:-5]).startswith(b"HTTP/1.1 408")
     assert said(server, ASK[:20]).startswith(b"HTTP/1.1 408")
     assert said(server) == b""  # an idle one is closed without a word
+
+
+def test_a_client_that_does_not_read_is_not_written_for(server: Server) -> None:
+    def asks_and_asks(connection: socket.socket) -> None:
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            connection.sendall(ASK * 20)
+            time.sleep(0.0005)
+
+    with connect(server) as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        asks_and_asks(connection)
+
+
+def test_a_refusal_is_never_taken_for_an_earlier_answer(server: Server) -> None:
+    large = b"POST /v1/classify HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 200000\r\n\r\n"
+    found = said(server, LIVE + large)
+    assert found.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 413" not in found.partition(b'{"status":"live"}')[0]
 
 
 def test_half_closed_connections_are_answered_or_closed(server: Server) -> None:

@@ -1,6 +1,7 @@
 """An operator's file of replies: read whole, or refused with everything that is wrong in it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ def written(folder: Path, content: Any) -> Path:
     path = folder / "replies.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     return path
+
+
+def test_the_file_that_the_guide_shows_is_one(tmp_path: Path) -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "guides" / "serving.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```json\n(\{\n  \"card_lost.*?)```", guide, re.DOTALL)
+    assert read(written(tmp_path, shown.encode()), ["card_lost", "invoice", "human"]).name == "Example Bank"
 
 
 def test_a_flat_file_is_enough(tmp_path: Path) -> None:

@@ -68,8 +68,10 @@ def wait_for(path: Path, count: int) -> list[int]:
     return found
 
 
-def supervised(folder: Path, works: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WORKS, str(folder), works], stderr=subprocess.PIPE, text=True)
+def supervised(folder: Path, works: str) -> subprocess.Popen[bytes]:
+    log = (folder / "log").open("w")
+    with log:
+        return subprocess.Popen([sys.executable, "-c", WORKS, str(folder), works], stderr=log)
 
 
 def test_all_are_started_told_and_ended(tmp_path: Path) -> None:
@@ -89,16 +91,14 @@ def test_a_process_that_is_killed_is_started_again(tmp_path: Path) -> None:
     again = wait_for(tmp_path / "started", 3)
     assert again[2] not in first
     process.send_signal(signal.SIGINT)
-    _, log = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert "killed by SIGKILL" in log
+    assert process.wait(20) == 0
+    assert "killed by SIGKILL" in (tmp_path / "log").read_text()
 
 
 def test_what_cannot_start_at_all_ends_everything(tmp_path: Path) -> None:
     process = supervised(tmp_path, "waits,broken")
-    _, log = process.communicate(timeout=20)
-    assert process.returncode == 2
-    assert "its bundle is broken" in log
+    assert process.wait(20) == 2
+    assert "its bundle is broken" in (tmp_path / "log").read_text()
 
 
 def test_what_cannot_start_again_is_tried_again_while_the_others_work(tmp_path: Path) -> None:
@@ -145,16 +145,20 @@ def test_what_processes_say_is_read_whole(tmp_path: Path) -> None:
         ({"cpu.max": "max 100000"}, None),
         ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu.max": "max 100000", "a/cpu.max": "100000 100000", "a/b/cpu.max": "max 100000"}, 1),
+        ({"c/cpu.max": "100000 100000"}, None),
         ({"cpu.max": "nonsense"}, None),
         ({}, None),
     ],
 )
 def test_cores_are_those_of_the_quota(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
     for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    free = cores(tmp_path / "nowhere")
-    assert cores(tmp_path) == (free if expected is None else min(free, expected))
+    own = tmp_path / "own"
+    own.write_text("1:cpu:/x\n0::/a/b\n")
+    free = cores(tmp_path / "nowhere", own)
+    assert cores(tmp_path, own) == (free if expected is None else min(free, expected))
 
 
 def test_a_server_is_found_by_its_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_a_column_that_is_not_there_is_said_with_those_that_are(tmp_path) -> Non
     path = write(tmp_path / "rows.jsonl", ROWS)
     with pytest.raises(DataError, match=r"'langage'.*'text', 'label', 'language', 'source'.*Did you mean 'language'"):
         read_records(path, slices=("langage",))
-    with pytest.raises(DataError, match=r"line 1: column 'tags' of data.slices must hold names"):
+    with pytest.raises(DataError, match=r"line 1: column 'tags' of the slices must hold names"):
         read_records(write(tmp_path / "tags.jsonl", [{**ROWS[0], "tags": ["x"]}]), slices=("tags",))
     with pytest.raises(RecipeError, match="the column of the texts"):
         Recipe.read({"data": {"train": "x", "slices": ["text"]}})
@@ -47,10 +47,61 @@ def test_only_the_rows_that_judge_need_the_column(tmp_path) -> None:
     test = write(tmp_path / "test.jsonl", ROWS)
     section = DataSection(train=str(train), test=str(test), slices=("language",))
     assert {r.slices["language"] for r in prepare(section).splits.test} == {"de", "en"}
-    with pytest.raises(DataError, match="data.slices names the column 'language'"):
+    with pytest.raises(DataError, match="the slices name the column 'language'"):
         prepare(DataSection(train=str(train), slices=("language",)))
     held_out = prepare(DataSection(train=str(test), slices=("language",))).splits.test
     assert all(r.slices for r in held_out)
+
+
+OF_FUNCTIONS = """
+def sort(texts): return ["question" if t.endswith("?") else None for t in texts]
+def number(texts):
+    import numpy
+    return numpy.arange(len(texts)) % 2
+def too_few(texts): return ["a"]
+def nothing(texts): return None
+def broken(texts): return [t.upper().nothing for t in texts]
+def tags(texts): return [["a"] for t in texts]
+def itself(texts): return texts
+value = 3
+"""
+
+
+def test_a_function_parts_the_rows_that_judge(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_slices.py").write_text(OF_FUNCTIONS, encoding="utf-8")
+    train = write(tmp_path / "train.jsonl", [{"text": r["text"] + "!?", "label": r["label"]} for r in ROWS])
+    test = write(tmp_path / "test.jsonl", [*ROWS, {"text": "who?", "label": "a", "language": "de"}])
+    both = ("language", "own_slices:sort", "own_slices:number")
+    splits = prepare(DataSection(train=str(train), test=str(test), slices=both)).splits
+    assert splits.test[-1].slices == {"language": "de", "own_slices:sort": "question", "own_slices:number": "0"}
+    assert splits.test[0].slices == {"language": "de", "own_slices:number": "0"}
+    assert not any(r.slices for r in splits.train)
+    few = prepare(DataSection(train=str(train), slices=("own_slices:sort",)), cross_fit_below=1000).splits
+    assert {r.slices["own_slices:sort"] for r in (*few.train, *few.valid)} == {"question"}
+    assert not few.test
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("own_slices:absent", "cannot load the function of a slice 'own_slices:absent'.*package.module:callable"),
+        ("no_such_module:f", "No module named 'no_such_module'.*current folder"),
+        ("own_slices:value", "value is int, and cannot be called"),
+        ("own_slices:too_few", "gave 1 values to 40 texts; expected one for each"),
+        ("own_slices:nothing", "failed on 40 texts: TypeError.*a name or a number for each"),
+        ("own_slices:broken", "failed on 40 texts: AttributeError"),
+        ("own_slices:tags", r"own_slices:tags must give names or numbers; got \['a'\]"),
+        ("own_slices:itself", "gives the texts themselves"),
+    ],
+)
+def test_a_function_that_is_none_is_said_before_the_run(name, said, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_slices.py").write_text(OF_FUNCTIONS, encoding="utf-8")
+    train = write(tmp_path / "train.jsonl", [{"text": r["text"] + "!?", "label": r["label"]} for r in ROWS])
+    section = DataSection(train=str(train), test=str(write(tmp_path / "test.jsonl", ROWS)), slices=(name,))
+    with pytest.raises(DataError, match=said):
+        prepare(section)
 
 
 def test_lengths_are_parted_into_ranges_of_about_as_many_rows() -> None:

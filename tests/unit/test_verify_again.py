@@ -126,7 +126,7 @@ def test_a_teacher_with_its_labels_in_another_order_is_put_in_order(bundle: Bund
         against_teacher(bundle, sealed(tmp_path / "o", labels=["greeting", "question", "bye"]), records(ROWS), held_out="x", margin=0.02, least_agreement=0.9)  # fmt: skip
 
 
-def test_the_command_line(bundle: Bundle, tmp_path: Path) -> None:
+def test_the_command_line(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "new.jsonl"
     data.write_text("".join(json.dumps({"q": t, "intent": i}) + "\n" for t, i in ROWS), encoding="utf-8")
     arguments = ["verify", str(bundle.path), "--data", str(data), "--text", "q", "--label", "intent"]
@@ -136,6 +136,16 @@ def test_the_command_line(bundle: Bundle, tmp_path: Path) -> None:
         json.loads(run.stdout)["quality"]["accuracy"]["estimate"] == remeasured(bundle, records(ROWS)).quality.accuracy.estimate
     )
     assert "accuracy" in CliRunner().invoke(app, arguments).stdout
+    (tmp_path / "own_kinds.py").write_text(
+        "def kind(texts): return ['long' if len(t) > 5 else 'short' for t in texts]\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    sliced = CliRunner().invoke(app, [*arguments, "--slices", "own_kinds:kind", "--json"])
+    values = {v["label"]: v["rows"] for v in json.loads(sliced.stdout)["slices"]["own_kinds:kind"]}
+    assert values == {"long": 13}  # fewer than ten rows say nothing
+    assert "own_kinds:kind" in CliRunner().invoke(app, [*arguments, "--slices", "own_kinds:kind"]).stdout
+    lost = CliRunner().invoke(app, [*arguments, "--slices", "langage"])
+    assert lost.exit_code != 0
     data.write_text(data.read_text(encoding="utf-8") + '{"q": "Hello there", "intent": "thanks"}\n', encoding="utf-8")
     other = CliRunner().invoke(app, [*arguments, "--json"])
     assert json.loads(other.stdout)["rows"] == len(ROWS) - 1  # "hello there" has two labels now, and judges nothing

@@ -25,17 +25,17 @@ from dataclasses import dataclass
 from limbeck.bench.arrivals import poisson
 from limbeck.bench.histogram import Histogram
 from limbeck.bench.http import Address, Answer, Ask, answer
-from limbeck.bench.processes import Behind, waited
+from limbeck.bench.processes import Behind
 from limbeck.bench.step import Step
+from limbeck.bench.usage import Shares, Usage
 from limbeck.errors import ServerError
-from limbeck.verify.company import Company
 
 Tick = Callable[[float, int], None]
 """Called about once a second, with the seconds since the start and the number of requests sent."""
 _READ = 65_536
 _LEAD = 0.05  # seconds between the last connection and the first request
 _REOPEN = 0.02
-_connecting = (errno.EINPROGRESS, errno.EWOULDBLOCK, 0)
+_CONNECTING = (errno.EINPROGRESS, errno.EWOULDBLOCK, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +97,21 @@ class _Run:
         self.selector = selectors.DefaultSelector()
         self.free: deque[_Wire] = deque()  # the one that has waited longest is asked next, so that all are used
         self.wires: set[_Wire] = set()
-        self.closed_at: list[float] = []
-        self.busy = self.sent = self.answered = self.reopened = self.memory = 0
+        self.busy = self.sent = self.answered = self.reopened = self.memory = self.refused = 0
         self.errors: Counter[str] = Counter()
         self.latency, self.fresh = Histogram(), list[float]()
-        self.first = self.end = math.inf
-        for _ in range(load.connections):
-            self._open(wait=True)
+        self.first = self.end = self.next_tick = math.inf
 
     def offered(self) -> Step:
         load, clock = self.load, time.perf_counter
+        for _ in range(load.connections):
+            self._open(wait=True)
         begin = clock() + _LEAD
         self.first, self.end = begin + load.warmup, begin + load.warmup + load.seconds
         dues, asks = self._dues(begin), self._asks()
-        company, waited_before, used_before = Company(self._used), waited(), time.process_time()
-        due, next_tick, number = next(dues, math.inf), begin + 1.0, 0
-        own = others = delayed = -1.0
+        usage, due, number = Usage(self.behind), next(dues, math.inf), 0
+        shares: Shares | None = None
+        self.next_tick = begin + 1.0
         while True:
             now = clock()
             while due <= now and self.free:
@@ -120,30 +119,29 @@ class _Run:
                 number += measured >= self.first
                 self._send(self.free.popleft(), next(asks), measured, now)
                 due = next(dues, math.inf)
-            if own < 0 and (now >= self.end or due == math.inf):  # what follows only waits
-                seconds = now - begin
-                own, delayed = (time.process_time() - used_before) / seconds, (waited() - waited_before) / seconds
-                others = company.share()
+            if shares is None and (now >= self.end or due == math.inf):  # what follows only waits
+                shares = usage.shares()
             late = now - due if load.rate is not None else 0.0
             if (due == math.inf and not self.busy) or late > load.patience or now > self.end + load.patience:
                 break
-            if now >= next_tick:
+            if now >= self.next_tick:
+                self.next_tick = now + 1.0
                 self._each_second(now, now - begin)
-                next_tick = now + (_REOPEN if self.closed_at else 1.0)
-            wait = min(next_tick, due if self.free else math.inf) - now
+            wait = min(self.next_tick, due if self.free else math.inf) - now
             if wait > 0:
                 select.select([self.selector.fileno()], (), (), wait)
             for key, events in self.selector.select(0):
                 self._ready(key.data, events)
         number += self._give_up(due, dues, clock())
-        if own < 0:
-            own, others = (time.process_time() - used_before) / (clock() - begin), company.share()
-            delayed = (waited() - waited_before) / (clock() - begin)
         self._note_memory()
         seconds = min(self.end, clock()) - self.first if load.most is not None else load.seconds
+        return self._step(max(seconds, 1e-9), number, shares or usage.shares())
+
+    def _step(self, seconds: float, number: int, shares: Shares) -> Step:
+        latency = self.latency + Histogram.of(self.fresh)
         return Step(
-            load.rate, max(seconds, 1e-9), number, self.answered, self.latency + Histogram.of(self.fresh), dict(self.errors),
-            own, others, delayed, self.reopened, self.memory,
+            self.load.rate, seconds, number, self.answered, latency, dict(self.errors), shares.generator, shares.others,
+            shares.delayed, self.reopened, self.memory, self.sent,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -175,12 +173,13 @@ class _Run:
                 opened = socket.socket(family, socket.SOCK_STREAM)
                 opened.setblocking(False)
                 code = opened.connect_ex((address.host, address.port))
-                if code not in _connecting:
+                if code not in _CONNECTING:
+                    opened.close()
                     raise OSError(code, "no connection")
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             if not wait:
-                self.closed_at.append(time.perf_counter())
+                self._refused()
                 return
             raise ServerError(
                 f"connection {len(self.wires) + 1} of {self.load.connections} to {address.authority} was not accepted: {error}. "
@@ -239,7 +238,7 @@ class _Run:
         if wire.ask is None:
             if wire.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 self._drop(wire)
-                self.closed_at.append(time.perf_counter())
+                self._refused()
                 return False
             self.free.append(wire)
         else:
@@ -283,11 +282,15 @@ class _Run:
         wire.socket.close()
         self.wires.discard(wire)
 
+    def _refused(self) -> None:
+        """A server that is just being started again refuses; it is asked again soon, and what is due waits meanwhile."""
+        self.refused += 1
+        self.next_tick = min(self.next_tick, time.perf_counter() + _REOPEN)
+
     def _each_second(self, now: float, since: float) -> None:
-        if self.closed_at:
-            again, self.closed_at = len(self.closed_at), []
-            for _ in range(again):
-                self._open()
+        again, self.refused = self.refused, 0
+        for _ in range(again):
+            self._open()
         for wire in [w for w in self.wires if w.ask is not None and now - w.sent > self.load.patience]:
             self._lost(wire, "timeout")
         if len(self.fresh) > 10_000:
@@ -308,9 +311,6 @@ class _Run:
         measured = [moment for moment in unsent if moment >= self.first]
         self.fresh += [now - moment for moment in [*pending, *measured] if moment >= self.first]
         return len(measured)
-
-    def _used(self) -> float:
-        return self.behind.seconds() if self.behind is not None else 0.0
 
     def _note_memory(self) -> None:
         if self.behind is not None:

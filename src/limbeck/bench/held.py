@@ -19,6 +19,7 @@ SHARE_OF_SATURATION = 0.6
 """Where the search begins: below what a closed loop carries, since that rate leaves no room for a queue."""
 _LEAST_PATIENCE, _BOUNDS = 1.0, 10.0
 _WARMUP = 1.0
+_HERE = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Server:
             ServerError: nobody answers, or not as expected.
         """
         first_answer(address, asks[0])
-        behind = Behind(address.port)
-        return cls(address, asks, behind if behind.pids() else None, connections, seed)
+        behind = Behind(address.port) if address.host in _HERE else None
+        return cls(address, asks, behind if behind and behind.pids() else None, connections, seed)
 
     def of(self, asks: Sequence[Ask]) -> Server:
         """The same server, asked other things."""

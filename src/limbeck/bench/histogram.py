@@ -46,7 +46,7 @@ class Histogram:
         values = np.fromiter(seconds, np.float64)
         if not values.size:
             return cls()
-        counts = np.bincount(_bucket(values), minlength=_BUCKETS)
+        counts = np.bincount(_bucket(values), minlength=_BUCKETS).astype(np.int64)
         return cls(counts, float(values.min()), float(values.max()), float(values.sum()))
 
     def __add__(self, other: Histogram) -> Histogram:

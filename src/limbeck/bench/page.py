@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from limbeck.bench.histogram import Histogram
 from limbeck.bench.rounds import Rounds
 from limbeck.bench.search import Found
@@ -22,6 +19,13 @@ def line(step: Step) -> str:
     )
     found = f"{offered:>10} {step.achieved:>10,.0f} {shares[0]:>9} {shares[1]:>9} {shares[2]:>9}  {step.generator:>9.0%}  {step.others:>6.0%}"
     return f"{found}  {'; '.join(marks)}".rstrip()
+
+
+def single(step: Step, bound: float) -> str:
+    """One rate as a sentence or two."""
+    why = step.failure(bound)
+    held = f"not held under a p99 of {1e3 * bound:g} ms: {why}" if why else f"held under a p99 of {1e3 * bound:g} ms"
+    return f"{step.rate or 0:,.0f} requests/s are {held}." + (f"\nVoid: {step.void}." if step.void else "")
 
 
 def highest(found: Found, connections: int) -> str:
@@ -58,8 +62,3 @@ def turns(found: Rounds, names: tuple[str, str]) -> str:
 def milliseconds(found: Histogram, share: float) -> str:
     """A percentile with three digits; a dash where there is none."""
     return f"{1e3 * found.percentile(share):.3g} ms" if len(found) else "–"
-
-
-def curve(histograms: Mapping[str, Histogram]) -> dict[str, Any]:
-    """Percentiles by name, as plain JSON."""
-    return {name: found.to_json() for name, found in histograms.items()}

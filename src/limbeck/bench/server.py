@@ -15,7 +15,7 @@ from pathlib import Path
 
 from limbeck.errors import ServerError
 
-_STARTS = 60.0
+_STARTS = 120.0
 _STOPS = 10.0
 READY = "/health/ready"
 
@@ -68,7 +68,7 @@ def serving(
         environment: further variables.
 
     Raises:
-        ServerError: it ended, or was not ready in a minute; the message has its last words.
+        ServerError: it ended, or was not ready in two minutes; the message has its last words.
     """
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
@@ -83,7 +83,7 @@ def serving(
                 if process.poll() is not None or time.monotonic() > until:
                     words.seek(0)
                     said = words.read()[-2000:].decode(errors="replace").strip()
-                    how = "is not ready in a minute" if process.poll() is None else f"ended with {process.returncode}"
+                    how = "is not ready in two minutes" if process.poll() is None else f"ended with {process.returncode}"
                     raise ServerError(f"the server {how}: {' '.join(command)}\n{said}")
                 time.sleep(0.05)
             yield process

@@ -24,7 +24,8 @@ class Step:
     one without an answer is counted with the time that it had waited. errors: by kind. generator: share of a core that the generator
     used, others: share of all cores that went to other work than generator and server, delayed: share of the time in which the
     generator was ready to run and its core ran others. reopened: connections that the server closed between two answers.
-    memory: the largest resident bytes of one process of the server; 0 where they cannot be seen.
+    memory: the largest resident bytes of one process of the server; 0 where they cannot be seen. sent: all requests, those of the
+    warm-up among them.
     """
 
     rate: float | None
@@ -38,6 +39,7 @@ class Step:
     delayed: float = 0.0
     reopened: int = 0
     memory: int = 0
+    sent: int = 0
 
     @property
     def achieved(self) -> float:
@@ -86,5 +88,6 @@ class Step:
             "delayed": round(self.delayed, 4),
             "reopened": self.reopened,
             "memory": self.memory,
+            "sent": self.sent,
             "void": self.void,
         }

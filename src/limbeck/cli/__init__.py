@@ -13,6 +13,7 @@ import typer
 
 from limbeck._version import __version__
 from limbeck.cli.bench import bench
+from limbeck.cli.cascade import cascade
 from limbeck.cli.catalog import list_
 from limbeck.cli.demo import demo
 from limbeck.cli.distill import distill
@@ -56,6 +57,7 @@ for command in (
     serve,
     reload,
     verify,
+    cascade,
     report,
     bench,
     pack,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from limbeck.errors import DataError
 
 if TYPE_CHECKING:
     from limbeck.bench.held import Server
+    from limbeck.bench.histogram import Histogram
     from limbeck.bench.step import Step
 
 
@@ -59,11 +61,13 @@ def bench(
         raise typer.BadParameter(str(error), param_hint="--p99") from error
     if against is not None and rate is None:
         raise typer.BadParameter("two servers are compared at one rate; give --rate", param_hint="--against")
+    if requests is not None and rate is None:
+        raise typer.BadParameter("a search ends by itself; give --rate with it", param_hint="--requests")
     asked = _asked(texts, column)
     headers = _headers(header or [])
     machine = card()
     found: dict[str, Any] = {"machine": machine, "target": target, "connections": connections, "seed": seed}
-    drawn = {}
+    drawn: dict[str, Histogram] = {}
     with contextlib.ExitStack() as stack:
         own_core, server_core = server.cores()
         places = [target, *([against] if against is not None else [])]
@@ -72,7 +76,7 @@ def bench(
         screen.err.print(f"{words(machine)}; {connections} connections", markup=False)
         screen.err.print(page.HEADER, markup=False)
         if against is not None and rate is not None:
-            first, second = (lambda server=server: _step(server, rate, seconds, requests) for server in servers)
+            first, second = (functools.partial(_step, server, rate, seconds, requests) for server in servers)
             pairs = rounds(first, second, seed=seed)
             found["rounds"] = pairs.to_json()
             said = page.turns(pairs, (target, against))
@@ -82,11 +86,7 @@ def bench(
             }
         elif rate is not None:
             step = _step(servers[0], rate, seconds, requests)
-            found["step"], said, drawn = (
-                step.to_json(),
-                step.failure(bound) or f"held under a p99 of {p99}",
-                {target: step.latency},
-            )
+            found["step"], said, drawn = step.to_json(), page.single(step, bound), {target: step.latency}
         else:
             search = servers[0].held(bound, seconds, lambda step: screen.err.print(page.line(step), markup=False), force)
             found["search"], said = search.to_json(), page.highest(search, connections)

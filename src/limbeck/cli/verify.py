@@ -30,6 +30,14 @@ def verify(
     max_rejected_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="The share of rows that may be set aside, as empty ones are.")
     ] = 0.05,
+    slice_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slices",
+            help="A column, or a function of the texts (package.module:callable): its values one by one; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundle must be signed by its owner.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -45,8 +53,10 @@ def verify(
 
     opened = Bundle.open(bundle, key)
     large = None if teacher is None else Bundle.open(teacher)
+    slices = tuple(slice_ or ())
     records, aside = judging(
         data,
+        slices,
         text=text,
         label=label,
         label_optional=large is not None,
@@ -59,10 +69,12 @@ def verify(
         first = f"{aside[0].where}: {aside[0].reason}"
         screen.err.print(f"{len(aside):,} {'row' if len(aside) == 1 else 'rows'} set aside; the first: {first}", markup=False)
     if large is not None:
-        report = against_teacher(opened, large, records, held_out=f"{data}", margin=margin, least_agreement=least_agreement)
+        report = against_teacher(
+            opened, large, records, held_out=f"{data}", margin=margin, least_agreement=least_agreement, slices=slices
+        )
         show(report, as_json)
         raise typer.Exit(report.exit_code)
-    found = remeasured(opened, records)
+    found = remeasured(opened, records, slices)
     if as_json:
         print_json(found.to_json())
     else:

@@ -13,12 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from limbeck.callables import names_callable
 from limbeck.data.audit import Audit, audit, by_text
 from limbeck.data.files import write_whole
 from limbeck.data.read import read_records
 from limbeck.data.rejected import Kind, Rejected, write_rejected
+from limbeck.data.slicing import by_functions
 from limbeck.data.split import Splits, split
 from limbeck.errors import DataError, InputFileError, listing
+from limbeck.evidence import Basis
 from limbeck.modalities.text import Text
 from limbeck.sections import DataSection
 from limbeck.types import Record
@@ -26,13 +29,15 @@ from limbeck.types import Record
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run takes from its data. as_read, test_as_read: the rows of the files before anything was set aside, in their order. noun: what a payload is called."""
+    """What a run takes from its data. as_read, test_as_read, valid_as_read: the rows of the files before anything was set aside, in their order.
+    noun: what a payload is called."""
 
     splits: Splits
     audit: Audit
     rejected: tuple[Rejected, ...]
     as_read: tuple[Record, ...] = ()
     test_as_read: tuple[Record, ...] = ()
+    valid_as_read: tuple[Record, ...] = ()
     noun: str = "text"
 
     def note(self) -> str:
@@ -89,7 +94,8 @@ def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text
         modality=modality,
     )
     noun = modality.noun
-    own = () if section.test is not None else section.slices  # rows of a test file judge; without one, some of these
+    columns = section.slice_columns
+    own = () if section.test is not None else columns  # rows of a test file judge; without one, some of these
     found = read(section.train, label=section.label, slices=own)
     if section.unlabelled is not None:
         found += read(section.unlabelled, label=None, slices=own, slices_optional=True)
@@ -98,7 +104,7 @@ def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text
             f"{section.train}: all {len(found):,} rows hold the same {noun}, so there is nothing to tell apart. "
             f"Name the column that holds the {noun}s (--set data.text=NAME), or mend the file."
         )
-    found_test = None if section.test is None else read(section.test, label=section.label or "label", slices=section.slices)
+    found_test = None if section.test is None else read(section.test, label=section.label or "label", slices=columns)
     found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
     outside = [] if section.out_of_scope is None else read(section.out_of_scope, label=None)
     records = _without_contradictions(found, "it trains without a label", rejected)
@@ -127,25 +133,30 @@ def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text
     )
     leaked = splits.leaked + len(records) - len(left)
     splits = dataclasses.replace(splits, leaked=leaked, outside=_outside(outside, splits, rejected))
+    splits = _sliced(splits, section.slice_functions)
     held = {r.key for r in (*splits.test, *(test or ()))}
     judging_too = [r for r in valid or () if r.key in held]
     rejected += _set_aside(judging_too, "this text, case and spaces aside, judges; so it chooses nothing.", "unchoosing")
     report = audit(found, found_test, found_valid, rejected=rejected, training=splits.train, noun=noun)
-    return Prepared(splits, report, tuple(rejected), tuple(found), tuple(found_test or ()), noun)
+    as_read = tuple(found), tuple(found_test or ()), tuple(found_valid or ())
+    return Prepared(splits, report, tuple(rejected), *as_read, noun)
 
 
-def judging(source: str | Path, **how: Any) -> tuple[list[Record], list[Rejected]]:
+def judging(source: str | Path, slices: Sequence[str] = (), **how: Any) -> tuple[list[Record], list[Rejected]]:
     """The rows of a source that a finished student is judged by, as those of a test file are, and what is set aside of them.
 
     Args:
         source, how: as for `read_records`.
+        slices: columns, and functions as `package.module:callable`.
 
     Raises:
         InputFileError, DataError: as `read_records` does.
     """
     rejected: list[Rejected] = []
-    found = read_records(source, reject=rejected.append, **how)
-    return _without_contradictions(found, "it judges nothing", rejected), rejected
+    columns = [name for name in slices if not names_callable(name)]
+    found = read_records(source, reject=rejected.append, slices=columns, **how)
+    judged = _without_contradictions(found, "it judges nothing", rejected)
+    return by_functions(judged, [name for name in slices if names_callable(name)]), rejected
 
 
 def _without_contradictions(records: Sequence[Record], what: str, rejected: list[Rejected]) -> list[Record]:
@@ -160,6 +171,15 @@ def _without_contradictions(records: Sequence[Record], what: str, rejected: list
             record = dataclasses.replace(record, label=None)
         kept.append(record)
     return kept
+
+
+def _sliced(splits: Splits, functions: Sequence[str]) -> Splits:
+    """The splits, with what functions say of the texts that judge."""
+    if not functions:
+        return splits
+    judging = ("train", "valid") if splits.basis is Basis.CROSS_FITTING else ("test",)
+    found: dict[str, Any] = {name: tuple(by_functions(getattr(splits, name), functions)) for name in judging}
+    return dataclasses.replace(splits, **found)
 
 
 def _outside(records: Sequence[Record], splits: Splits, rejected: list[Rejected]) -> tuple[Record, ...]:

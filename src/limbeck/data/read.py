@@ -10,6 +10,7 @@ from typing import Any
 from limbeck.data.files import check_readable, text_lines, write_whole
 from limbeck.data.formats import FORMATS, fingerprint, rows
 from limbeck.data.rejected import Reject, Rejected, stop
+from limbeck.data.slicing import shown
 from limbeck.errors import DataError, listing, nearest
 from limbeck.modalities.text import Text
 from limbeck.types import Record
@@ -106,8 +107,8 @@ def read_records(
         raise DataError(f"{source}: {_absent(label, columns, option('label', 'NAME'))}, or {no_labels}")
     if not slices_optional and (missing := [name for name in slices if name not in columns]):
         raise DataError(
-            f"{source}: data.slices names the column '{missing[0]}', and there is none; the columns are {listing(list(columns))}."
-            f"{nearest(missing[0], columns)} Mend data.slices, or leave it out."
+            f"{source}: the slices name the column '{missing[0]}', and there is none; the columns are {listing(list(columns))}."
+            f"{nearest(missing[0], columns)} Name another, or leave it out."
         )
     return records
 
@@ -128,22 +129,14 @@ def _label_problem(value: Any) -> str | None:
 
 
 def _label(value: Any) -> str | None:
-    missing = value is None or isinstance(value, float) or str(value).strip() == ""
-    return None if missing else str(value)
+    """A label without the spaces around it, which nobody means; None where there is none."""
+    return None if value is None or isinstance(value, float) else str(value).strip() or None
 
 
 def _values(row: Mapping[str, Any], slices: Sequence[str], where: str) -> dict[str, str]:
-    """The values of a row in the columns of the slices, as texts that any file can hold."""
-    found = {}
-    for name in slices:
-        value = row.get(name)
-        if isinstance(value, list | dict | bytes):
-            raise DataError(f"{where}: column '{name}' of data.slices must hold names or numbers; got {value!r:.40}")
-        if (
-            value is not None and (shown := str(value).strip()) and value == value
-        ):  # what is not equal to itself is pandas' missing number
-            found[name] = shown.encode("utf-8", "backslashreplace").decode()
-    return found
+    """The values of a row in the columns of the slices."""
+    found = {name: shown(row.get(name), f"{where}: column '{name}' of the slices must hold") for name in slices}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _absent(column: str, columns: dict[str, Any], how: str) -> str:

@@ -24,7 +24,7 @@ from limbeck.verify.statistics import proportion
 
 LEAST = 30
 """Labelled rows below which accuracy and calibration say little."""
-_ROWS_OF_A_CLASS, _HARDLY = 8, 0.1
+_ROWS_OF_A_CLASS, _HARDLY, _TOO_OFTEN = 8, 0.1, 2.0
 _SURE = 0.95
 
 
@@ -76,6 +76,7 @@ def answer_findings(asked: Asked) -> Iterator[Finding]:
         yield from calibration_findings(true_N, logits_NC[labelled_N])
         yield from _doubtful(asked, true_N, logits_NC[labelled_N], labelled_N)
         yield from _missed_classes(asked.labels, true_N, said_N[labelled_N])
+        yield from _preferred_classes(asked.labels, true_N, said_N[labelled_N])
     yield from _unknown_classes(asked, true_N)
 
 
@@ -143,14 +144,15 @@ def _constant(asked: Asked, logits_NC: NDArray[np.float64], said_N: Indices) -> 
 
 
 def _probabilities(logits_NC: NDArray[np.float64]) -> Finding | None:
-    """Probabilities where logits are expected: softmax of a softmax."""
+    """Probabilities where logits are expected, of 1 or in percent: a softmax of a softmax."""
     sums_N = logits_NC.sum(axis=1)
-    if logits_NC.min() < 0 or logits_NC.max() > 1 + 1e-4 or float(np.abs(sums_N - 1).max()) > 1e-3:
+    whole = float(sums_N.mean())
+    if logits_NC.min() < 0 or len(logits_NC) < 2 or whole < 0.5 or float(np.abs(sums_N - whole).max()) > 1e-3 * whole:
         return None
     return refusal(
         "probabilities_as_logits",
         "The teacher gives probabilities where logits are expected.",
-        f"All values lie between 0 and 1, and those of each of {len(logits_NC):,} rows sum to 1; another softmax makes them nearly equal.",
+        f"No value lies below 0, and those of each of {len(logits_NC):,} rows sum to {whole:.3g}; another softmax says something else with them.",
         "Give logits, or the logarithm of the probabilities.",
     )
 
@@ -249,6 +251,22 @@ def _missed_classes(labels: Sequence[str], true_N: Indices, said_N: Indices) -> 
             f"{'; '.join(told[:5])}.",
             "Did it learn this class, and under this meaning? The student will not know better: merge the classes, or mend the teacher.",
         )
+
+
+def _preferred_classes(labels: Sequence[str], true_N: Indices, said_N: Indices) -> Iterator[Finding]:
+    """Classes that a teacher names for rows of all others, though it is good at these."""
+    if float((true_N == said_N).mean()) < 0.5:
+        return
+    for c in np.unique(said_N):
+        there, named = int((true_N == c).sum()), int((said_N == c).sum())
+        from_ = np.unique(true_N[(said_N == c) & (true_N != c)])
+        if there >= _ROWS_OF_A_CLASS and named > _TOO_OFTEN * there and len(from_) > 2:
+            yield warning(
+                "class_preferred",
+                f"The teacher answers '{labels[c]}' far more often than it occurs.",
+                f"It gives this answer to {named:,} of {len(true_N):,} labelled rows; {there:,} bear this label. The others are of {len(from_)} classes.",
+                "Was it trained on rows of which most were of this class? A bias of its last layer can be taken back; the student will copy it.",
+            )
 
 
 def _doubtful(

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.doctor.label_order import Indices
-from limbeck.findings import Finding, warning
+from limbeck.findings import Finding, note, warning
 from limbeck.metrics.probabilities import confidence, expected_calibration_error
 from limbeck.verify.calibrate import fit_temperature
+from limbeck.verify.statistics import proportion
 
 _FAR_OFF, _SOFT, _SHARP = 0.1, 0.6, 1.9  # distance of confidence from accuracy; temperatures that would mend it
 _VERY_SHARP, _WRONG = 3.0, 5  # a temperature that says enough by itself, where so many rows are wrong
@@ -50,6 +51,26 @@ def calibration_findings(true_N: Indices, logits_NC: NDArray[np.float64]) -> Ite
             evidence,
             "Its logits may have been multiplied, or it was trained on other rows. A higher temperature of soft_targets helps the student.",
         )
+
+
+def standing(true_N: Indices, logits_NC: NDArray[np.float64], words: float | None) -> Finding:
+    """How good a teacher is, and how sure, where nothing is wrong with it.
+
+    Args:
+        true_N: classes of some rows.
+        logits_NC: answers to them.
+        words: the accuracy of a linear model of words, None where nobody knows.
+    """
+    right_N, sure_N = logits_NC.argmax(axis=1) == true_N, confidence(logits_NC)
+    share, ece = proportion(float(right_N.sum()), len(right_N)), expected_calibration_error(sure_N, right_N)
+    beside = "" if words is None else f"; a linear model of words is right on {words:.1%}"
+    return note(
+        "teacher_measured",
+        "What the teacher is worth on your rows.",
+        f"It is right on {share.estimate:.1%} of {len(true_N):,} labelled rows (bounds {share.low:.1%} and {share.high:.1%}, each at 95%) and {sure_N.mean():.1%} sure of its "
+        f"answers (calibration error {ece:.2f}){beside}.",
+        "The student is held against this on rows that it does not train with; a teacher that was trained on these rows looks better than it is.",
+    )
 
 
 def _margin(logits_NC: NDArray[np.float64]) -> float:

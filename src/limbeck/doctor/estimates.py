@@ -17,12 +17,23 @@ _TRAINED = 4  # times the weights: they, their gradients and two moments
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """What is still to be asked of a teacher that is paid for: calls, tokens in and out, and money; None where nobody said what a token costs."""
+
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    money: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What decides the costs of a run.
 
     weights: of the teacher. table: of these, the token embeddings, which cost memory but no arithmetic. views: texts that it will label,
     each of `tokens` tokens. rows: to fine-tune it on, `epochs` times, in `seeds` seeds; 0 epochs where it knows its classes already.
     rate: floating-point operations a second in matrix products, as measured. free_disk, memory: bytes. price: of a million tokens, or None.
+    paid: of a teacher that answers for money.
     """
 
     weights: int
@@ -37,6 +48,7 @@ class Plan:
     free_disk: int
     memory: int
     price: float | None = None
+    paid: Paid | None = None
 
     @property
     def seconds(self) -> float:
@@ -58,6 +70,9 @@ class Plan:
 
 def estimate_findings(plan: Plan) -> Iterator[Finding]:
     """The costs, and what there is too little of."""
+    if plan.paid is not None:
+        yield _to_be_paid(plan.paid)
+        return
     money = "" if plan.price is None else f", {plan.views * plan.tokens * plan.price / 1e6:,.2f} for the teacher's tokens"
     yield note(
         "costs",
@@ -80,6 +95,18 @@ def estimate_findings(plan: Plan) -> Iterator[Finding]:
             f"The teacher needs about {_size(plan.peak)}; the machine has {_size(plan.memory)}.",
             "Take a smaller teacher, or a larger machine.",
         )
+
+
+def _to_be_paid(paid: Paid) -> Finding:
+    money = "What that costs is not known" if paid.money is None else f"At the recipe's prices that is {paid.money:,.2f}"
+    return note(
+        "costs",
+        "What the teacher's part of the run will cost, roughly.",
+        f"{paid.calls:,} calls are still to be made, with {paid.tokens_in:,} tokens in and {paid.tokens_out:,} out. {money}.",
+        "Set teacher.price_in and teacher.price_out, of a million tokens."
+        if paid.money is None
+        else "teacher.max_cost stops it before it has cost more; answers that were paid for are kept.",
+    )
 
 
 def _time(seconds: float) -> str:

@@ -14,6 +14,7 @@ from limbeck.findings import Finding, refusal, warning
 
 FALL = 0.05
 """The share of the loss that must go, in as many steps as the lesson has."""
+FEW_STEPS = 20
 _RISE = 1.5
 _SCALES = 300.0  # between the gradients of two objectives: the weaker one is a rounding error then
 _NOISE = 1e-5
@@ -87,6 +88,29 @@ def lesson_findings(lesson: Lesson) -> Iterator[Finding]:
             "The student answers the same to all texts.",
             "After a lesson of a few different texts its logits are equal for all of them.",
             "Its input does not reach its output: look at its forward, and at what its tokenizer gives.",
+        )
+
+
+def plan_findings(steps: int, epochs: int, batch_size: int, hears: bool) -> Iterator[Finding]:
+    """What is wrong with a training before its first step.
+
+    Args:
+        steps, epochs, batch_size: of the whole training.
+        hears: whether any objective reads what the teacher says.
+    """
+    if steps < FEW_STEPS:
+        yield warning(
+            "few_steps",
+            "The student is hardly trained at all.",
+            f"{epochs} {'epoch' if epochs == 1 else 'epochs'} in batches of {batch_size:,} make {steps} {'step' if steps == 1 else 'steps'}.",
+            "Lower training.batch_size, raise training.epochs, or give more texts (data.unlabelled, views.per_record).",
+        )
+    if not hears:
+        yield warning(
+            "teacher_unused",
+            "No objective listens to the teacher.",
+            "The objectives of the recipe read labels alone, so the student is the same without a teacher.",
+            "Name an objective that does, such as soft_targets; or leave `objectives` out.",
         )
 
 

@@ -1,6 +1,6 @@
 """What a model of a second says of the rows: naive Bayes over words. Knows texts and labels; knows no teacher.
 
-Letters: N rows, M test rows, C classes, F features, K words of all rows.
+Letters: N rows, M rows of another file, C classes, F features, K words of all rows.
 It is a yardstick: labels that it cannot learn at all may say nothing, and a teacher that it beats is not worth its size.
 """
 
@@ -18,27 +18,37 @@ from numpy.typing import NDArray
 
 from limbeck.doctor.label_order import Indices, reordered, shifted
 from limbeck.doctor.naming import moves
+from limbeck.doctor.parts import part_findings
 from limbeck.findings import Finding, refusal, warning
 from limbeck.types import Record
 from limbeck.verify.statistics import proportion
 
 MOST, LEAST = 4000, 100
 """Rows that it learns from: so many are enough, and fewer say little."""
+_RUN = 50  # rows that stand one behind the other, of a file that has more than it learns
 _FEATURES = 2**15
 _WORD = re.compile(r"\w+|[^\w\s]")
 _LIKE_CHANCE = 0.15  # of what lies between chance and perfection
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What the probe answers to the rows of another file: class indices, the truth beside them."""
+
+    true_M: Indices
+    said_M: Indices
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
-    """What the probe answers to the training rows (by halves that it had not learned), and to the test rows; class indices, the truth
-    beside them. elsewhere: where its own labels say nothing, the accuracy of a probe that is taught the labels of the rows "before" or
-    "behind" in their place."""
+    """What the probe answers to the training rows (by halves that it had not learned), and to those of other files by their names; class
+    indices, the truth beside them. where_N: where the rows stood. elsewhere: where its own labels say nothing, the accuracy of a probe that is
+    taught the labels of the rows "before" or "behind" in their place."""
 
     true_N: Indices
     said_N: Indices
-    test_true_M: Indices
-    test_said_M: Indices
+    where_N: tuple[str, ...]
+    judged: Mapping[str, Judged]
     elsewhere: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -47,17 +57,16 @@ class Probe:
         return float((self.true_N == self.said_N).mean())
 
 
-def probe(rows: Sequence[Record], test: Sequence[Record], labels: Sequence[str]) -> Probe | None:
+def probe(rows: Sequence[Record], others: Mapping[str, Sequence[Record]], labels: Sequence[str]) -> Probe | None:
     """Teach the probe; None where rows are too few.
 
     Args:
         rows: in the order of the file; those without a label are left out.
-        test: the rows that judge; the same.
+        others: the rows of other files by their names, "test" and "validation"; the same.
         labels: all classes.
     """
     index = {label: i for i, label in enumerate(labels)}
-    learned = [r for r in rows if r.label is not None][:MOST]
-    judged = [r for r in test if r.label is not None and r.label in index][:MOST]
+    learned = _some([r for r in rows if r.label is not None])
     if len(learned) < LEAST or len({r.label for r in learned}) < 2:
         return None
     words, classes = _Words.of([r.payload for r in learned]), len(labels)
@@ -68,15 +77,31 @@ def probe(rows: Sequence[Record], test: Sequence[Record], labels: Sequence[str])
     if like_chance(true_N, said_N) is not None:
         for where, other_N in (("before", np.roll(true_N, 1)), ("behind", np.roll(true_N, -1))):
             elsewhere[where] = float((_crossed(words, other_N, half_N, classes) == other_N).mean())
-    test_true = np.array([index[str(r.label)] for r in judged], dtype=np.int64)
     weights_FC = _weights(words.counts(true_N, np.ones(len(true_N), dtype=bool), classes))
-    return Probe(true_N, said_N, test_true, _Words.of([r.payload for r in judged]).answers(weights_FC), elsewhere)
+    judged = {}
+    for name, of in others.items():
+        there = _some([r for r in of if r.label is not None and r.label in index])
+        true_M = np.array([index[str(r.label)] for r in there], dtype=np.int64)
+        judged[name] = Judged(true_M, _Words.of([r.payload for r in there]).answers(weights_FC))
+    return Probe(true_N, said_N, tuple(r.where for r in learned), judged, elsewhere)
+
+
+def _some(rows: Sequence[Record]) -> list[Record]:
+    """As many rows as are enough, in runs from everywhere in the file, so that most keep their neighbours."""
+    if len(rows) <= MOST:
+        return list(rows)
+    starts = np.linspace(0, len(rows) - _RUN, MOST // _RUN).astype(int)
+    return [rows[start + i] for start in starts for i in range(_RUN)]
 
 
 def probe_findings(found: Probe, labels: Sequence[str]) -> Iterator[Finding]:
     """What the probe's answers say of the labels."""
     level = like_chance(found.true_N, found.said_N)
+    parts = list(part_findings(found.true_N, found.said_N, found.where_N, labels))
+    yield from parts
     if level is not None:
+        if parts:  # which say more
+            return
         where = max(found.elsewhere, key=found.elsewhere.__getitem__, default="")
         if where and found.elsewhere[where] > level + 2 * _LIKE_CHANCE * (1 - level):
             yield _shifted("training", where, found.accuracy, found.elsewhere[where])
@@ -88,25 +113,30 @@ def probe_findings(found: Probe, labels: Sequence[str]) -> Iterator[Finding]:
                 "Look at some rows: are texts and labels those of the same line? Are the columns the right ones?",
             )
         return
-    if len(found.test_true_M) < 30:
-        return
-    true_M, said_M = found.test_true_M, found.test_said_M
+    for name, of in found.judged.items():
+        if len(of.true_M) >= 30:
+            yield from _of_file(name, of, found.accuracy, labels)
+
+
+def _of_file(name: str, of: Judged, usual: float, labels: Sequence[str]) -> Iterator[Finding]:
+    """Whether the labels of another file are those of the training file."""
+    true_M, said_M = of.true_M, of.said_M
     reached = float((true_M == said_M).mean())
     if (order := reordered(true_M, said_M, len(labels))) is not None:
         yield refusal(
             "labels_permuted",
-            "The test file has its labels in another order than the training file.",
-            f"A linear model of words that learned the training file is right on {order.before:.1%} of the test rows, and on {order.after:.1%} if "
+            f"The {name} file has its labels in another order than the training file.",
+            f"A linear model of words that learned the training file is right on {order.before:.1%} of the {name} rows, and on {order.after:.1%} if "
             f"{moves(order.said_C, labels)}.",
             "Rename the labels of one of the files.",
         )
     elif (moved := _neighbours(true_M, said_M)) is not None:
-        yield _shifted("test", *moved)
-    elif proportion(float((true_M == said_M).sum()), len(true_M), 0.999).high < 0.6 * found.accuracy:
+        yield _shifted(name, *moved)
+    elif proportion(float((true_M == said_M).sum()), len(true_M), 0.999).high < 0.6 * usual:
         yield warning(
-            "test_unlike_train",
-            "The test rows are not like the training rows.",
-            f"A linear model of words is right on {found.accuracy:.1%} of training rows that it had not learned, and on {reached:.1%} of the test rows.",
+            f"{name}_unlike_train",
+            f"The {name} rows are not like the training rows.",
+            f"A linear model of words is right on {usual:.1%} of training rows that it had not learned, and on {reached:.1%} of the {name} rows.",
             "Other customers, another time, another language, or wrong labels on one side: look at some rows of both.",
         )
 

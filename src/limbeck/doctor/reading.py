@@ -25,7 +25,7 @@ MOST = 2000
 """Texts that are read."""
 _WORD = re.compile(r"\w+")
 _SPACED = re.compile(r"[^\W\d_]")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _PAIRS = 50
 
 
@@ -201,7 +201,7 @@ def _pieces(ids: Sequence[Sequence[int]], texts: Sequence[str]) -> Iterator[Find
     spaced = [
         (len(of), len(_WORD.findall(t)))
         for of, t in zip(ids, texts, strict=True)
-        if _SPACED.search(t) and not _UNSPACED.search(t)
+        if _SPACED.search(t) and not UNSPACED.search(t)
     ]
     words = sum(n for _, n in spaced)
     if words < 50:

@@ -1,4 +1,4 @@
-"""What is wrong with the rows themselves. Knows records, their audit and their splits; knows no model.
+"""What is wrong with the rows of the files: leaks, contradictions, copies, classes. Knows records, their audit and their splits; knows no model.
 
 Shares are of what the sentence names. A share that happens in honest data is a note; from the limits below on it is a warning.
 """
@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from limbeck.data.audit import THIN, Audit
+from limbeck.data.audit import THIN
 from limbeck.data.prepare import Prepared
+from limbeck.doctor.label_names import label_findings
+from limbeck.doctor.texts import text_findings
+from limbeck.doctor.wording import are, first_of, graded, shown
 from limbeck.errors import listing
 from limbeck.evidence import Basis
 from limbeck.findings import Finding, Severity, refusal, warning
 from limbeck.payloads import text_of
 from limbeck.types import Record
 
-LEAK, CONTRADICTORY, DUPLICATES, GARBLED, MARKUP, MAJORITY = 0.05, 0.02, 0.25, 0.01, 0.05, 0.9
-"""Shares from which on a note becomes a warning: of test texts that also train, of labelled rows, of rows, of texts, again of texts, of the
-largest class."""
+LEAK, CONTRADICTORY, DUPLICATES, MAJORITY = 0.05, 0.02, 0.25, 0.9
+"""Shares from which on a note becomes a warning: of test texts that also train, of labelled rows, of rows, of the largest class."""
 _HOPELESS = 0.5
-_EXPECTED = 8.0  # rows of a class that a test file should have, by its share of the training rows, before its absence is odd
-_MARKUP = re.compile(
-    r"&(?:[a-z]{2,8}|#\d{2,5}|#x[0-9a-f]{2,4});|</?(?:p|br|b|i|u|a|div|span|ul|li|td|tr|font|strong|em)\b[^<>]{0,200}>",
-    re.IGNORECASE,
+_SEARCHED, _CHARACTERS, _WHOLE = 1000, 2 * 10**9, 20
+"""Test rows that are looked for within training texts, the characters that this may take to read, and how many a row has at least."""
+_HONEST = (
+    "They are left out of the training, so the verdict is honest; but a teacher that came with its classes may know them. "
 )
+_EXPECTED = 8.0  # rows of a class that a test file should have, by its share of the training rows, before its absence is odd
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
@@ -35,43 +39,50 @@ def row_findings(prepared: Prepared) -> Iterator[Finding]:
     labelled = [r for r in prepared.as_read if r.label is not None]
     yield from _leaks(prepared)
     yield from _contradictions(prepared, labelled)
+    yield from _nearly_contradictory(labelled)
     yield from _copies(prepared)
     yield from _classes(prepared)
-    yield from _labels_themselves(labelled)
-    yield from _texts(prepared)
-
-
-def _graded(code: str, share: float, limit: float, what: str, evidence: str, advice: str) -> Iterator[Finding]:
-    if share:
-        yield Finding(code, Severity.WARNING if share > limit else Severity.NOTE, what, evidence, advice)
+    yield from label_findings(labelled, prepared.audit)
+    yield from text_findings(prepared)
 
 
 def _leaks(prepared: Prepared) -> Iterator[Finding]:
-    test, train = prepared.test_as_read, prepared.as_read
-    if not test:
-        return
-    keys, noun = {r.key for r in train}, prepared.noun
-    known = [r for r in test if r.key in keys]
-    same = (
-        "They are left out of the training, so the verdict is honest; but a teacher that came with its classes may know them. "
-    )
-    yield from _graded(
-        "leak",
-        len(known) / len(test),
-        LEAK,
-        f"{noun.capitalize()}s of the test file are also training rows.",
-        f"{len(known):,} of {len(test):,} test rows ({len(known) / len(test):.1%}){_first(known)}.",
-        same + "Take the test rows from elsewhere, or remove these.",
-    )
-    bare = {b for r in train if len(b := _bare(r)) >= 12}
-    nearly = [r for r in test if r.key not in keys and _bare(r) in bare]
-    yield from _graded(
+    train, test, valid = prepared.as_read, prepared.test_as_read, prepared.valid_as_read
+    known = partial(_known, prepared.noun)
+    own = "Give the validation file rows of its own, or leave data.valid out."
+    yield from known("test", test, "training", train, _HONEST, "Take the test rows from elsewhere, or remove these.")
+    yield from known("validation", valid, "training", train, "They train nobody, so fewer rows are left to train. ", own)
+    yield from known("validation", valid, "test", test, "They judge, so they choose nothing. ", own)
+    keys, whole = {r.key for r in train}, {_bare(r) for r in train}
+    bare = {b for b in whole if len(b) >= 12}
+    everything = "\n".join(whole) if test else ""
+    most = min(_SEARCHED, _CHARACTERS // max(1, len(everything)))  # since each is a search through all texts
+    searched = test[:: max(1, len(test) // most)] if most else []
+    held = {r.key for r in searched if len(b := _bare(r)) >= _WHOLE and b.count(" ") > 2 and b in everything}
+    nearly = [r for r in test if r.key not in keys and (_bare(r) in bare or r.key in held)]
+    yield from graded(
         "leak_nearly",
-        len(nearly) / len(test),
+        len(nearly) / len(test) if test else 0.0,
         LEAK,
-        "Texts of the test file differ from training rows only in numbers and signs.",
-        f"{len(nearly):,} of {len(test):,} test rows ({len(nearly) / len(test):.1%}){_first(nearly)}.",
+        "Texts of the test file stand in training rows, with other numbers and signs or with words around them.",
+        f"{len(nearly):,} of {len(test):,} test rows{first_of(nearly)}.",
         "They do train. Rows from one template belong to one side: remove them from one of the two files.",
+    )
+
+
+def _known(
+    noun: str, name: str, rows: Sequence[Record], other: str, theirs: Sequence[Record], so: str, advice: str
+) -> Iterator[Finding]:
+    """Rows of one file that another has too."""
+    keys = {r.key for r in theirs}
+    known = [r for r in rows if r.key in keys]
+    yield from graded(
+        "leak",
+        len(known) / len(rows) if rows else 0.0,
+        LEAK,
+        f"{noun.capitalize()}s of the {name} file are also {other} rows.",
+        f"{len(known):,} of {len(rows):,} {name} rows{f' ({len(known) / len(rows):.1%})' if rows else ''}{first_of(known)}.",
+        so + advice,
     )
 
 
@@ -81,7 +92,7 @@ def _contradictions(prepared: Prepared, labelled: Sequence[Record]) -> Iterator[
         share = count / len(rows) if rows else 0.0
         what = f"Copies of one {prepared.noun} have different labels among the {name} rows."
         evidence = (
-            f"{count:,} of {len(rows):,} labelled rows ({share:.1%}){_shown(prepared.audit, f'contradictory_labels{suffix}')}."
+            f"{count:,} of {len(rows):,} labelled rows ({share:.1%}){shown(prepared.audit, f'contradictory_labels{suffix}')}."
         )
         advice = f"Their labels are not used. Decide on one label for each {prepared.noun} (rejected.jsonl lists them with their lines)."
         if share >= _HOPELESS:
@@ -92,7 +103,34 @@ def _contradictions(prepared: Prepared, labelled: Sequence[Record]) -> Iterator[
                 f"So many mean that {prepared.noun} and label do not belong together. {advice}",
             )
         else:
-            yield from _graded("contradictory_labels", share, CONTRADICTORY, what, evidence, advice)
+            yield from graded("contradictory_labels", share, CONTRADICTORY, what, evidence, advice)
+
+
+def _nearly_contradictory(labelled: Sequence[Record]) -> Iterator[Finding]:
+    """Rows that are copies but for numbers and signs, and have other labels."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for r in labelled:
+        groups[_bare(r)].append(r)
+    odd = [
+        r
+        for bare, of in groups.items()
+        if len(bare) >= 3 and len({x.label for x in of}) > 1 and len({x.key for x in of}) > 1
+        for r in of
+    ]
+    share = len(odd) / len(labelled) if labelled else 0.0
+    what = "Texts that differ only in numbers and signs have different labels."
+    evidence = f"{len(odd):,} of {len(labelled):,} labelled rows ({share:.1%}){first_of(odd)}."
+    if share >= _HOPELESS:
+        yield refusal(
+            "contradictory_nearly", what, evidence, "Is the column of the texts the right one? It seems to hold numbers or ids."
+        )
+    elif share > CONTRADICTORY:
+        yield warning(
+            "contradictory_nearly",
+            what,
+            evidence,
+            "No model can tell them apart. Decide on one label for each, or remove texts that say nothing, such as placeholders.",
+        )
 
 
 def _copies(prepared: Prepared) -> Iterator[Finding]:
@@ -100,14 +138,14 @@ def _copies(prepared: Prepared) -> Iterator[Finding]:
         count = sum(prepared.audit[f"{kind}{suffix}"].count for kind in ("duplicates", "near_duplicates"))
         share = count / len(rows) if rows else 0.0
         aside = ", case and spaces aside" if prepared.noun == "text" else ""
-        yield from _graded(
+        yield from graded(
             "duplicates",
             share,
             DUPLICATES,
             f"Many {name} rows repeat a {prepared.noun}."
             if share > DUPLICATES
             else f"Some {name} rows repeat a {prepared.noun}.",
-            f"{count:,} of {len(rows):,} rows ({share:.1%}) stood before{aside}{_shown(prepared.audit, f'duplicates{suffix}')}.",
+            f"{count:,} of {len(rows):,} rows ({share:.1%}) stood before{aside}{shown(prepared.audit, f'duplicates{suffix}')}.",
             "They stay on one side of every split. Where a log was read twice, remove the copies; they weigh as rows in training.",
         )
 
@@ -133,7 +171,7 @@ def _classes(prepared: Prepared) -> Iterator[Finding]:
         yield Finding(
             "thin_classes",
             Severity.WARNING if odd else Severity.NOTE,
-            f"{_are(len(thin), 'class has', 'classes have')} fewer than {THIN} rows to train.",
+            f"{are(len(thin), 'class has', 'classes have')} fewer than {THIN} rows to train.",
             f"{listing(thin)}; half of the classes have {typical:,.0f} or more.",
             "Misspelled labels look like this; mend them, merge the classes, or add rows.",
         )
@@ -145,80 +183,11 @@ def _classes(prepared: Prepared) -> Iterator[Finding]:
             yield Finding(
                 "class_absent_from_test",
                 Severity.WARNING if odd_ones else Severity.NOTE,
-                f"{_are(len(absent), 'class has', 'classes have')} no test row.",
+                f"{are(len(absent), 'class has', 'classes have')} no test row.",
                 f"{listing(odd_ones or absent)}; {len(splits.test):,} rows judge.",
                 "What is lost there, nobody will see. Add test rows of it, or remove the class.",
             )
 
 
-def _labels_themselves(labelled: Sequence[Record]) -> Iterator[Finding]:
-    if len(labelled) < 20:
-        return
-    names = Counter(str(r.label) for r in labelled)
-    same = sum(str(r.label).strip() == text_of(r.payload).strip() for r in labelled)
-    if len(names) > len(labelled) / 2 or same > len(labelled) / 2:
-        yield refusal(
-            "labels_are_no_classes",
-            "The labels do not name classes.",
-            f"{len(labelled):,} labelled rows hold {len(names):,} labels, such as {listing(list(names), 3)}"
-            + (f"; {same:,} are the text itself." if same else "."),
-            "Name the column that holds the class (--set data.label=NAME).",
-        )
-        return
-    told = [r for r in labelled if len(str(r.label)) >= 3 and str(r.label).casefold() in text_of(r.payload).casefold()]
-    if len(told) > 0.8 * len(labelled):
-        yield warning(
-            "label_in_text",
-            "The texts hold their own labels.",
-            f"{len(told):,} of {len(labelled):,} labelled texts spell their label{_first(told)}.",
-            "A model then learns to read it, and will miss it when it serves. Take it out of the texts.",
-        )
-
-
-def _texts(prepared: Prepared) -> Iterator[Finding]:
-    audit = prepared.audit
-    rows = len(prepared.as_read) + len(prepared.test_as_read)
-    garbled = audit["garbled_texts"].count
-    yield from _graded(
-        "garbled_texts",
-        garbled / rows if rows else 0.0,
-        GARBLED,
-        "Texts were decoded wrongly.",
-        f"{garbled:,} of {rows:,} texts ({garbled / rows:.1%}) hold characters that nobody types{_shown(audit, 'garbled_texts')}.",
-        "Write the file as UTF-8 from its source again; customers will not send such characters.",
-    )
-    marked = [r for r in (*prepared.as_read, *prepared.test_as_read) if _MARKUP.search(text_of(r.payload))]
-    yield from _graded(
-        "markup_in_texts",
-        len(marked) / rows if rows else 0.0,
-        MARKUP,
-        "Texts hold the markup of a page.",
-        f"{len(marked):,} of {rows:,} texts ({len(marked) / rows:.1%}) have tags or entities such as &amp;{_first(marked)}."
-        if rows
-        else "",
-        "Take it out (html.unescape) as long as customers do not type it: the teacher was not trained on it, and the student will miss it.",
-    )
-    if audit["similar_labels"].count:
-        yield warning(
-            "similar_labels",
-            "Labels differ only in case or in what parts their words.",
-            f"{audit['similar_labels'].sentence}.",
-            "They count as different classes. Spell each class in one way.",
-        )
-
-
 def _bare(record: Record) -> str:
     return _NOT_LETTERS.sub(" ", text_of(record.payload).casefold()).strip()
-
-
-def _shown(audit: Audit, name: str) -> str:
-    examples = audit[name].examples
-    return f", the first: {examples[0].where}" if examples and examples[0].where else ""
-
-
-def _first(rows: Sequence[Record]) -> str:
-    return f", the first: {rows[0].where}" if rows and rows[0].where else ""
-
-
-def _are(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

@@ -30,8 +30,7 @@ def available_cores() -> int:
 
 def is_heavy(model: nn.Module) -> bool:
     """Whether a model spends its time on matrix products. A light one would only pay for the conversions."""
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d)  # a depthwise convolution multiplies no matrices, and has few weights
-    return any(isinstance(part, kinds) and part.weight.numel() >= _LARGE for part in model.modules())
+    return any(isinstance(part, nn.Linear) and part.weight.numel() >= _LARGE for part in model.modules())
 
 
 def faster_precision(device: str) -> Json:

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from limbeck.modalities._clip import OPERATIONS, Clip, Samples
+from limbeck.modalities._clip import OPERATIONS, Clip
 from limbeck.modalities._resample import resampled
+from limbeck.modalities._sound_file import Samples
 from limbeck.settings import CountOrZero, Limits, Probability
 from limbeck.types import Operation, Record, View
 
@@ -146,13 +148,14 @@ def noise(samples: Samples, clip: Clip, dice: Random, probability: float, quiet:
     hertz = np.maximum(np.fft.rfftfreq(len(samples), 1 / clip.rate), 60.0)
     coloured = _filtered(white, hertz**-colour)
     loudness = float(np.sqrt(np.mean(np.square(samples)) / max(float(np.mean(np.square(coloured))), 1e-20)))
-    return np.asarray(samples + coloured * np.float32(loudness * 10 ** (-below / 20)), np.float32)
+    return samples + coloured * np.float32(loudness * 10 ** (-below / 20))
 
 
 def gain(samples: Samples, clip: Clip, dice: Random, decibels: float) -> Samples:
     """Louder or softer by up to so many decibels; what goes beyond full scale is cut off, as a microphone does."""
     del clip
-    return np.clip(samples * np.float32(10 ** (dice.uniform(-decibels, decibels) / 20)), -1.0, 1.0)
+    cut: Samples = np.clip(samples * np.float32(10 ** (dice.uniform(-decibels, decibels) / 20)), -1.0, 1.0)
+    return cut
 
 
 def mixup(samples: Samples, clip: Clip, dice: Random) -> Samples:
@@ -189,7 +192,7 @@ OPERATIONS.update(half_speed=half_speed, double_speed=double_speed, of_16_bits=o
 OPERATIONS.update(speed=speed, shift=shift, room=room, silence=silence, band=band, noise=noise, gain=gain, mixup=mixup)
 
 
-def _filtered(samples: Samples, amplitude_F: np.ndarray) -> Samples:
+def _filtered(samples: Samples, amplitude_F: NDArray[np.floating[Any]]) -> Samples:
     return np.fft.irfft(np.fft.rfft(samples) * amplitude_F, n=len(samples)).astype(np.float32)
 
 

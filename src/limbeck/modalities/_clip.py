@@ -1,41 +1,26 @@
-"""A sound as a payload: where its bytes lie, what they decode to, and what is done to it. Knows libsndfile; knows no model and no features.
-
-What every sound becomes, for teacher and student alike: one channel of float32 at its own rate.
-
-    8, 16, 24, 32 bits, floats     from -1 to 1; floats may go beyond
-    stereo and more                the mean of the channels
-    a wav of unknown length        (a header of 4 GB less one byte, as a pipe writes it) as much as is there
-    cut off, empty, no sound, not a number, a rate below 4 or above 192 kHz, more than 16 channels or 60 seconds: refused, by name
-"""
+"""A sound as a payload: where its bytes lie, which samples it has, and what is done to it. Knows no format of files, no model and no features."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import math
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.errors import DataError, InputFileError, missing_extra
+from limbeck.errors import DataError, InputFileError
+from limbeck.modalities._sound_file import MOST_SECONDS, RATES, Samples, decoded, mono, wav
 from limbeck.payloads import Stored
 from limbeck.types import Json, Operation
 
-Samples = NDArray[np.float32]
-"""(N,), one channel."""
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
-MOST_SECONDS, MOST_CHANNELS, MOST_BYTES = 60, 16, 2**27
-RATES = (4_000, 192_000)
-_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
+MOST_BYTES = 2**27
 _KEPT = 2**18
 """Bytes of a decoded sound up to which it is kept: short ones are asked for again and again, in each of their views."""
-_UNKNOWN_LENGTH = 0xFFFFFFFF
 _PREFIX = "data:;base64,"
 _TONE = {"rate", "seconds", "from", "to"}
 
@@ -70,7 +55,7 @@ class Source:
             return self._samples.astype(np.float32) / np.float32(32768)
         return self._samples
 
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         """The file's content; of samples that came without one, a wav file of them."""
         if isinstance(self._at, Stored):
             return self._at.read(MOST_BYTES)
@@ -88,6 +73,8 @@ class Clip:
 
     Nothing is computed until its samples are asked for, so a million views take no more memory than their names.
     """
+
+    modality: ClassVar[str] = "audio"
 
     source: Source
     operations: tuple[Operation, ...] = ()
@@ -198,8 +185,8 @@ def of_samples(samples: Any, rate: Any) -> Clip:
         if array.dtype not in (np.int16, np.int32):
             raise DataError(f"must hold samples as floats from -1 to 1, int16 or int32; got {array.dtype}")
         array = array / float(-np.iinfo(array.dtype).min)
-    mono = _mono(array.astype(np.float32).reshape(len(array), math.prod(array.shape[1:])), int(rate), "")
-    return Clip(Source(b"", (mono, int(rate))))
+    samples_N = mono(array.astype(np.float32).reshape(len(array), math.prod(array.shape[1:])), int(rate), "")
+    return Clip(Source(b"", (samples_N, int(rate))))
 
 
 def sent(value: Any) -> Clip:
@@ -235,60 +222,6 @@ def tone(rate: int, seconds: float, first: float, last: float) -> Clip:
     return Clip(Source(b"", ((0.5 * np.sin(phase_N)).astype(np.float32), rate)))
 
 
-def decoded(data: bytes, name: str = "") -> tuple[Samples, int]:
-    """Samples and rate of a file's content.
-
-    Raises:
-        DataError: it is none of the formats, cut off, empty, too long, or holds what is no number.
-    """
-    try:
-        import soundfile
-    except ImportError as error:
-        raise missing_extra("soundfile", "audio", "reading sound files") from error
-    of = f" ({name})" if name else ""
-    _check_promise(data, of)
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            if file.format not in _FORMATS:
-                raise DataError(f"holds a sound in the format {file.format}{of}; {', '.join(_FORMATS)} are read")
-            rate, promised, channels = file.samplerate, file.frames, file.channels
-            if not RATES[0] <= rate <= RATES[1]:
-                raise DataError(f"holds a sound at {rate:,} Hz{of}; {RATES[0]:,} to {RATES[1]:,} are read")
-            if channels > MOST_CHANNELS:
-                raise DataError(f"holds a sound of {channels} channels{of}; at most {MOST_CHANNELS} are read")
-            samples = file.read(MOST_SECONDS * rate + 1, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"holds no sound, or one that is cut off or damaged{of}: {error.error_string}") from error
-    if len(samples) < min(promised, MOST_SECONDS * rate) and file.format != "MP3":  # an MP3's length is a guess
-        raise DataError(f"holds a sound that is cut off{of}: {promised:,} samples are promised, {len(samples):,} are there")
-    return _mono(samples, rate, of), rate
-
-
-def wav(samples_N: Samples, rate: int) -> bytes:
-    """A wav file of them in floats of 32 bits."""
-    body = samples_N.astype("<f4").tobytes()
-    kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, rate, 4 * rate, 4, 32)
-    rest = b"WAVE" + kind + struct.pack("<4sII", b"fact", 4, len(samples_N)) + struct.pack("<4sI", b"data", len(body)) + body
-    return struct.pack("<4sI", b"RIFF", len(rest)) + rest
-
-
-def _mono(samples_NC: NDArray[np.float32], rate: int, of: str) -> Samples:
-    """The mean of the channels, if it is a sound."""
-    if not RATES[0] <= rate <= RATES[1] or samples_NC.shape[1] > MOST_CHANNELS:
-        raise DataError(
-            f"holds {samples_NC.shape[1]} channels at {rate:,} Hz; up to {MOST_CHANNELS} at {RATES[0]:,} to {RATES[1]:,} are read"
-        )
-    if not samples_NC.size:
-        raise DataError(f"holds a sound without a sample{of}")
-    if len(samples_NC) > MOST_SECONDS * rate:
-        raise DataError(
-            f"holds a sound of more than {MOST_SECONDS} seconds{of}. Cut it into clips; limbeck predict --stream listens through a long one"
-        )
-    if not np.isfinite(samples_NC).all():
-        raise DataError(f"holds a sound with samples that are no numbers{of}")
-    return np.ascontiguousarray(samples_NC.mean(axis=1, dtype=np.float32))
-
-
 def _key_of(samples: Samples, rate: int) -> str:
     return hashlib.sha256(f"{rate} ".encode() + samples.tobytes()).hexdigest()[:32]
 
@@ -299,21 +232,3 @@ def _small(samples: Samples) -> NDArray[Any]:
     if np.abs(whole).max() < 32768 and (whole / np.float32(32768) == samples).all():
         return whole.astype(np.int16)
     return samples
-
-
-def _check_promise(data: bytes, of: str) -> None:
-    """A wav's own word on its length; libsndfile reads what is there, and says nothing of what is missing."""
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = struct.unpack_from("<4sI", data, at)
-        at += 8
-        if kind == b"data":
-            if len(data) - at < size != _UNKNOWN_LENGTH:
-                raise DataError(
-                    f"holds a wav that is cut off{of}: {size:,} bytes of samples are promised, {len(data) - at:,} are there"
-                )
-            return
-        at += size + size % 2
-    raise DataError(f"holds a wav without samples{of}: it is cut off, or damaged")

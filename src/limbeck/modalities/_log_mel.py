@@ -143,7 +143,8 @@ class LogMel:
         loud = np.flatnonzero(power_T > power_T.max() * 10 ** (-self.trim / 10))
         if not len(loud):
             return samples_N
-        return samples_N[loud[0] * self.hop : loud[-1] * self.hop + self.window]
+        end = loud[-1] * self.hop + self.window if loud[-1] < len(power_T) - 1 else len(samples_N)  # the rest is no whole frame
+        return samples_N[loud[0] * self.hop : end]
 
     @cached_property
     def _hann(self) -> NDArray[np.float32]:

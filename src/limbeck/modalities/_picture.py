@@ -51,7 +51,7 @@ class Source:
 
     def __init__(self, at: bytes | Stored | None, pixels: Pixels | None = None) -> None:
         self._at = at
-        pixels = decoded(self.bytes(), str(at) if isinstance(at, Stored) else "") if pixels is None else pixels
+        pixels = decoded(self.content(), str(at) if isinstance(at, Stored) else "") if pixels is None else pixels
         self.height, self.width = pixels.shape[:2]
         self._key = (
             _key_of(pixels) if isinstance(at, Stored) else None
@@ -65,7 +65,7 @@ class Source:
             self._key = _key_of(self.pixels())
         return self._key
 
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         """The file's content; of pixels alone a PNG file's."""
         if self._at is None:
             return png(self.pixels())
@@ -74,7 +74,7 @@ class Source:
     def pixels(self) -> Pixels:
         """What it decodes to; of a large one that was not asked for before, what was decoded when it was made."""
         if (found := self._pixels) is None:
-            return decoded(self.bytes(), str(self._at) if isinstance(self._at, Stored) else "")
+            return decoded(self.content(), str(self._at) if isinstance(self._at, Stored) else "")
         if found.nbytes > _KEPT and self._at is not None:
             self._pixels = None
         return found
@@ -130,7 +130,7 @@ class Picture:
 
     def to_json(self) -> str:
         """Its file in base64; of a view a file of its pixels."""
-        return _PREFIX + base64.b64encode(png(self.plain()) if self.operations else self.source.bytes()).decode("ascii")
+        return _PREFIX + base64.b64encode(png(self.plain()) if self.operations else self.source.content()).decode("ascii")
 
 
 Apply = Callable[..., Pixels]

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from limbeck.errors import DataError, InputFileError, missing_extra
-from limbeck.modalities._clip import MOST_CHANNELS, RATES, Samples
+from limbeck.modalities._sound_file import MOST_CHANNELS, RATES, Samples
 
 _PIECE = 0.1  # seconds
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from limbeck.errors import DataError
 from limbeck.modalities._audio_views import AudioViews
-from limbeck.modalities._clip import SUFFIXES, Clip, Samples, by, clip, of_samples, sent
+from limbeck.modalities._clip import Clip, by, clip, of_samples, sent
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
+from limbeck.modalities._sound_file import SUFFIXES, Samples
 from limbeck.modalities._stream import stream_of
 from limbeck.payloads import Stored
 from limbeck.types import Json, Record, View, digest
@@ -149,7 +150,7 @@ class Audio:
     @classmethod
     def as_sent(cls, payload: Clip) -> bytes:
         """A payload as a user sends it: the bytes of its file, so that decoding counts where times are taken."""
-        return payload.source.bytes()
+        return payload.source.content()
 
     @classmethod
     def received(cls, value: Any) -> Clip:

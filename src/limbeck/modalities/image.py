@@ -136,7 +136,7 @@ class Image:
     @classmethod
     def as_sent(cls, payload: Picture) -> bytes:
         """A payload as a user sends it: the bytes of its file, so that decoding counts where times are taken."""
-        return payload.source.bytes()
+        return payload.source.content()
 
     @classmethod
     def received(cls, value: Any) -> Picture:

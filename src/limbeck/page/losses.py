@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from limbeck.evidence import Basis, ClassResult, Report
 from limbeck.page import figures
-from limbeck.page.document import Cell, Section, Table, row
+from limbeck.page.document import Cell, Section, Table, Tone, row
 from limbeck.page.material import Material
 from limbeck.page.models import difference, widest
 from limbeck.verify import wording as w
@@ -126,8 +126,8 @@ def flips(material: Material) -> Section | None:
         return None
     rows = pair.rows
 
-    def line(name: str, value: float, tone: str = "") -> tuple[Cell, ...]:
-        return row(name, Cell(w.count(round(value, 1)), tone=tone), w.percent(value / rows))  # type: ignore[arg-type]
+    def line(name: str, value: float, tone: Tone = "") -> tuple[Cell, ...]:
+        return row(name, Cell(w.count(round(value, 1)), tone=tone), w.percent(value / rows))
 
     lines = (
         line("Both are right", found.both_right),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from limbeck.evidence import Basis, Comparison, Footprint, Interval, Measured, Quality, Report
 from limbeck.page.document import Bar, Cell, Fact, Section, Table, Tone, row
 from limbeck.verify import wording as w
 
 TITLES = {"teacher": "Teacher", "student": "Student", "control": "Student without teacher", "baseline": "Trivial baseline"}
-_MARK = {True: ("passed", "good"), False: ("missed", "bad"), None: ("cannot be decided", "unsure")}
+_MARK: Mapping[bool | None, tuple[str, Tone]] = {
+    True: ("passed", "good"),
+    False: ("missed", "bad"),
+    None: ("cannot be decided", "unsure"),
+}
 
 
 def facts(report: Report) -> tuple[Fact, ...]:
@@ -62,8 +66,7 @@ def quality(report: Report) -> Section:
         if any(c.text for c in cells):
             rows.append(row(title, *(c if c.text else Cell(w.NOTHING) for c in cells)))
     blocks = [Table("All models on the same held-out rows", ("", *(TITLES[n] for n in names)), tuple(rows))]
-    if differences := _differences(report):
-        blocks.append(differences)
+    blocks += [table for table in (_differences(report), _seeds(report)) if table is not None]
     notes = [f"{TITLES[n]}: {there[n].what}." for n in names]
     if report.basis is not Basis.AGREEMENT:
         notes.append(
@@ -103,6 +106,21 @@ def _differences(report: Report) -> Table | None:
         )
     head = ("", "Accuracy, points", "Only the student is right", "Only the other is right", "McNemar p")
     return Table("What the differences are worth", head, tuple(rows))
+
+
+def _seeds(report: Report) -> Table | None:
+    """What students from several seeds reach, so that nobody takes the dice of one for the method."""
+    found = report.seeds
+    if found is None:
+        return None
+    differs = found.of == "accuracy"
+    shown: Callable[[float], str] = w.points if differs else w.percent
+    span: Callable[[Interval], str] = w.point_span if differs else w.span
+    rows = [row(f"Seed {number}", shown(value)) for number, value in enumerate(found.values, 1)]
+    rows.append(row("Range", f"{shown(min(found.values))} to {shown(max(found.values))}"))
+    rows.append(row("Mean", Cell(shown(found.interval.estimate), span(found.interval))))
+    what = f"Student {w.MINUS} teacher, points of accuracy" if differs else "Same answer as the teacher"
+    return Table(f"The same student from {len(found.values)} seeds", ("", what), tuple(rows))
 
 
 def difference(found: Interval | None, reach: float, limit: float | None = None) -> Cell:
@@ -152,8 +170,8 @@ def asked(report: Report) -> Section | None:
     rows = []
     for gate in report.gates:
         word, tone = _MARK[gate.passed]
-        found = w.NOTHING if gate.measured is None else w.figure(gate.measured)
-        rows.append(row(gate.name, w.figure(gate.limit), found, Cell(word, tone=tone), gate.note))  # type: ignore[arg-type]
+        limit, found = w.limit(gate.name, gate.limit), w.limit(gate.name, gate.measured)
+        rows.append(row(gate.name, limit, found, Cell(word, tone=tone), gate.note))
     rows += [row("budget", "", "", Cell("missed", tone="bad"), miss) for miss in report.budget_misses]
     table = Table("Limits that were asked for", ("", "Limit", "Found", "Result", "Note"), tuple(rows), words=(3, 4))
     return Section("asked", "What was asked besides", (), (table,))

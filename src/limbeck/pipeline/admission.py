@@ -6,14 +6,17 @@ A teacher that knows its classes is asked about some labelled rows, through the 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from limbeck.data.prepare import Prepared
-from limbeck.doctor.estimates import Plan, estimate_findings
+from limbeck.data.split import Splits
+from limbeck.doctor.estimates import Paid, Plan, estimate_findings
+from limbeck.doctor.lesson import plan_findings
+from limbeck.doctor.likeness import likeness_findings
 from limbeck.doctor.power import power_finding
 from limbeck.doctor.probe import Probe, probe, probe_findings
 from limbeck.doctor.rows import row_findings
@@ -22,14 +25,16 @@ from limbeck.engine.device import matrix_rate, memory_of
 from limbeck.errors import CheckupError
 from limbeck.evidence import Basis
 from limbeck.findings import Checkup, Finding, Severity
-from limbeck.pipeline.asked import first_asked, most_rows
+from limbeck.pipeline.asked import about_as_many, first_asked, most_rows
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
 from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
+from limbeck.pipeline.terms import terms
 from limbeck.pipeline.trial import trial_findings
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
+from limbeck.types import Record
 
 CHECKUP = "doctor.json"
 """In evidence/: what was found before the run."""
@@ -68,7 +73,7 @@ def goes_on(run: Run, teacher: Any, prepared: Prepared, store: SignalStore, befo
     if as_it_came(run, teacher):
         return before
     with run.stage("doctor"):
-        words = _probed(run, prepared)
+        words = _probed(run, prepared, {})
         found = fine_tuned_findings(run, teacher, prepared, store, words.accuracy if words else None)
         checkup = Checkup.of((*before.findings, *found), run.recipe.doctor.force)
     return passed(run, checkup) if len(checkup.findings) > len(before.findings) else before
@@ -82,22 +87,40 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     if splits.basis is Basis.CROSS_FITTING:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
     yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
-    words = _probed(run, prepared)
+    others = {"test": prepared.test_as_read, "validation": prepared.valid_as_read}
+    words = _probed(run, prepared, others)
     to_ask = replace(prepared, splits=first_asked(run, teacher, splits))  # what the run would not ask is not asked here either
     of_teacher = list(teacher_findings(run, teacher, to_ask, words.accuracy if words else None))
     yield from of_teacher
+    alike = list(likeness_findings([r for r in prepared.as_read if r.label is not None], prepared.test_as_read))
+    yield from alike
     if words is not None:
-        yield from _of_words(words, splits.labels, of_teacher)
+        yield from _of_words(words, splits.labels, [*of_teacher, *alike])
     if not any(f.severity is Severity.REFUSAL and f.code in _NOT_TO_BE_ASKED for f in of_teacher):
         yield from trial_findings(run, teacher, to_ask)
+    if not run.recipe.searches:
+        yield from _of_training(run, teacher, splits)
     yield from estimate_findings(_plan(run, teacher, prepared))
 
 
-def _probed(run: Run, prepared: Prepared) -> Probe | None:
-    """A linear model of words on the rows, where they hold words."""
+def _of_training(run: Run, teacher: Any, splits: Splits) -> Iterator[Finding]:
+    """What is wrong with the student's training as the recipe has it."""
+    plan, views = run.recipe.training_plan(), most_rows(run, teacher, splits) * _views_each(run, teacher)
+    steps = plan.epochs * number_of_batches(views, plan.batch_size)
+    hears = any(objective.needs for objective, _ in terms(run, teacher))
+    yield from plan_findings(steps, plan.epochs, plan.batch_size, hears)
+
+
+def _views_each(run: Run, teacher: Any) -> int:
+    """How many views the teacher labels of each row, the row itself among them."""
+    return 1 + int(getattr(views_of(run, teacher)[0], "per_record", 0))
+
+
+def _probed(run: Run, prepared: Prepared, others: Mapping[str, Sequence[Record]]) -> Probe | None:
+    """A linear model of words on the rows, and on those of other files by their names, where they hold words."""
     if not run.recipe.entry("modalities").vocabulary:
         return None
-    return probe(prepared.as_read, prepared.test_as_read, prepared.splits.labels)
+    return probe(prepared.as_read, others, prepared.splits.labels)
 
 
 def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
@@ -122,7 +145,7 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         weights=teacher.parameters,
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
-        views=most_rows(run, teacher, splits) * (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) + len(splits.valid),
+        views=most_rows(run, teacher, splits) * _views_each(run, teacher) + len(splits.valid),
         tokens=tokens,
         rows=labelled,
         epochs=epochs,
@@ -131,7 +154,21 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         free_disk=shutil.disk_usage(place).free,
         memory=memory_of(run.device),
         price=run.recipe.doctor.price,
+        paid=_paid(run, teacher, prepared),
     )
+
+
+def _paid(run: Run, teacher: Any, prepared: Prepared) -> Paid | None:
+    """What a teacher that is paid for is still to be asked; further views of a text, if any, are taken to cost what the text does."""
+    if not hasattr(teacher, "estimate"):
+        return None
+    splits = about_as_many(run, teacher, prepared.splits)
+    others = (*splits.valid, *splits.test, *splits.outside)
+    found = teacher.estimate([r.payload for r in (*splits.train, *others)])
+    more = len(splits.train) * (_views_each(run, teacher) - 1)
+    times = 1 + more / max(1, len(splits.train) + len(others))
+    calls, tokens_in, tokens_out = (round(times * n) for n in (found.calls, found.tokens_in, found.tokens_out))
+    return Paid(calls, tokens_in, tokens_out, None if found.money is None else times * found.money)
 
 
 def passed(run: Run, checkup: Checkup) -> Checkup:
@@ -152,9 +189,9 @@ def passed(run: Run, checkup: Checkup) -> Checkup:
     return checkup
 
 
-def _of_words(words: Probe, labels: Sequence[str], of_teacher: Sequence[Finding]) -> Iterator[Finding]:
-    """What the probe says of the labels, where the teacher has not said it already."""
-    codes = {f.code for f in of_teacher}
+def _of_words(words: Probe, labels: Sequence[str], before: Sequence[Finding]) -> Iterator[Finding]:
+    """What the probe says of the labels, where it was not said already."""
+    codes = {f.code for f in before}
     for finding in probe_findings(words, labels):
         if finding.code not in codes:
             yield finding

@@ -92,7 +92,7 @@ def lessons(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], s
     if asked.disagreement is not None:
         for row in np.flatnonzero(np.asarray(store.get(payloads, _DISAGREEMENT).disagreement_B) > asked.disagreement):
             why.setdefault(int(row), "disagreed")
-    suspects = list(_suspects(teacher, there, logits_NC)) if asked.suspects != "off" else []
+    suspects = list(_suspects(run.recipe.entry("tasks"), teacher, there, logits_NC)) if asked.suspects != "off" else []
     if asked.suspects == "drop":
         for row, _ in suspects:
             why.setdefault(row, "suspect")
@@ -166,7 +166,7 @@ def _gold(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -> dict
     return {payload: index[str(label)] for payload, label in labelled}
 
 
-def _suspects(teacher: Any, views: Sequence[View], logits_NC: NDArray[Any]) -> Iterator[tuple[int, Json]]:
+def _suspects(task: Any, teacher: Any, views: Sequence[View], logits_NC: NDArray[Any]) -> Iterator[tuple[int, Json]]:
     """The rows whose answer is likely wrong, by a linear model of words that has not seen their text, nor another view of it."""
     said_N = logits_NC.argmax(axis=1)
     fold_N = np.array([int(hashlib.sha256("".join(v.keys[:1]).encode()).hexdigest(), 16) % _FOLDS for v in views])
@@ -174,7 +174,7 @@ def _suspects(teacher: Any, views: Sequence[View], logits_NC: NDArray[Any]) -> I
     for fold in range(_FOLDS):
         learned, judged = np.flatnonzero(fold_N != fold), np.flatnonzero(fold_N == fold)
         texts, labels = [views[i].payload for i in learned], [teacher.labels[said_N[i]] for i in learned]
-        found = baseline_scores(texts, labels, [views[i].payload for i in judged]) if len(judged) else None
+        found = baseline_scores(task, texts, labels, [views[i].payload for i in judged]) if len(judged) else None
         if found is None:
             p_NC[judged, said_N[judged]] = 1.0  # nothing speaks against it
             continue

@@ -33,6 +33,7 @@ from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.cleaned import lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.fine_tuning import fine_tuned
+from limbeck.pipeline.seeds import answers_of
 from limbeck.pipeline.student import fit_student, made_from, make_views, student_logits
 from limbeck.pipeline.teacher import LOGITS, ask_teacher, loaded
 from limbeck.pipeline.untrained import LAYERS, new_student
@@ -45,7 +46,7 @@ Told = tuple[int, set[str], Mapping[str, NDArray[Any]]]
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
     """What models that had not seen a row say of it: logits (R, N, C), the baseline's class indices (R, N), each None where it was
-    not asked for. `part_RN` numbers the part that a row was in."""
+    not asked for. `part_RN` numbers the part that a row was in. `seeds`: what the students of further seeds say (`verify.seeds`)."""
 
     rows: tuple[Record, ...]
     teacher_RNC: NDArray[np.float32]
@@ -54,6 +55,7 @@ class OutOfFold:
     baseline_RN: NDArray[np.int64] | None
     part_RN: NDArray[np.int64]
     control: str = ""
+    seeds: tuple[NDArray[np.float32], ...] = ()
 
 
 def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
@@ -79,7 +81,8 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
         run.progress("cross-fit", len(parts), len(parts), note)
     stacked = together(rows, section.repeats, told)
     models = (stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"))
-    return OutOfFold(rows, *models, stacked["part"], what)
+    seeds = tuple(stacked[_seed(more)] for more in range(1, section.seeds))
+    return OutOfFold(rows, *models, stacked["part"], what, seeds)
 
 
 def together(rows: Sequence[Record], repeats: int, told: Sequence[Told]) -> dict[str, NDArray[Any]]:
@@ -158,6 +161,10 @@ def _clear(folder: Path, kept: Sequence[Path]) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
+def _seed(more: int) -> str:
+    return f"student-seed-{more}"
+
+
 def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[dict[str, NDArray[Any]], str]:
     recipe = run.recipe
     if not teacher.has_head:
@@ -178,6 +185,8 @@ def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[d
         "teacher": np.asarray(teacher.answer(payloads, LOGITS).logits_BC),
         "student": student_logits(student, modality, modality.encode(payloads)).numpy(),
     }
+    for more in range(1, recipe.verify.seeds):
+        answers[_seed(more)] = answers_of(run, teacher, taught.store, taught.views, splits, more)
     what = ""
     if recipe.verify.control:
         answers["control"], what = control_logits(run, teacher, taught.store, taught.views, splits)

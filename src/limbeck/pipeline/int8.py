@@ -21,11 +21,12 @@ from typing import Any, get_args
 
 from limbeck.data.split import Splits
 from limbeck.graph import Graph
+from limbeck.metrics.probabilities import kl
 from limbeck.pipeline.int8_bench import Bench, Rows, alone_and_batched, sorted_logits, spread
 from limbeck.quantize import Clipping, Scheme, products, quantized, tables
 from limbeck.run import Run, write_json
 from limbeck.types import Json
-from limbeck.verify.parity import check_int8, divergence, nearness
+from limbeck.verify.parity import check_int8, nearness
 
 LEAST_AGREEMENT = 0.995
 MOST_KL, _SHARE_OF_OWN = 0.002, 0.02
@@ -104,11 +105,11 @@ def int8_form(
 
     def screened(candidate: Graph) -> float:
         some = sorted_logits(bench.load(candidate), rows.judging[:_SCREENED], rows.collate)
-        return divergence(float_NC[:_SCREENED], some)
+        return float(kl(float_NC[:_SCREENED], some).mean())
 
     clock = decided("int8", bench.activations)
     kinds = product(clock["judged"], (True, False), (True, False), get_args(Clipping))
-    kl = {scheme: screened(form(scheme)) for scheme in (Scheme(*kind) for kind in kinds)}
+    kl_of = {scheme: screened(form(scheme)) for scheme in (Scheme(*kind) for kind in kinds)}
     record |= {
         "limits": {"agreement": LEAST_AGREEMENT, "kl": most_kl},
         "rows": {
@@ -117,12 +118,12 @@ def int8_form(
             "screening": min(_SCREENED, len(rows.judging)),
         },
         "clock": clock,
-        "kl": {scheme.name: float(f"{value:.4g}") for scheme, value in kl.items()},
+        "kl": {scheme.name: float(f"{value:.4g}") for scheme, value in kl_of.items()},
         "judged": [],
     }
     for bits7 in (True, False):
-        usable = [s for s in kl if s.activations == clock["activations"] and s.reduce_range is bits7]
-        scheme = min(usable, key=lambda s: kl[s])
+        usable = [s for s in kl_of if s.activations == clock["activations"] and s.reduce_range is bits7]
+        scheme = min(usable, key=lambda s: kl_of[s])
         harm: dict[str, float] | None = None
         for out in range(len(parts) // 2 + 1):
             if out and harm is None:

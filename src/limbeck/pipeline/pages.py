@@ -25,11 +25,11 @@ from limbeck.errors import LimbeckError, MissingExtraError, RunFolderError
 from limbeck.evidence import Basis, Report
 from limbeck.page.material import DETAILS, EVIDENCE, gather
 from limbeck.page.origins import bare
-from limbeck.page.redact import redacted
 from limbeck.page.written import PAGES, write
 from limbeck.payloads import text_of
 from limbeck.pipeline.lineage import lineage
 from limbeck.pipeline.proof import ANSWERS
+from limbeck.redact import redacted
 from limbeck.run import REPORT, Run
 from limbeck.types import Record
 from limbeck.verify.compare import Answers

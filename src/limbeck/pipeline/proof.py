@@ -17,17 +17,17 @@ from limbeck._version import __version__
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
-from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report
+from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report, SeedSpread
 from limbeck.findings import Checkup
-from limbeck.payloads import size
 from limbeck.pipeline.asked import told_of_asked
 from limbeck.pipeline.baseline import baseline_answers
+from limbeck.pipeline.cascade import write_cascade
 from limbeck.pipeline.chosen import told
 from limbeck.pipeline.cleaned import told_of_lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.labelling import MEASURED, told_of_labelling
-from limbeck.pipeline.seeds import over_seeds, told_of_seeds
+from limbeck.pipeline.seeds import over_parts, over_seeds, told_of_seeds
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS, name_of
@@ -44,7 +44,7 @@ from limbeck.verify.gates import judge
 from limbeck.verify.notes import repeated
 from limbeck.verify.out_of_scope import Heard, out_of_scope
 from limbeck.verify.parity import check_alone
-from limbeck.verify.slices import Values, by_size
+from limbeck.verify.slices import parted
 
 ANSWERS = "answers.npz"
 """In evidence/: what everybody answered, by the rows' keys; no text."""
@@ -53,11 +53,12 @@ _NOTHING = Checkup()
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The held-out rows and everybody's answers to them; `what` says of each model what it is."""
+    """The held-out rows and everybody's answers to them; `what` says of each model what it is, `seeds` what students of other seeds reach."""
 
     rows: tuple[Record, ...]
     answers: dict[str, Answers]
     what: dict[str, str]
+    seeds: SeedSpread | None = None
 
 
 def prove(
@@ -78,7 +79,7 @@ def prove(
     crossed = splits.basis is Basis.CROSS_FITTING
     judged = _out_of_fold(run, teacher, bundle, splits) if crossed else _held_out(run, teacher, predictor, store, views, splits)
     written = teacher_bundle(run, teacher)
-    seeds = None
+    seeds = judged.seeds
     if not crossed:
         logits = [np.asarray(judged.answers[name].logits) for name in ("teacher", "student")]
         seeds = over_seeds(run, teacher, store, views, splits, *logits)
@@ -113,6 +114,7 @@ def prove(
         costs = dict(zip(("teacher", "student")[-len(weights.of) :], weights.of, strict=True))
         measured = {name: Measured(what, compared.quality.get(name), costs.get(name)) for name, what in judged.what.items()}
         cost = costs["student"]
+        scope = _out_of_scope(run, teacher, predictor, judged, splits, true_N)
         report = Report(
             task=recipe.task,
             basis=splits.basis,
@@ -145,14 +147,14 @@ def prove(
                 *_overruled(checkup),
                 *compared.notes,
                 *of_levels,
-                *_remarks(run, teacher, judged, splits),
+                *_remarks(run, teacher, judged, splits, scope),
                 *told_of_seeds(seeds),
                 *weights.notes,
             ),
             seconds=dict(run.seconds),
             bundle=str(bundle.path),
             provable_margin=compared.provable_margin,
-            out_of_scope=_out_of_scope(run, teacher, predictor, judged, splits, true_N),
+            out_of_scope=scope,
             checkup=checkup,
             seeds=seeds,
             lineage={
@@ -169,6 +171,7 @@ def prove(
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     _write_answers(run, judged)
+    write_cascade(run, teacher, written, bundle, predictor, splits)
     write_json(evidence / REPORT, report.to_json())
     complete(run, bundle)
     run.progress("verify", 1, 1, f"{report.rows:,} held-out rows")
@@ -220,7 +223,7 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
         answers["control"], what["control"] = Answers(found.control_RNC), found.control
     if found.baseline_RN is not None:
         answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), run.recipe.entry("tasks").trivial
-    return Judged(found.rows, answers, what)
+    return Judged(found.rows, answers, what, over_parts(found.teacher_RNC, (found.student_RNC, *found.seeds), true_N))
 
 
 def _out_of_scope(
@@ -251,22 +254,12 @@ def _out_of_scope(
     )
 
 
-def parted(rows: Sequence[Record], columns: Sequence[str], measure: tuple[str, str, str] | None) -> dict[str, Values]:
-    """The slices of rows: by each column that the recipe names, and by the modality's measure of a payload, such as the length of a text."""
-    found: dict[str, Values] = {name: [r.slices.get(name) for r in rows] for name in columns}
-    if measure is not None and measure[0] not in found:
-        name, one, many = measure
-        if (sizes := by_size([size(r.payload) for r in rows], one, many)) is not None:
-            found[name] = sizes
-    return found
-
-
 def _fitted(calibration: Calibration) -> float | None:
     """The temperature; None where none was fitted, so that nothing is called scaled which is not."""
     return calibration.temperature if calibration.rows else None
 
 
-def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[str, ...]:
+def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits, scope: OutOfScope | None) -> tuple[str, ...]:
     """What limbeck cannot know of these rows, or a reader would not guess."""
     found = [*repeated(len(judged.rows), len({r.key for r in judged.rows}))]
     if raced := run.measured("search"):
@@ -276,7 +269,7 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits) -> tuple[st
     found += [*told_of_asked(run), *told_of_lessons(run.measured("filter"))]
     if hasattr(teacher, "remarks"):
         found.extend(teacher.remarks())
-    if splits.outside and not calibration_rows(run, splits, teacher.labels)[0]:
+    if splits.outside and scope is None:
         found.append(
             "too few validation rows for a threshold, so nothing out of scope is refused: give more of them (data.valid, data.valid_share)"
         )

@@ -1,7 +1,8 @@
 """The student again from other seeds: how much of its result is the dice. Knows how a student is trained; knows nothing of its file.
 
 All learn from the same answers of the same teacher to the same views, so only the student's own dice differ: its start, the order of the
-rows, dropout. The shipped one is among them, by its written file; the others answer in torch. Letters: N rows, C classes, S seeds.
+rows, dropout. The shipped one is among them, by its written file; the others answer in torch. In cross-fitting each part has a student of each
+seed, and they all answer in torch. Letters: R repeats, N rows, C classes, S seeds.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ def over_seeds(
     student_NC: NDArray[Any],
 ) -> SeedSpread | None:
     """Accuracy, student - teacher, on the test rows over the seeds that the recipe asks for (without labels: agreement); None where it asks
-    for none, or where students are many already, as in cross-fitting.
+    for none.
 
     Args:
         teacher_NC, student_NC: logits on the test rows, the student's by the written file.
     """
     number = run.recipe.verify.seeds
-    if number < 2 or splits.basis is Basis.CROSS_FITTING:
+    if number < 2:
         return None
     index = {label: i for i, label in enumerate(teacher.labels)}
     teacher_N = teacher_NC.argmax(axis=1)
@@ -54,10 +55,38 @@ def over_seeds(
     for more in range(1, number):
 
         def measure(more: int = more) -> Json:
-            return {"value": scored(_answers(run, teacher, store, views, splits, more))}
+            return {"value": scored(answers_of(run, teacher, store, views, splits, more))}
 
         values.append(run.decided(f"seeds.{more}", measure)["value"])
     return spread(values, "accuracy" if true_N is not None else "agreement")
+
+
+def over_parts(
+    teacher_RNC: NDArray[Any], students: Sequence[NDArray[Any]], true_N: NDArray[np.integer[Any]]
+) -> SeedSpread | None:
+    """The same over the students of cross-fitting; None where there is one seed.
+
+    Args:
+        teacher_RNC: logits on all labelled rows, each by a teacher that had not seen it.
+        students: of each seed as many.
+        true_N: classes.
+    """
+    if len(students) < 2:
+        return None
+    teacher = float((teacher_RNC.argmax(axis=-1) == true_N).mean())
+    return spread([float((logits_RNC.argmax(axis=-1) == true_N).mean()) - teacher for logits_RNC in students], "accuracy")
+
+
+def answers_of(
+    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, more: int
+) -> NDArray[np.float32]:
+    """Logits (N, C) on the test rows of a student from the seed that comes `more` behind the recipe's."""
+    named = replace(run, recipe=run.recipe.model_copy(update={"seed": run.recipe.seed + more}))
+    student, modality = new_student(named, teacher, [v.payload for v in views], teacher.labels)
+    name = f"student-seed-{more}"
+    fit_student(named, teacher, student, modality, store, views, splits, made_from(named, teacher), name).remove()
+    found: NDArray[np.float32] = student_logits(student, modality, modality.encode([r.payload for r in splits.test])).numpy()
+    return found
 
 
 def spread(values: Sequence[float], of: Any) -> SeedSpread:
@@ -88,15 +117,3 @@ def told_of_seeds(found: SeedSpread | None) -> tuple[str, ...]:
         f"over {len(found.values)} seeds of the student: {100 * mean:.1f} {what}, from {low} to {high}; the mean of all seeds lies between "
         f"{100 * bounds.low:.1f} and {100 * bounds.high:.1f} (each side at 95%), on these rows",
     )
-
-
-def _answers(
-    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, more: int
-) -> NDArray[np.float32]:
-    """Logits (N, C) on the test rows of a student from another seed."""
-    named = replace(run, recipe=run.recipe.model_copy(update={"seed": run.recipe.seed + more}))
-    student, modality = new_student(named, teacher, [v.payload for v in views], teacher.labels)
-    name = f"student-seed-{more}"
-    fit_student(named, teacher, student, modality, store, views, splits, made_from(named, teacher), name).remove()
-    found: NDArray[np.float32] = student_logits(student, modality, modality.encode([r.payload for r in splits.test])).numpy()
-    return found

@@ -19,6 +19,7 @@ from torch import nn
 
 from limbeck.data.prepare import Prepared
 from limbeck.doctor.answers import LEAST, Asked, answer_findings, named_otherwise
+from limbeck.doctor.calibration import standing
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
 from limbeck.doctor.steadiness import read_otherwise, steadiness_findings, written_otherwise
 from limbeck.findings import Finding, Severity
@@ -63,7 +64,11 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     logits_NC, answered = _answers(teacher, store, payloads)
     rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
     told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
-    yield from answer_findings(told)
+    answers = list(answer_findings(told))
+    yield from answers
+    labelled_N = told.true_N >= 0
+    if labelled_N.sum() >= LEAST and not any(f.severity is Severity.REFUSAL for f in answers):
+        yield standing(told.true_N[labelled_N], np.asarray(logits_NC, np.float64)[labelled_N], words)
     if free:
         modality = run.recipe.entry("modalities")
         yield from (

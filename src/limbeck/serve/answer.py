@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from limbeck.types import Json, Prediction
 
 AnsweredBy = Literal["student", "teacher", "person"]
+Escalation = Literal["unavailable", "failed", "late", "busy", "no answer"]
+"""Why nobody else has answered: whoever is asked has failed so often that he is left alone for a while; fails; is too slow; has too many
+questions already; has no answer to this text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class Answer:
     """The answer to one text.
 
     confidence: calibrated probability of `label`. abstain: whether it lies below the bundle's threshold.
-    top: the most probable labels with their probabilities, best first.
+    top: the most probable labels with their probabilities, best first. escalation: why the student's answer stands though it was to be
+    handed over; None: it was not to be, or somebody has answered.
     """
 
     label: str
@@ -31,6 +35,7 @@ class Answer:
     abstain: bool
     top: tuple[tuple[str, float], ...] = ()
     answered_by: AnsweredBy = "student"
+    escalation: Escalation | None = None
 
     def best(self, top_k: int) -> Answer:
         """The answer with no more than `top_k` labels."""
@@ -39,6 +44,7 @@ class Answer:
     def to_json(self) -> Json:
         """The answer as `/v1/classify` gives it; probabilities to six digits."""
         return {
+            **({} if self.escalation is None else {"escalation": self.escalation}),
             "label": self.label,
             "confidence": round(self.confidence, 6),
             "abstain": self.abstain,

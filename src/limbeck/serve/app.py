@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from limbeck.serve.classify import answered_now, read
 from limbeck.serve.gate import Gate
 from limbeck.serve.limits import Limits
-from limbeck.serve.reply import SECURITY, Refusal, Reply, Request, json_reply
+from limbeck.serve.reply import SECURITY, TURNED_AWAY, Refusal, Reply, Request, json_reply
 from limbeck.serve.routes import Route, find
 from limbeck.serve.service import Service
 
@@ -103,7 +103,8 @@ class App:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._pages is not None
         try:
-            if scope["path"].startswith("/live"):
+            # The page itself says nothing; it asks whoever opens it for the key.
+            if scope["path"] == "/live/data":
                 self._admit(dict(scope["headers"]), "watch")
             await self._pages(scope, receive, send)
         except Refusal as refusal:
@@ -132,7 +133,9 @@ class App:
     def _refused(self, path: str, refusal: Refusal) -> Reply:
         self.service.counts.replied(path, refusal.status)
         self.service.counts.refused(refusal.code)
-        return refusal.in_text() if path.startswith("/v2") else refusal.reply()
+        if refusal.status in TURNED_AWAY and self.service.turned_away is not None:
+            self.service.turned_away()
+        return refusal.reply(path)
 
     def _failed(self, path: str, error: Exception) -> Reply:
         """The client learns nothing of the inside; the log says what failed and where, without the text that it failed on."""

@@ -18,6 +18,8 @@ from limbeck.serve.answer import Answer
 
 _ROUND = 32
 """Texts that the thread takes at once: with 128 tokens each some ten milliseconds of a small encoder."""
+_BUDGET = 8_192
+"""Characters of a batch, padding included; some two thousand tokens."""
 _TURN = 8
 """Texts that one request gives to a round while others wait."""
 
@@ -131,10 +133,32 @@ class Batcher:
     def _answered(self, round_: list[tuple[_Job, Sequence[str]]]) -> list[tuple[Answer, ...]]:
         """In the thread: the answers of each request of a round."""
         most = max(job.top_k for job, _ in round_)
-        answers = self._answer([text for _, texts in round_ for text in texts], most)
+        whole = [text for _, texts in round_ for text in texts]
+        by_place: dict[int, Answer] = {}
+        for bucket in buckets([len(text) for text in whole]):
+            by_place.update(zip(bucket, self._answer([whole[i] for i in bucket], most), strict=True))
+        answers = tuple(by_place[i] for i in range(len(whole)))
         found, start = [], 0
         for job, texts in round_:
             own = answers[start : start + len(texts)]
             found.append(own if job.top_k == most else tuple(a.best(job.top_k) for a in own))
             start += len(texts)
         return found
+
+
+def buckets(lengths: Sequence[int], budget: int = _BUDGET) -> list[list[int]]:
+    """Places of texts that are answered together, by their lengths: a text is padded to less than twice its length (and 32 characters, which are
+    few), and a batch has at most `budget` characters with its padding, or one text.
+
+    Example:
+        >>> buckets([10, 900, 20, 15])
+        [[0, 3, 2], [1]]
+    """
+    found: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        batch, length = found[-1] if found else [], lengths[place]
+        if batch and length <= 2 * lengths[batch[0]] + 32 and length * (len(batch) + 1) <= budget:
+            batch.append(place)
+        else:
+            found.append([place])
+    return found

@@ -20,7 +20,7 @@ from limbeck.serve.classify import Asked, answered
 from limbeck.serve.limits import Limits
 from limbeck.serve.live import Live
 from limbeck.serve.replies import Replies
-from limbeck.serve.reply import Refusal, json_object, kind_of
+from limbeck.serve.reply import TURNED_AWAY, Refusal, json_object, kind_of
 from limbeck.serve.service import Service
 from limbeck.types import Json
 
@@ -93,15 +93,17 @@ class Chat:
         _text(content, "conversation", 64)
         answers = await answered(self.service, self.limits, Asked([text]))
         (found,) = answers.results
+        # A person who was told answers in no millisecond: until then the label is the student's guess.
+        waits = found.answered_by == "person" and found.confidence < 1
         return _json(
             {
                 "intent": found.label,
-                "reply": self.replies.to(found.label, found.abstain),
+                "reply": self.replies.handing_over if waits else self.replies.to(found.label, found.abstain),
                 "confidence": round(found.confidence, 4),
                 "milliseconds": round(answers.milliseconds, 3),
                 "answered_by": found.answered_by,
                 "abstain": found.abstain,
-                "hand_over": not found.abstain and found.label in self.replies.person,
+                "hand_over": waits or (not found.abstain and found.label in self.replies.person),
             }
         )
 
@@ -152,6 +154,8 @@ class Chat:
                     raise Refusal(403, "foreign_origin", said)
                 response = Response(status_code=204) if request.method == "OPTIONS" else await act(request)
             except Refusal as refusal:
+                if refusal.status in TURNED_AWAY:
+                    self.live.refuse()
                 reply = refusal.reply()
                 named = {key.decode(): value.decode() for key, value in reply.headers}
                 response = Response(reply.body, reply.status, {**_ALWAYS, "Cache-Control": "no-store", **named})
@@ -207,14 +211,22 @@ def _text(content: Any, key: str, most: int) -> str:
     return value
 
 
-def pages(service: Service, said: Replies, origins: Sequence[str], live: Live, limits: Limits | None = None) -> list[Route]:
+def pages(
+    service: Service,
+    said: Replies,
+    origins: Sequence[str],
+    live: Live,
+    limits: Limits | None = None,
+    person: Person | None = None,
+) -> list[Route]:
     """The routes of a server: its first model talks, and every answer is counted.
 
     Raises:
         InputFileError: an origin is none.
     """
-    service.watch = live.watch
-    return Chat(service, said, live, origins=widget_origins(origins), limits=limits or Limits()).routes()
+    service.watch = lambda answers: live.watch(answers, service.waiting)
+    service.turned_away = live.refuse
+    return Chat(service, said, live, person, widget_origins(origins), limits or Limits()).routes()
 
 
 def widget_origins(given: Sequence[str]) -> frozenset[str]:

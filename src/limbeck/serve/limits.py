@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from limbeck.errors import InputFileError, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +37,33 @@ class Limits:
     queued: int = 2_048
     deadline_seconds: float = 10.0
     drain_seconds: float = 10.0
+
+
+def limits(words: Sequence[str]) -> Limits:
+    """Limits from words such as `body=2000000`; the others are as always.
+
+    Raises:
+        InputFileError: a name is unknown, or a value is no number above 0 of its kind; the message lists all problems.
+
+    Example:
+        >>> limits(["items=10", "deadline_seconds=0.5"]).items
+        10
+    """
+    known = {field.name: int if type(field.default) is int else float for field in fields(Limits)}
+    found: dict[str, Any] = {}
+    problems = []
+    for word in words:
+        name, _, value = word.partition("=")
+        if name not in known:
+            problems.append(f"'{name:.40}' is no limit.{nearest(name, known)} There are {', '.join(known)}")
+            continue
+        try:
+            found[name] = known[name](value)
+        except ValueError:
+            found[name] = math.nan
+        if not 0 < found[name] < 1e12:
+            kind = "whole number" if known[name] is int else "number"
+            problems.append(f"{name} is '{value:.40}'; a {kind} above 0 is expected")
+    if problems:
+        raise InputFileError(f"--limit: {'; '.join(problems)}")
+    return Limits(**found)

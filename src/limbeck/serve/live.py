@@ -67,7 +67,7 @@ class Live:
             intent: its label.
             seconds: from the request to the answer.
             by: "student", "teacher" or "person".
-            waiting: requests that wait at this moment.
+            waiting: texts that wait at this moment.
         """
         cells, row = self._cells, self._row()
         bucket = int(_PER_OCTAVE * math.log2(seconds / _SHORTEST)) if seconds > _SHORTEST else 0
@@ -81,10 +81,10 @@ class Live:
         if by != "student":
             self._count(row, _TEACHER if by == "teacher" else _PERSON)
 
-    def watch(self, answers: Answers) -> None:
-        """The answers to one request were given."""
+    def watch(self, answers: Answers, waiting: int = 0) -> None:
+        """The answers to one request were given, while so many texts waited."""
         for found in answers.results:
-            self.answer(found.label, answers.milliseconds / 1000, found.answered_by)
+            self.answer(found.label, answers.milliseconds / 1000, found.answered_by, waiting)
 
     def hand_over(self) -> None:
         """A conversation went to a person."""

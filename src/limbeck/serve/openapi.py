@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from limbeck._version import __version__
+from limbeck.serve.answer import Escalation
 from limbeck.serve.limits import Limits
 from limbeck.types import Json
 
@@ -61,7 +62,7 @@ def _operation(route: Route) -> Json:
     if "response" in about:
         content = _json(about["response"])
         if about.get("stream"):
-            content["text/event-stream"] = {"schema": {"type": "string"}}
+            content["text/event-stream"] = {}
         responses["200"] = {"description": about["summary"], "content": content}
     operation: Json = {
         "summary": about["summary"],
@@ -119,6 +120,7 @@ def _schemas(limits: Limits) -> Json:
         "label": string, "confidence": probability, "abstain": boolean,
         "answered_by": {"enum": ["student", "teacher", "person"]}, "top": {"type": "array", "items": label},
     }  # fmt: skip
+    why = {"enum": list(get_args(Escalation)), "description": "Why nobody else has answered, where somebody was to be asked."}
     error = {"message": string, "type": string, "code": string, "param": {"type": ["string", "null"]}}
     part = _object(["type", "text"], {"type": {"const": "text"}, "text": text})
     said = {"role": {"const": "user"}, "content": {"anyOf": [text, {"type": "array", "items": part, "minItems": 1}]}}
@@ -143,7 +145,11 @@ def _schemas(limits: Limits) -> Json:
         ),
         "Classified": _object(
             ["model", "results", "milliseconds"],
-            {"model": string, "results": {"type": "array", "items": _object(list(answer), answer)}, "milliseconds": number},
+            {
+                "model": string,
+                "results": {"type": "array", "items": _object(list(answer), {**answer, "escalation": why})},
+                "milliseconds": number,
+            },
         ),
         "Model": model,
         "Models": _object(["object", "data"], {"object": {"const": "list"}, "data": {"type": "array", "items": model}}),

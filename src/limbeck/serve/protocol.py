@@ -30,7 +30,7 @@ _DIRECT = DIRECT.encode()
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection. Made by uvicorn; `app` is an `App`, and `draining` is set where the process ends."""
+    """A connection. Made by uvicorn, whose configuration holds an `App`."""
 
     def __init__(self, config: Config, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -39,8 +39,8 @@ class Protocol(HttpToolsProtocol):
         self._app, self._limits = found, found.limits
         self._state, self._since = _IDLE, self.loop.time()
         self._raw_bytes = self._head_bytes = self._body_bytes = self._messages = self._discarded = self._held = 0
-        self._direct, self._keep_alive, self._ending = False, True, False
-        self._body = b""
+        self._direct, self._begun, self._keep_alive, self._ending = False, False, True, False
+        self.url = self._body = b""
         self._refusal: Refusal | None = None
 
     # What comes in
@@ -88,6 +88,7 @@ class Protocol(HttpToolsProtocol):
         if self._state == _IDLE:
             self._state, self._since = _HEAD, self.loop.time()
         self._head_bytes = self._body_bytes = 0
+        self._begun = False
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -153,10 +154,20 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._answered()
 
+    def pause_writing(self) -> None:
+        """Who does not read its answers may not ask for more."""
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.flow.resume_reading()
+
     # What goes out
 
     def _start(self) -> None:
         """Go uvicorn's way: a task for the application, which waits for the body."""
+        self._begun = True  # from now on `cycle` is that of the request that comes in
         try:
             super().on_headers_complete()
         except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
@@ -208,14 +219,14 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started or self._state == _ANSWERING or self.pipeline:
+            if not self._begun or self.cycle.response_started or self._state == _ANSWERING or self.pipeline:
                 self.cycle.keep_alive = False
                 self._state, self._since = _LEAVING, self.loop.time()
                 return
             self.cycle.disconnected = True  # its body will never be whole
             self.cycle.message_event.set()
         self._app.service.counts.refused(refusal.code)
-        self._write(refusal.reply(), leaving=True)
+        self._write(refusal.reply(self.url.decode("latin-1")), leaving=True)
 
     def _upgrade(self) -> None:
         """A wish for another protocol is read over, as HTTP allows; the parser has nothing more to read then, so the connection ends."""
@@ -230,7 +241,9 @@ class Protocol(HttpToolsProtocol):
     def sweep(self, now: float) -> None:
         """Close what takes too long; called about twice a second."""
         limits, taken = self._limits, now - self._since
-        if self._state == _IDLE and taken > (1.0 if self._ending else limits.keep_alive_seconds):
+        if self.transport.get_write_buffer_size() and taken > limits.body_seconds:
+            self.transport.abort()  # it reads too slowly, and close() would wait for it
+        elif self._state == _IDLE and taken > (1.0 if self._ending else limits.keep_alive_seconds):
             self.transport.close()
         elif (self._state == _HEAD and taken > limits.head_seconds) or (self._state == _BODY and taken > limits.body_seconds):
             self._refuse(Refusal(408, "too_slow", "the request took too long to arrive"))
@@ -238,8 +251,6 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
         elif self._state == _ANSWERING and taken > limits.deadline_seconds + limits.drain_seconds:
             self.transport.abort()  # whatever it is, nobody waits for it any more
-        elif self.transport.get_write_buffer_size() and taken > limits.body_seconds:
-            self.transport.abort()  # it reads too slowly, and close() would wait for it
 
     def shutdown(self) -> None:
         """The process ends: requests on their way are answered, and each answer says that it is the last."""

@@ -21,6 +21,8 @@ SECURITY: Headers = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+TURNED_AWAY = (429, 503)
+"""Statuses that say: too much was asked, come again."""
 JSON_TYPE = (b"content-type", b"application/json")
 
 
@@ -51,15 +53,12 @@ class Refusal(Exception):  # noqa: N818  it is an answer, and the client's mista
         super().__init__(message)
         self.status, self.code, self.message, self.param, self.headers = status, code, message, param, headers
 
-    def reply(self) -> Reply:
-        """The refusal as it is sent."""
+    def reply(self, path: str = "") -> Reply:
+        """The refusal as it is sent from a path: the Open Inference Protocol has errors as texts."""
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         error = {"message": self.message, "type": kind, "code": self.code, "param": self.param}
-        return Reply(orjson.dumps({"error": error}), self.status, (JSON_TYPE, *self.headers))
-
-    def in_text(self) -> Reply:
-        """The refusal as the Open Inference Protocol has it."""
-        return Reply(orjson.dumps({"error": self.message}), self.status, (JSON_TYPE, *self.headers))
+        said = self.message if path.startswith("/v2") else error
+        return Reply(orjson.dumps({"error": said}), self.status, (JSON_TYPE, *self.headers))
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:

@@ -1,7 +1,7 @@
 """Bundles by name, and what they answer. Knows predictors, deadlines and who answers next; knows nothing of HTTP.
 
-A bag of embeddings answers in less time than a thread takes to wake up, and a batch of texts costs it as much for each as one text: so it is
-called at once, in the event loop. Slower students, and many texts at once, wait in a queue and are called by a thread, with whatever waits.
+A bag of embeddings answers in less time than a thread takes to wake up, so it is called at once, in the event loop. Slower students, and many texts
+at once, wait in a queue and are called by a thread, with whatever waits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -103,6 +103,7 @@ class Service:
         self.escalate = dict(escalate or {})
         self.counts = Counts()
         self.watch: Callable[[Answers], None] | None = None  # told of the answers to each request
+        self.turned_away: Callable[[], None] | None = None  # told of each request for which there was no room
         self.reply: Callable[[Answer], str] = _named  # what is said to a customer
         self.ready = True
         self._queued = queued
@@ -199,6 +200,11 @@ class Service:
         self._batchers[model.name] = self._batcher(model)
         self.models[model.name] = model
 
+    @property
+    def waiting(self) -> int:
+        """Texts that wait at this moment."""
+        return sum(batcher.waiting for batcher in self._batchers.values())
+
     def figures(self) -> Iterator[Figure]:
         """What happened so far in this process."""
         yield from self.counts.figures()
@@ -224,7 +230,7 @@ async def _escalated(escalate: Escalate, text: str, answer: Answer, deadline: fl
     try:
         return await asyncio.wait_for(escalate(text, answer), left) or answer
     except TimeoutError:
-        return answer
+        return replace(answer, escalation="late")
 
 
 def _named(answer: Answer) -> str:

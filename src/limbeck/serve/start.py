@@ -53,12 +53,15 @@ def listener(host: str, port: int) -> socket.socket:
     Raises:
         InputFileError: the address cannot be had.
     """
+    found = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
     except OSError as error:
+        if found is not None:
+            found.close()
         raise InputFileError(f"cannot listen at {host}:{port}: {error}. Choose another with --port") from error
     return found
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from types import FrameType
@@ -16,12 +17,13 @@ import uvloop
 from limbeck.errors import LimbeckError
 from limbeck.serve.app import App
 from limbeck.serve.chat import pages
+from limbeck.serve.escalation import conversations_of, escalation_of
 from limbeck.serve.figure import Figure
 from limbeck.serve.gate import Gate
 from limbeck.serve.keys import Keys
 from limbeck.serve.protocol import Protocol
 from limbeck.serve.replies import replies
-from limbeck.serve.service import Model, Service
+from limbeck.serve.service import Escalate, Model, Service
 from limbeck.serve.settings import Settings
 from limbeck.serve.shared import Shared
 
@@ -45,10 +47,12 @@ class Worker:
         self._number, self._settings, self._board, self._rates = number, settings, shared.board, shared.rates
         self._parent = os.getppid()
         service = Service.load(settings.bundles, settings.signed_by, queued=settings.limits.queued)
+        service.escalate = self._escalate(service.models[service.default])
         shared.live.process(number)
         said = replies(settings.replies, service.model(None).predictor.labels)
         service.reply = lambda answer: said.to(answer.label, answer.abstain)
-        routes = pages(service, said, settings.origins, shared.live, settings.limits) if settings.pages else ()
+        person = conversations_of(settings.hand_over)
+        routes = pages(service, said, settings.origins, shared.live, settings.limits, person) if settings.pages else ()
         self.app = App(service, settings.limits, routes, self._gate())
         self._reloads: dict[str, int] = {"done": 0, "failed": 0}
         self._failed = ""
@@ -67,6 +71,10 @@ class Worker:
             proxy_headers=False,
             timeout_graceful_shutdown=int(self._settings.limits.drain_seconds),
         )
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self._settings.limits.connections + 256  # beside its connections: files, pipes, those about to be refused
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
         gc.collect()
         gc.freeze()  # what is loaded stays: no collection looks at it again, which would hold up an answer
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(self._run(_Server(config), listener))
@@ -111,6 +119,7 @@ class Worker:
             found = await asyncio.to_thread(
                 lambda: [Model.load(name, path, settings.signed_by) for name, path in settings.bundles.items()]
             )
+            escalate = await asyncio.to_thread(self._escalate, found[0])
         except LimbeckError as error:
             _log.error("reload failed, everything stays as it was: %s", error)
             self._failed = str(error)
@@ -118,9 +127,17 @@ class Worker:
             return
         for model in found:
             self.app.service.take(model)
+        before, self.app.service.escalate = self.app.service.escalate, escalate
+        for asked in before.values():
+            asked.close()
         self.app.gate = gate
         self._failed = ""
         self._reloads["done"] += 1
+
+    def _escalate(self, student: Model) -> dict[str, Escalate]:
+        """Who is asked where the first model is not sure; loaded again with it, since its threshold is its own."""
+        wanted = self._settings.hand_over
+        return {student.name: escalation_of(student, wanted, self._settings.signed_by)} if wanted.asked else {}
 
     def _gate(self) -> Gate | None:
         return None if self._settings.keys is None else Gate(Keys.read(self._settings.keys), self._rates)

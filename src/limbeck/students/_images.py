@@ -5,8 +5,6 @@ Letters: B examples, C channels of the input, O of the output, H height, W width
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -45,13 +43,15 @@ class Convolution(nn.Module):
 
     def forward(self, x_BCHW: Tensor, precision: RowPrecision) -> Tensor:
         """(B, O, H / stride, W / stride); answering, with the weights that the written file holds."""
-        shape: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "groups": self.group}
         if self.training:
             # Rounding does not hang on the size of a filter, so it is the same before the norm is folded into it and after.
-            made: Tensor = self.norm(F.conv2d(x_BCHW, weight_as_read(self.weight, precision, True), **shape))
+            made: Tensor = self.norm(self._over(x_BCHW, weight_as_read(self.weight, precision, True), None))
             return made
         weight, bias_O = self.folded()
-        return F.conv2d(x_BCHW, weight_as_read(weight, precision, False), bias_O, **shape)
+        return self._over(x_BCHW, weight_as_read(weight, precision, False), bias_O)
+
+    def _over(self, x_BCHW: Tensor, weight: Tensor, bias_O: Tensor | None) -> Tensor:
+        return F.conv2d(x_BCHW, weight, bias_O, self.stride, self.padding, 1, self.group)
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weights and bias of a convolution that needs no norm behind it."""

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 import httpx2
 
+from limbeck.redact import pseudonymised
 from limbeck.teachers._endpoint import Call
-from limbeck.teachers._pseudonyms import pseudonymised
+from limbeck.teachers._presidio import without_persons
 from limbeck.teachers._said import Said, Says, of_labels, of_some, of_votes
 from limbeck.text import clean
 from limbeck.types import Json, digest
@@ -50,7 +51,7 @@ class Chat:
     """How a text is asked about.
 
     url: of the endpoint, part of a question's identity. samples: of each text; several are drawn at temperature 0.7 unless one is given.
-    body: further fields of a request. redact: what points to a person stays here (`_pseudonyms.py`), by limbeck's patterns or by presidio's too.
+    body: further fields of a request. redact: what points to a person stays here (`limbeck.redact`), what presidio finds too where that is asked for.
     """
 
     url: str
@@ -74,10 +75,10 @@ class Chat:
         listed = [f"{n}: {label}" if self.form == "number" else label for n, label in enumerate(self.labels, 1)]
         system = "\n".join([own, "", "Labels:", *listed])
         again: list[Json] = [{"role": "user", "content": _AGAIN}] * attempt
-        text = clean(text)
+        text = without_persons(clean(text)) if self.redact == "presidio" else clean(text)
         return [
             {"role": "system", "content": system},
-            {"role": "user", "content": pseudonymised(text, self.redact == "presidio") if self.redact else text},
+            {"role": "user", "content": pseudonymised(text) if self.redact else text},
             *again,
         ]
 

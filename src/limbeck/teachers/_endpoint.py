@@ -178,7 +178,7 @@ class Endpoint:
             return _Missed(f"{type(error).__name__}: {error!s:.200}")
         if response.status_code in _PASSING:
             busy = response.status_code == 429
-            return _Missed(f"{response.status_code}: {_said(response)}", _retry_after(response.headers), busy)
+            return _Missed(f"{response.status_code}: {_said(response)}", retry_after(response.headers), busy)
         if response.status_code != 200:
             raise self._final(response)
         try:
@@ -257,7 +257,7 @@ def _said(response: httpx2.Response) -> str:
         return response.text[:300]
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, at most an hour: a number, or a date."""
     value = headers.get("retry-after-ms")
     try:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from limbeck.callables import imported
 from limbeck.errors import TeacherError
 from limbeck.payloads import plain
 from limbeck.teachers._content import content_of
@@ -86,7 +85,8 @@ class Function:
             TeacherError: it is not there, or no callable.
         """
         del device
-        return cls(imported(settings.model, "function"), settings.labels, settings.version, settings.model, settings.reads)
+        call = imported(settings.model, "the teacher", TeacherError)
+        return cls(call, settings.labels, settings.version, settings.model, settings.reads)
 
     @classmethod
     def tiny(cls, folder: Path, seed: int = 0) -> Function:
@@ -166,28 +166,3 @@ class Function:
                 f"teacher {self.name} gave {count} answers to {len(texts)} texts; expected one for each, in order"
             )
         return said if isinstance(said, np.ndarray) else list(said)
-
-
-def imported(model: str, kind: str) -> Callable[..., Any]:
-    """What a name such as `package.module:callable` means.
-
-    Raises:
-        TeacherError: nothing that can be called.
-    """
-    module, _, name = model.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        if not module or not name:
-            raise ValueError("expected package.module:callable")
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        if not callable(found):
-            raise TypeError(f"{name} is {type(found).__name__}, and cannot be called")
-    except Exception as error:  # importing runs anybody's code
-        raise TeacherError(
-            f"cannot load the teacher '{model:.200}': {type(error).__name__}: {error}. A teacher of kind {kind} is package.module:callable; "
-            "the module has to be installed or lie in the current folder."
-        ) from error
-    return found  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ Letters: B clips, K classes, D width.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ class HuggingfaceAudio(ArrayTeacher):
         """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""
         assert not self.labels, "a teacher with a head keeps it"
         backbone = cast(Any, self.module).backbone
-        config = type(backbone.config)(**{**backbone.config.to_dict(), "num_labels": len(labels)})
+        config = copy.deepcopy(backbone.config)
         config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -7,6 +7,7 @@ bundle; what its processor would do otherwise (a crop, another filter) is told i
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ class HuggingfaceImage(PixelTeacher):
         """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""
         assert not self.labels, "a teacher with a head keeps it"
         backbone = cast(Any, self.module).backbone
-        config = type(backbone.config)(**{**backbone.config.to_dict(), "num_labels": len(labels)})
+        config = copy.deepcopy(backbone.config)
         config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from limbeck import catalog
 from limbeck.bundle import Bundle
+from limbeck.callables import imported
 from limbeck.errors import LimbeckError, TeacherError, listing
 from limbeck.manifest import SPEC
 from limbeck.payloads import plain, size
@@ -28,7 +29,6 @@ from limbeck.teachers._labels import Labels, beside, labels_of
 from limbeck.teachers._said import Says, of_probabilities, of_scores
 from limbeck.teachers._tokens import Tokens, named
 from limbeck.teachers._tried import tried
-from limbeck.teachers.function import imported
 from limbeck.types import Fingerprint, Json, Signal, digest
 
 _BATCH = 64
@@ -145,7 +145,9 @@ class Onnx:
         output = settings.output or outputs[0]
         names = [i.name for i in inputs]
         strings = [i.name for i in inputs if i.type == "tensor(string)"]
-        own = imported(settings.encode, "onnx (teacher.encode)") if settings.encode or settings.reads != "text" else None
+        own = None
+        if settings.encode or settings.reads != "text":
+            own = imported(settings.encode or "", "what the teacher reads (teacher.encode)", TeacherError)
         tokens = (
             None
             if strings or own

@@ -30,6 +30,7 @@ from limbeck.types import Outputs
 
 WEIGHTS, DESCRIBED = "resnet_audio.safetensors", "resnet_audio.json"
 Part = Annotated[float, Limits((("ge", 0.0), ("le", 0.5)))]
+Deviations = Annotated[float, Limits((("ge", 0.0), ("le", 4.0)))]
 _WARPS, _POINTS = 21, 5
 
 
@@ -135,13 +136,16 @@ class ResnetAudio(ArrayTeacher):
         mels: Count = 40
         throat: Part = 0.2
         tempo: Part = 0.2
-        room: Positive = 0.4
+        room: Deviations = 0.4
         mask: Part = 0.2
         dropout: Share = 0.0
 
     def __init__(self, settings: Settings, labels: Sequence[str] = (), device: str = "cpu") -> None:
         audio = catalog.find("modalities", "audio").reading(settings.rate, settings.seconds, settings.mels)
-        super().__init__(Network(settings, torch.from_numpy(audio.features.middles)), (), audio, device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # one that is not trained yet is the same each time: its fingerprint decides what a run is
+            network = Network(settings, torch.from_numpy(audio.features.middles))
+        super().__init__(network, (), audio, device)
         self._settings = settings
         self.name = f"ResNet of width {settings.width}"
         self.width = cast(Any, self.module).norm.num_features
@@ -164,7 +168,9 @@ class ResnetAudio(ArrayTeacher):
             found.module.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
-            raise TeacherError(f"{folder} holds no residual network for clips that limbeck wrote: {said:.300}") from error
+            raise TeacherError(
+                f"cannot load the teacher '{folder}': it holds no residual network for clips that limbeck wrote: {said:.300}"
+            ) from error
         return found
 
     @classmethod

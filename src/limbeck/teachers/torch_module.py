@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from limbeck.callables import imported
 from limbeck.errors import TeacherError, listing
 from limbeck.payloads import plain, size
 from limbeck.settings import Count
@@ -28,7 +29,6 @@ from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Says, of_scores
 from limbeck.teachers._tokens import Tokens, named
 from limbeck.teachers._tried import tried
-from limbeck.teachers.function import imported
 from limbeck.types import Fingerprint, Json, Signal, digest
 
 _BATCH = 64
@@ -104,7 +104,7 @@ class TorchModule:
         Raises:
             TeacherError: the callable, the weights or the tokenizer are not there or do not fit.
         """
-        made = imported(settings.model, "torch_module")
+        made = imported(settings.model, "the teacher", TeacherError)
         try:
             module = made()
             if not isinstance(module, nn.Module):
@@ -115,7 +115,7 @@ class TorchModule:
             said = " ".join(f"{error}".split())
             raise TeacherError(f"cannot load the teacher '{settings.model}': {type(error).__name__}: {said:.500}") from error
         if settings.encode or settings.reads != "text":
-            own = imported(settings.encode, "torch_module (teacher.encode)")
+            own = imported(settings.encode or "", "what the teacher reads (teacher.encode)", TeacherError)
             given = (settings.labels, settings.output, settings.hook, device, settings.model, None, settings.reads)
             return cls(module, own, *given)
         tokens = Tokens(Path(settings.tokenizer), settings.max_tokens)

@@ -164,7 +164,10 @@ class WideResnet(PixelTeacher):
                 raise ValueError("channels is 2; 1 (grey) or 3 (colours) is expected")
 
     def __init__(self, settings: Settings, labels: Sequence[str] = (), device: str = "cpu") -> None:
-        super().__init__(Network(settings), (), settings.size, settings.channels, device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # one that is not trained yet is the same each time: its fingerprint decides what a run is
+            network = Network(settings)
+        super().__init__(network, (), settings.size, settings.channels, device)
         self._settings = settings
         self.name = f"WRN-{settings.depth}-{settings.width}"
         self.width = cast(Any, self.module).norm.num_features
@@ -187,7 +190,9 @@ class WideResnet(PixelTeacher):
             found.module.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
-            raise TeacherError(f"{folder} holds no wide residual network that limbeck wrote: {said:.300}") from error
+            raise TeacherError(
+                f"cannot load the teacher '{folder}': it holds no wide residual network that limbeck wrote: {said:.300}"
+            ) from error
         return found
 
     @classmethod

@@ -5,8 +5,8 @@ Letters: N rows, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 
 from limbeck._version import __version__
 from limbeck.bundle import Bundle
+from limbeck.catalog import find
 from limbeck.errors import DataError, listing
 from limbeck.evidence import Basis, Interval, Measured, Quality, Report
 from limbeck.runtime.predict import Predictor
 from limbeck.types import Json, Record
+from limbeck.verify.classes import Group, class_groups
 from limbeck.verify.compare import Answers, compare, quality_of
 from limbeck.verify.notes import repeated
+from limbeck.verify.slices import parted, slice_groups
 from limbeck.verify.statistics import independent_share, proportion
 
 
 @dataclass(frozen=True, slots=True)
 class ClassShare:
-    """One class by true label: how many rows have it, and the share of these that the bundle gets right."""
+    """A class by true label, or a value of a slice: how many rows have it, and the share of these that the bundle gets right."""
 
     label: str
     rows: int
@@ -38,7 +41,7 @@ class Remeasured:
 
     rows: that have a label; left_out: those that have none. threshold: the bundle's; answered: share of the rows whose answer is at least as sure, and
     answered_accuracy of these; both None where the bundle never abstains. classes: those that occur, the worst first, with bounds of
-    each by itself. absent: classes that no row has, of which nothing is said. notes: what a reader would not guess, as sentences.
+    each by itself; slices: by their names the same for their values. absent: classes that no row has, of which nothing is said. notes: what a reader would not guess, as sentences.
     """
 
     rows: int
@@ -52,19 +55,21 @@ class Remeasured:
     notes: tuple[str, ...]
     bundle: str
     bundle_sha256: str
+    slices: Mapping[str, tuple[ClassShare, ...]] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         """Its fields as plain JSON."""
         return asdict(self)
 
 
-def remeasured(bundle: Bundle, records: Sequence[Record]) -> Remeasured:
-    """Accuracy, macro-F1, calibration, abstentions and classes of a bundle on labelled rows.
+def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] = ()) -> Remeasured:
+    """Accuracy, macro-F1, calibration, abstentions, classes and slices of a bundle on labelled rows.
 
     Bounds are those of the independent rows that all are worth, as in a run's report: copies of a text count as rows and bound as one.
 
     Args:
         records: those without a label are left out.
+        slices: the names of those whose values the records bear; the length of the text is one without asking.
 
     Raises:
         BundleError: the bundle makes no model.
@@ -84,12 +89,16 @@ def remeasured(bundle: Bundle, records: Sequence[Record]) -> Remeasured:
         if sure_N.any():
             share = independent_share(text_N[sure_N])
             answered_accuracy = proportion(share * (right_N & sure_N).sum(), share * sure_N.sum())
-    classes, there = [], set(true_N.tolist())
-    for c in np.unique(true_N):
-        of_N = true_N == c
-        share = independent_share(text_N[of_N])
-        right = proportion(share * right_N[of_N].sum(), share * of_N.sum())
-        classes.append(ClassShare(predictor.labels[c], int(of_N.sum()), right))
+    there = set(true_N.tolist())
+
+    def shares(groups: Sequence[Group]) -> tuple[ClassShare, ...]:
+        found = []
+        for g in groups:
+            share = independent_share(text_N[g.among_N])
+            right = proportion(share * right_N[g.among_N].sum(), share * g.among_N.sum())
+            found.append(ClassShare(g.name, int(g.among_N.sum()), right))
+        return tuple(sorted(found, key=lambda k: (k.right.estimate, -k.rows, k.label)))
+
     return Remeasured(
         rows=len(judged),
         left_out=len(records) - len(judged),
@@ -97,22 +106,30 @@ def remeasured(bundle: Bundle, records: Sequence[Record]) -> Remeasured:
         threshold=fitted.threshold,
         answered=answered,
         answered_accuracy=answered_accuracy,
-        classes=tuple(sorted(classes, key=lambda k: (k.right.estimate, -k.rows, k.label))),
+        classes=shares(class_groups(predictor.labels, true_N)),
         absent=tuple(label for c, label in enumerate(predictor.labels) if c not in there),
         notes=repeated(len(judged), len(np.unique(text_N))),
         bundle=str(bundle.path),
         bundle_sha256=bundle.sha256,
+        slices={name: shares(slice_groups(values)) for name, values in parted(judged, slices, _measure(bundle)).items()},
     )
 
 
 def against_teacher(
-    bundle: Bundle, teacher: Bundle, records: Sequence[Record], *, held_out: str, margin: float, least_agreement: float
+    bundle: Bundle,
+    teacher: Bundle,
+    records: Sequence[Record],
+    *,
+    held_out: str,
+    margin: float,
+    least_agreement: float,
+    slices: Sequence[str] = (),
 ) -> Report:
     """The report of a student and its teacher, both bundles, on the same rows: on accuracy where rows have labels, else on agreement.
 
     Args:
         held_out: where the rows come from, in words.
-        margin, least_agreement: what is asked, as in a recipe's section `verify`.
+        margin, least_agreement: what is asked, as in a recipe's section `verify`. slices: as for `remeasured`.
 
     Raises:
         BundleError: a bundle makes no model.
@@ -143,6 +160,7 @@ def against_teacher(
         least_agreement=least_agreement,
         basis=basis,
         text_N=text_N,
+        parted=parted(judged, slices, _measure(bundle)),
     )
     left_out = len(records) - len(judged)
     return Report(
@@ -156,6 +174,7 @@ def against_teacher(
         baseline=None,
         comparisons=found.comparisons,
         classes=found.classes,
+        slices=found.slices,
         margin=margin,
         least_agreement=least_agreement,
         verdict=found.verdict,
@@ -193,6 +212,12 @@ def _labelled(records: Sequence[Record], labels: Sequence[str]) -> tuple[list[Re
             f"{listing(sorted(strange))}. Rename them, or leave these rows out: the bundle can only be wrong on them."
         )
     return judged, np.array([index[str(r.label)] for r in judged], dtype=np.int64)
+
+
+def _measure(bundle: Bundle) -> tuple[str, str, str] | None:
+    """How its modality measures a payload."""
+    found: tuple[str, str, str] | None = find("modalities", bundle.manifest.modality).measure
+    return found
 
 
 def _texts(records: Sequence[Record]) -> NDArray[Any]:

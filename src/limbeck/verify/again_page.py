@@ -14,7 +14,7 @@ _WORST = 10
 
 
 def remeasured_page(found: Remeasured) -> RenderableType:
-    """Accuracy first, then what else was measured, then at most ten classes that are wrong most often."""
+    """Accuracy first, then what else was measured, then at most ten classes that are wrong most often, and as many values of each slice."""
     q = found.quality
     without = f"; {w.rows(found.left_out)} without a label left out" if found.left_out else ""
     parts: list[RenderableType] = [
@@ -38,11 +38,13 @@ def remeasured_page(found: Remeasured) -> RenderableType:
         )
     if found.absent:
         parts.append(Text(f"{len(found.absent):,} of its {len(found.absent) + len(found.classes):,} classes have no row here"))
-    table = columns("classes that are wrong most often", "rows", "right", "bounds")
-    for k in [k for k in found.classes if k.right.estimate < 1][:_WORST]:
-        table.add_row(cut(k.label), w.count(k.rows), w.percent(k.right.estimate, 0), w.span(k.right))
-    if table.row_count:
-        parts += [Text(""), table]
+    wrong = [k for k in found.classes if k.right.estimate < 1]
+    for title, shares in (("classes that are wrong most often", wrong), *found.slices.items()):
+        table = columns(cut(title).plain, "rows", "right", "bounds")
+        for k in shares[:_WORST]:
+            table.add_row(cut(k.label), w.count(k.rows), w.percent(k.right.estimate, 0), w.span(k.right))
+        if table.row_count:
+            parts += [Text(""), table]
     parts += [
         Text(""),
         *(Text(f"{w.clean(note)}.", style="dim") for note in found.notes),

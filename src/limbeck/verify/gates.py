@@ -38,7 +38,7 @@ def judge(
     makers: dict[str, Callable[[float], Gate]] = {
         "retention": lambda limit: _retention(limit, against_teacher),
         "bytes": lambda limit: _at_most("bytes", limit, None if footprint is None else float(footprint.bytes), "not measured"),
-        "latency_p50_us": lambda limit: _at_most("latency_p50_us", limit, latency, "not measured"),
+        "latency_p50": lambda limit: _at_most("latency_p50", limit, latency, "not measured"),
         "ece": lambda limit: _at_most("ece", limit, ece, "not measurable without labels and probabilities"),
         "flips": lambda limit: _at_most("flips", limit, share, ""),
         "class_drop": lambda limit: _class_drop(limit, against_teacher, classes, sum(len(s.values) for s in slices)),

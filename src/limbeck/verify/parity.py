@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import ParityError
+from limbeck.metrics.probabilities import kl
 from limbeck.types import Json
 
 Ids = NDArray[np.int64]
@@ -107,17 +108,11 @@ def nearness(float_NC: NDArray[np.float32], alone_NC: NDArray[np.float32], batch
     return Nearness(
         rows=len(float_NC),
         agreement=float((float_NC.argmax(axis=1) == top_N).mean()),
-        kl=divergence(float_NC, alone_NC),
+        kl=float(kl(float_NC, alone_NC).mean()),
         largest=float(np.abs(float_NC - alone_NC).max()),
         batch_flips=int((batched_NC.argmax(axis=1) != top_N).sum()),
         batch_difference=float(np.abs(batched_NC - alone_NC).max()),
     )
-
-
-def divergence(p_NC: NDArray[np.float32], q_NC: NDArray[np.float32]) -> float:
-    """The mean KL(p || q) over rows of logits, in nats."""
-    p, q = (x - np.logaddexp.reduce(x, axis=1, keepdims=True) for x in (p_NC.astype(np.float64), q_NC.astype(np.float64)))
-    return max(0.0, float((np.exp(p) * (p - q)).sum(axis=1).mean()))
 
 
 def check_int8(found: Nearness, least_agreement: float) -> None:

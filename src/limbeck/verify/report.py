@@ -152,9 +152,14 @@ def _gates(report: Report) -> Table | None:
         return None
     table = columns("asked besides", "limit", "found", "", left=("why",))
     for gate in report.gates:
-        found = w.NOTHING if gate.measured is None else w.figure(gate.measured)
         style = "bold red" if gate.passed is False else ""
-        table.add_row(gate.name, w.figure(gate.limit), found, Text(_MARK[gate.passed], style=style), gate.note)
+        table.add_row(
+            gate.name,
+            w.limit(gate.name, gate.limit),
+            w.limit(gate.name, gate.measured),
+            Text(_MARK[gate.passed], style=style),
+            gate.note,
+        )
     for miss in report.budget_misses:
         table.add_row("budget", "", "", Text(_MARK[False], style="bold red"), miss)
     return table

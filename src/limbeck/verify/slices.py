@@ -8,10 +8,28 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from limbeck.evidence import ClassResult, Slice
+from limbeck.payloads import size
+from limbeck.types import Record
 from limbeck.verify.classes import LEAST_ROWS, Group, worst_first
 
 _NAMED = 8
 Values = Sequence[str | None]
+
+
+def parted(rows: Sequence[Record], names: Sequence[str], measure: tuple[str, str, str] | None) -> dict[str, Values]:
+    """The slices of rows by their names: those that are asked for, and the modality's measure of a payload, such as the length of a text.
+
+    Args:
+        rows: with their values.
+        names: of columns and functions.
+        measure: the modality's: its name, and what one and many of its units are called.
+    """
+    found: dict[str, Values] = {name: [r.slices.get(name) for r in rows] for name in names}
+    if measure is not None and measure[0] not in found:
+        name, one, many = measure
+        if (sizes := by_size([size(r.payload) for r in rows], one, many)) is not None:
+            found[name] = sizes
+    return found
 
 
 def by_size(sizes: Sequence[int], one: str, many: str, parts: int = 3) -> Values | None:

@@ -63,15 +63,22 @@ def proportion(successes: float, rows: float, confidence: float = 0.95, correcti
     """
     if not 0 <= successes <= rows or rows <= 0:
         raise ValueError(f"impossible counts: {successes} of {rows} rows")
+    low, high = proportion_bounds(successes, rows, confidence, correction)
+    return Interval(successes / rows, float(low), float(high), confidence)
+
+
+def proportion_bounds(successes_K: Any, rows_K: Any, confidence: float, correction: float = HALF_ROW) -> tuple[Floats, Floats]:
+    """Lower and upper bounds of `proportion` for K shares at once, each (K,)."""
+    successes, rows = (np.asarray(x, dtype=np.float64) for x in (successes_K, rows_K))
     z = NormalDist().inv_cdf(confidence)
 
     def score(share: Floats, shift: float) -> Floats:
         return _ratio(successes - rows * share - shift, rows * share * (1 - share))
 
     estimate = successes / rows
-    low = _root(lambda p: score(p, correction) - z, 0.0, estimate)
-    high = _root(lambda p: score(p, -correction) + z, estimate, 1.0)
-    return Interval(estimate, float(low), float(high), confidence)
+    low = _root(lambda p: score(p, correction) - z, np.zeros_like(estimate), estimate)
+    high = _root(lambda p: score(p, -correction) + z, estimate, np.ones_like(estimate))
+    return low, high
 
 
 def paired_difference(
@@ -170,6 +177,21 @@ def paired_ratio_score(both: Any, gained: Any, lost: Any, rows: Any, ratio: Any,
     share = (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b) / (2 * a)  # of rows lost, most likely if the ratio is `ratio`
     variance = rows * (1 + ratio) * share + (both + gained + lost) * (ratio - 1)
     return _ratio(both + gained - (both + lost) * ratio - shift, variance)
+
+
+def unpaired_difference(first: Interval, second: Interval) -> Interval:
+    """Score interval for the difference of two shares of different rows, first - second, from the interval of each.
+
+    Args:
+        first, second: of one confidence, as `proportion` gives them.
+
+    Source: Newcombe (1998), Interval estimation for the difference between independent proportions, Statistics in Medicine 17, methods 10 and
+    11.
+    """
+    estimate = first.estimate - second.estimate
+    down = ((first.estimate - first.low) ** 2 + (second.high - second.estimate) ** 2) ** 0.5
+    up = ((first.high - first.estimate) ** 2 + (second.estimate - second.low) ** 2) ** 0.5
+    return Interval(estimate, estimate - down, estimate + up, first.confidence)
 
 
 def mcnemar(gained: float, lost: float) -> float:

@@ -104,6 +104,18 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def limit(name: str, value: float | None) -> str:
+    """A gate's limit, or what was found for it, in the unit that it has.
+
+    Example:
+        >>> limit("bytes", 3e6), limit("latency_p50", 100.0), limit("ece", 0.05)
+        ('3.00 MB', '100 µs', '0.05')
+    """
+    if value is None:
+        return NOTHING
+    return size(value) if name == "bytes" else duration(value / 1e6) if name == "latency_p50" else figure(value)
+
+
 def clean(text: str) -> str:
     """A text in one line that cannot move a cursor: what is not printable becomes U+FFFD."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)

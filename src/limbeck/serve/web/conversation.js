@@ -203,7 +203,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
 
   function showState() {
     const handed = kept.handedOver;
-    state.textContent = handed && settings.person ? "A colleague has been asked" : "Assistant, answers at once";
+    state.textContent = handed && settings.person ? "A colleague has been asked" : "Answers at once";
     chat.classList.toggle("handed", handed);
     person.hidden = handed && !settings.person;
     person.lastChild.textContent = handed ? "Back to the assistant" : "Talk to a person";

@@ -8,6 +8,7 @@ const EVERY_MS = 1000;
 const server = service(new URL("..", import.meta.url));
 const state = document.querySelector("#state");
 const pause = document.querySelector("#pause");
+const ask = document.querySelector("#ask");
 const whole = (n) => Math.round(n).toLocaleString("en");
 const time = (ms) => (ms === null ? "–" : ms < 10 ? `${ms.toFixed(ms < 1 ? 2 : 1)} ms` : `${whole(ms)} ms`);
 const share = (n) => (n === null ? "–" : `${(100 * n).toFixed(n > 0 && n < 0.1 ? 1 : 0)} %`);
@@ -47,6 +48,14 @@ document.querySelector("main").append(
 
 let timer = null;
 let asking = false;
+let key = null;
+ask.addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = ask.querySelector("input").value.trim();
+  document.querySelector("main").hidden = false;
+  say("Asking with this key", "");
+  follow();
+});
 pause.addEventListener("click", () => {
   const paused = pause.getAttribute("aria-pressed") !== "true";
   pause.setAttribute("aria-pressed", String(paused));
@@ -71,15 +80,28 @@ async function look() {
   if (asking) return;
   asking = true;
   try {
-    const data = await server.live();
+    const data = await server.live(key);
     if (timer === null) return;
+    ask.hidden = true;
     show(data);
-    say("Every second", "going");
+    say("Updated every second", "going");
   } catch (error) {
-    if (timer !== null) say(error.message, "failed");
+    if (timer === null) return;
+    say(error.message, "failed");
+    if (error.key) needKey();
   } finally {
     asking = false;
   }
+}
+
+/** Nobody is asked again until there is a key; what stood there is taken away. */
+function needKey() {
+  clearInterval(timer);
+  timer = null;
+  key = null;
+  ask.hidden = false;
+  document.querySelector("main").hidden = true;
+  ask.querySelector("input").focus();
 }
 
 /** A screen reader hears it when it changes, not every second. */
@@ -105,19 +127,21 @@ function show(data) {
 function card({ title, kinds, filled = false, floor = 1, unit, series, figures }) {
   const chart = lines({ name: title, classes: kinds, filled, floor });
   const now = element("p", { class: "now" });
-  const top = element("span");
+  const top = element("p", { class: "top", "aria-hidden": "true" });
   const section = element(
     "section", {},
     element("h2", {}, title),
     now,
-    element("div", { class: "plot" }, chart.svg, element("p", { class: "axis", "aria-hidden": "true" }, element("span", {}, "2 minutes ago"), top)),
+    top,
+    chart.svg,
+    element("p", { class: "axis", "aria-hidden": "true" }, element("span", {}, "2 minutes ago"), element("span", {}, "now")),
   );
   return {
     section,
     draw(data) {
       const said = figures(data);
       now.replaceChildren(...said.map(([name, value], i) => element("span", { class: kinds[i] }, name && element("small", {}, name), element("b", {}, value))));
-      top.textContent = `up to ${unit(chart.draw(series(data), said.map(([name, value]) => `${name} ${value}`.trim()).join(", ")))}`;
+      top.textContent = `${unit(chart.draw(series(data), said.map(([name, value]) => `${name} ${value}`.trim()).join(", ")))}`;
     },
   };
 }

@@ -2,13 +2,14 @@
 
 const PATIENCE_MS = 20_000;
 
-/** What went wrong, in words for whoever is writing. after: seconds until another try can succeed; retry: whether one can. */
+/** What went wrong, in words for whoever is writing. after: seconds until another try can succeed; retry: whether one can; key: whether a key is missing. */
 export class Trouble extends Error {
-  constructor(words, { after = 0, retry = true } = {}) {
+  constructor(words, { after = 0, retry = true, key = false } = {}) {
     super(words);
     this.name = "Trouble";
     this.after = after;
     this.retry = retry;
+    this.key = key;
   }
 }
 
@@ -23,13 +24,12 @@ export function service(base) {
     },
     say: (text, conversation) => ask("chat/message", { text, conversation }),
     person: (said, conversation) => ask("chat/person", { said, conversation }),
-    live: () => ask("live/data"),
+    /** key: for a server that shows its figures to some only. */
+    live: (key) => ask("live/data", undefined, key ? { Authorization: `Bearer ${key}` } : {}),
   };
 
-  async function ask(path, body) {
-    const how = body === undefined
-      ? {}
-      : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  async function ask(path, body, headers = {}) {
+    const how = body === undefined ? { headers } : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     let answer;
     let content;
     try {
@@ -42,20 +42,23 @@ export function service(base) {
       throw new Trouble("I cannot reach the server at the moment. Your message is not lost: try again when you are connected.");
     }
     if (answer.ok && content !== null) return content;
-    throw trouble(answer, most);
+    throw trouble(answer, content, most);
   }
 }
 
-function trouble(answer, most) {
+function trouble(answer, content, most) {
   const seconds = Math.min(Math.max(Math.ceil(Number(answer.headers.get("Retry-After"))) || 0, 0), 600);
   const wait = seconds ? ` Please try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}.` : " Please try again in a moment.";
   switch (answer.status) {
+    case 401:
+    case 403:
+      return new Trouble("This server answers only holders of its key", { retry: false, key: true });
     case 413:
       return new Trouble(`This message is too long for me: I can read ${most?.toLocaleString("en") ?? "fewer"} characters at once. Please shorten it.`, { retry: false });
     case 429:
       return new Trouble(`Many people are writing to us right now.${wait}`, { after: seconds || 1 });
     case 503:
-      return new Trouble(`I am not ready yet.${wait}`, { after: seconds });
+      return new Trouble(`${content?.error?.code === "nobody_there" ? "I cannot reach a colleague at the moment." : "I am not ready yet."}${wait}`, { after: seconds });
     default:
       if (answer.status >= 500) return new Trouble("Something went wrong on our side. Please try again.", { after: seconds });
       return new Trouble(`The server did not take this message (${answer.status}).`, { retry: false });

@@ -1,0 +1,111 @@
+"""The content of a sound file as samples, and back. Knows wav and libsndfile; knows no payloads, features or models.
+
+What every sound becomes, for teacher and student alike: one channel of float32 at its own rate.
+
+    8, 16, 24, 32 bits, floats     from -1 to 1; floats may go beyond
+    stereo and more                the mean of the channels
+    a wav of unknown length        (a header of 4 GB less one byte, as a pipe writes it) as much as is there
+    cut off, empty, no sound, not a number, a rate below 4 or above 192 kHz, more than 16 channels or 60 seconds: refused, by name
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limbeck.errors import DataError, missing_extra
+
+Samples = NDArray[np.float32]
+"""(N,), one channel."""
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
+MOST_SECONDS, MOST_CHANNELS = 60, 16
+RATES = (4_000, 192_000)
+_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
+_UNKNOWN_LENGTH = 0xFFFFFFFF
+_PLAIN = {(1, 16): "<i2", (3, 32): "<f4"}
+"""What of wavs numpy reads: (kind, bits)."""
+
+
+def decoded(data: bytes, name: str = "") -> tuple[Samples, int]:
+    """Samples and rate of a file's content. A wav of 16 bits or floats needs no libsndfile, so the base install reads it.
+
+    Raises:
+        DataError: it is none of the formats, cut off, empty, too long, or holds what is no number.
+        MissingExtraError: it needs libsndfile, which the package soundfile brings.
+    """
+    of = f" ({name})" if name else ""
+    samples_NC, rate = _of_wav(data, of) or _of_libsndfile(data, of)
+    return mono(samples_NC, rate, of), rate
+
+
+def wav(samples_N: Samples, rate: int) -> bytes:
+    """A wav file of them in floats of 32 bits."""
+    body = samples_N.astype("<f4").tobytes()
+    kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, rate, 4 * rate, 4, 32)
+    rest = b"WAVE" + kind + struct.pack("<4sII", b"fact", 4, len(samples_N)) + struct.pack("<4sI", b"data", len(body)) + body
+    return struct.pack("<4sI", b"RIFF", len(rest)) + rest
+
+
+def mono(samples_NC: NDArray[np.float32], rate: int, of: str) -> Samples:
+    """The mean of the channels, if it is a sound."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise DataError(f"holds a sound at {rate:,} Hz{of}; {RATES[0]:,} to {RATES[1]:,} are read")
+    if samples_NC.shape[1] > MOST_CHANNELS:
+        raise DataError(f"holds a sound of {samples_NC.shape[1]} channels{of}; at most {MOST_CHANNELS} are read")
+    if not samples_NC.size:
+        raise DataError(f"holds a sound without a sample{of}")
+    if len(samples_NC) > MOST_SECONDS * rate:
+        raise DataError(
+            f"holds a sound of more than {MOST_SECONDS} seconds{of}. Cut it into clips; limbeck predict --stream listens through a long one"
+        )
+    if not np.isfinite(samples_NC).all():
+        raise DataError(f"holds a sound with samples that are no numbers{of}")
+    return np.ascontiguousarray(samples_NC.mean(axis=1, dtype=np.float32))
+
+
+def _of_libsndfile(data: bytes, of: str) -> tuple[NDArray[np.float32], int]:
+    try:
+        import soundfile
+    except ImportError as error:
+        raise missing_extra("soundfile", "audio", "reading sound files but wav of 16 bits or floats") from error
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if file.format not in _FORMATS:
+                raise DataError(f"holds a sound in the format {file.format}{of}; {', '.join(_FORMATS)} are read")
+            rate, promised = file.samplerate, file.frames
+            samples_NC = file.read(MOST_SECONDS * rate + 1, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"holds no sound, or one that is cut off or damaged{of}: {error.error_string}") from error
+    if len(samples_NC) < min(promised, MOST_SECONDS * rate) and file.format != "MP3":  # an MP3's length is a guess
+        raise DataError(f"holds a sound that is cut off{of}: {promised:,} samples are promised, {len(samples_NC):,} are there")
+    return samples_NC, rate
+
+
+def _of_wav(data: bytes, of: str) -> tuple[NDArray[np.float32], int] | None:
+    """A wav's samples (N, channels) and rate; None where it is none, or of another width.
+
+    Its own word on its length is checked for all widths: libsndfile reads what is there, and says nothing of what is missing.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return None
+    at, kind, channels, rate, bits = 12, 0, 0, 0, 0
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        at += 8
+        if name == b"fmt " and at + 16 <= len(data):
+            kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", data, at)
+        if name == b"data":
+            there = len(data) - at
+            if there < size != _UNKNOWN_LENGTH:
+                raise DataError(f"holds a wav that is cut off{of}: {size:,} bytes of samples are promised, {there:,} are there")
+            if (kind, bits) not in _PLAIN or not channels:
+                return None
+            frame = channels * bits // 8
+            count = min(min(size, there) // frame, MOST_SECONDS * rate + 1) * channels
+            values = np.frombuffer(data, _PLAIN[kind, bits], count, at).reshape(-1, channels)
+            return values.astype(np.float32) / np.float32(32768 if kind == 1 else 1), rate
+        at += size + size % 2
+    raise DataError(f"holds a wav without samples{of}: it is cut off, or damaged")
