@@ -117,6 +117,7 @@ class ChatServer:
         names = listed if structured else [line.split(": ", 1)[1] for line in listed]
         given = self.probabilities(text)
         weights = [max(given.get(name, 0.0), 1e-9) for name in names]
+        weights = [w / sum(weights) for w in weights]  # it is asked to choose among these
         place = max(range(len(names)), key=weights.__getitem__)
         if body.get("temperature"):
             place = random.Random(f"{text} {body.get('seed')}").choices(range(len(names)), weights)[0]

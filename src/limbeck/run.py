@@ -4,6 +4,7 @@ OUT/
   resolved.json            recipe, data, surroundings, and what measurements chose, as they were settled at the first start
   curves.jsonl             learning curves
   teacher/                 the fine-tuned teacher, with complete.json as its proof
+  asked.jsonl              which training texts it is asked about, where the recipe names a number of calls
   signals/                 what the teacher said
   search/                  where a budget chose the student: front.json, front.svg, and the scores of the race
   bundle/                  the files needed to answer
@@ -36,7 +37,7 @@ from limbeck.curves import Curves
 from limbeck.data.formats import fingerprint
 from limbeck.disk import write_whole
 from limbeck.engine.device import available_cores, best_device
-from limbeck.errors import CheckupError, LimbeckError, RunFolderError, listing
+from limbeck.errors import CheckupError, LimbeckError, RecipeError, RunFolderError, listing
 from limbeck.evidence import Report
 from limbeck.recipe import FILES, Recipe
 from limbeck.types import Fingerprint, Json, Progress, silent
@@ -78,7 +79,7 @@ class Run:
             self.curves.close()
         if self.lock is not None:
             self.lock.release()
-        if self.fresh and isinstance(error, CheckupError):  # else a recipe that was mended would be another run's
+        if self.fresh and isinstance(error, CheckupError | RecipeError):  # else a mended recipe would be another run's
             shutil.rmtree(self.folder, ignore_errors=True)
         # Some writers are not Python's: their errors hold the system's words and no number.
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

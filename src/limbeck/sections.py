@@ -107,18 +107,37 @@ class FineTuneSection(Section):
     seeds: Count = 1
 
 
+class FilterSection(Section):
+    """Which of the teacher's answers teach no student. confidence: those whose best class is less probable (of votes: has a smaller share). disagreement: those
+    on which the members of an ensemble disagree by more nats. suspects: where a linear model of words that has not seen the text is sure of another
+    class (confident learning); `list` names them in evidence/suspects.jsonl, `drop` leaves them out as well.
+    """
+
+    confidence: Probability = 0.0
+    disagreement: Positive | None = None
+    suspects: Literal["off", "list", "drop"] = "off"
+
+
 class TeacherSection(Open):
     """The kind of teacher (teachers/), its settings, and how it is fine-tuned if it has no head.
 
-    map: the teacher's classes to the data's labels, where they are called otherwise or are finer; null leaves a class out.
+    map: the teacher's classes to the data's labels, where they are called otherwise or are finer; null leaves a class out. map_margin: classes that `map` does not
+    name are mapped by what their names say, where the best one leads by so much (a difference of cosines); None: that is proposed, and nothing is mapped.
     calls: how many its training texts may take (validation rows and rows that judge are asked as well); None: all are asked. choose: those that it is
     asked about: active (typical ones first, then those that say most of what is still unsure), or random.
+    gold: what a label of the data is where the teacher says something else of its text: it takes its place (override), or weighs beside it, as the
+    objectives have it (weigh). prior: the shares of the classes in what the teacher has learned from, by label, or uniform; then its answers are corrected
+    to their shares among these texts. None: they stay.
     """
 
     kind: str = "huggingface"
     map: dict[str, str | None] = Field(default_factory=dict)
+    map_margin: Positive | None = None
     calls: Count | None = None
     choose: Literal["active", "random"] = "active"
+    filter: FilterSection = FilterSection()
+    gold: Literal["weigh", "override"] = "weigh"
+    prior: Literal["uniform"] | dict[str, Positive] | None = None
     fine_tune: FineTuneSection = FineTuneSection()
 
 
@@ -250,6 +269,7 @@ class VerifySection(Section):
     abstains. control: train the same
     student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.
     seeds: so many students are trained, from seeds of their own, and the report gives mean and range; 3 at least say something.
+    levels: what parts the two levels of a label, as "/" does in card/lost; answers are then judged by the first level too.
     latency_queries: texts that are timed. cold_starts: new processes in which each model is loaded to measure memory and cold start.
     """
 
@@ -261,6 +281,7 @@ class VerifySection(Section):
     abstain_cost: Share = 0.01
     control: bool = True
     baseline: bool = True
+    levels: Annotated[str, Field(min_length=1)] | None = None
     latency_queries: Count = 200
     cold_starts: CountOrZero = 5
     seeds: Count = 1

@@ -15,6 +15,7 @@ from limbeck.types import Progress, silent
 try:
     from limbeck.pipeline.admission import admitted, goes_on
     from limbeck.pipeline.asked import asked_about, judging
+    from limbeck.pipeline.cleaned import lessons
     from limbeck.pipeline.data import read_data
     from limbeck.pipeline.doctor import examine as examine
     from limbeck.pipeline.field import field_of
@@ -86,11 +87,13 @@ def distill(
         asked = asked_about(run, the_teacher, splits)
         views = make_views(run, the_teacher, asked)
         if field is not None:
-            run = searched(run, the_teacher, ask_teacher(run, the_teacher, views, asked), views, asked, field).run
+            taught = lessons(run, the_teacher, ask_teacher(run, the_teacher, views, asked), views, asked)
+            run = searched(run, the_teacher, taught.store, taught.views, asked, field).run
         untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
         store = ask_teacher(run, the_teacher, views, asked)
         checkup = goes_on(run, the_teacher, replace(prepared, splits=asked), store, checkup)
-        bundle, student = distilled(run, the_teacher, untrained, store, views, asked)
-        report = prove(run, the_teacher, student, bundle, store, views, judging(splits, asked), checkup)
+        taught = lessons(run, the_teacher, store, views, asked)
+        bundle, student = distilled(run, the_teacher, untrained, taught.store, taught.views, asked)
+        report = prove(run, the_teacher, student, bundle, taught.store, taught.views, judging(splits, asked), checkup)
         write_pages(run, report, splits)
         return report

@@ -55,10 +55,6 @@ def asked_about(run: Run, teacher: Any, splits: Splits) -> Splits:
     """
     if run.recipe.teacher.calls is None:
         return splits
-    if not run.recipe.entry("modalities").vocabulary:
-        raise RecipeError(
-            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
-        )
     rows = _by_key(splits)
     found: list[_Chosen] = []
     for number, (_, end) in enumerate(_rounds(most_rows(run, teacher, splits))):
@@ -73,7 +69,7 @@ def first_asked(run: Run, teacher: Any, splits: Splits) -> Splits:
     if run.recipe.teacher.calls is None:
         return splits
     end = next(_rounds(most_rows(run, teacher, splits)))[1]
-    found = _settled(run, splits, [], 0, lambda: _round(run, teacher, splits, [], 0, end))
+    found = _settled(run, splits, [], 0, partial(_round, run, teacher, splits, [], 0, end))
     rows = _by_key(splits)
     return replace(splits, train=tuple(rows[c.key] for c in found))
 
@@ -82,11 +78,15 @@ def most_rows(run: Run, teacher: Any, splits: Splits) -> int:
     """How many training texts the calls of the recipe reach for: each takes one for itself and one for each of its views, every sample of it.
 
     Raises:
-        RecipeError: fewer than have to be asked.
+        RecipeError: fewer than have to be asked, or the rows hold no words.
     """
     calls, there = run.recipe.teacher.calls, len(_by_key(splits))
     if calls is None:
         return len(splits.train)
+    if not run.recipe.entry("modalities").vocabulary:
+        raise RecipeError(
+            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
+        )
     each = (1 + getattr(views_of(run, teacher)[0], "per_record", 0)) * getattr(teacher, "calls_each", 1)
     found, kinds = min(calls // each, there), Counter(_needed(teacher, splits).values())
     if found < min(max(2, kinds.total()), there):
@@ -103,10 +103,6 @@ def about_as_many(run: Run, teacher: Any, splits: Splits) -> Splits:
     """The splits with as many training rows as will be asked about, for an estimate: those that this run has chosen already, then any."""
     if run.recipe.teacher.calls is None:
         return splits
-    if not run.recipe.entry("modalities").vocabulary:
-        raise RecipeError(
-            "teacher.calls: which rows are worth asking about is seen by their words, and these rows hold none. Leave it out."
-        )
     rows = _by_key(splits)
     ordered = dict.fromkeys([*(c.key for c in _read(run) if c.key in rows), *_shuffled(rows, run.recipe.seed)])
     return replace(splits, train=tuple(rows[key] for key in list(ordered)[: most_rows(run, teacher, splits)]))
@@ -168,7 +164,7 @@ def _round(run: Run, teacher: Any, splits: Splits, before: Sequence[_Chosen], nu
     taken |= {key for key, _ in found}
     free = _shuffled((key for key in rows if key not in taken), recipe.seed)
     if recipe.teacher.choose == "active":
-        texts, known = [rows[key].payload for key in free], [rows[key].payload for key in taken]
+        texts, known = ([rows[key].payload for key in of] for of in (free, sorted(taken)))
         logits_NC = _doubts(run, teacher, splits, [rows[c.key] for c in before], texts)
         wanted = end - len(before) - len(found)
         chosen = [(free[c.index], c.why) for c in choose(texts, wanted, logits_NC=logits_NC, known=known, seed=recipe.seed)]

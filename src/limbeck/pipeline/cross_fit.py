@@ -30,6 +30,7 @@ from limbeck.data.split import Splits, folds
 from limbeck.disk import write_whole
 from limbeck.errors import DataError
 from limbeck.pipeline.baseline import baseline_answers
+from limbeck.pipeline.cleaned import lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.seeds import answers_of
@@ -175,8 +176,8 @@ def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[d
         teacher = fine_tuned(run, teacher, splits)
     views = make_views(run, teacher, splits)
     student, modality = new_student(run, teacher, [v.payload for v in views], teacher.labels)
-    store = ask_teacher(run, teacher, views, splits)
-    fit_student(run, teacher, student, modality, store, views, splits, identity).remove()
+    taught = lessons(run, teacher, ask_teacher(run, teacher, views, splits), views, splits)
+    fit_student(run, teacher, student, modality, taught.store, taught.views, splits, identity).remove()
     payloads = [r.payload for r in splits.test]
     if hasattr(teacher, "precision"):
         teacher.precision = "float32"  # it is judged at its best
@@ -185,10 +186,10 @@ def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[d
         "student": student_logits(student, modality, modality.encode(payloads)).numpy(),
     }
     for more in range(1, recipe.verify.seeds):
-        answers[_seed(more)] = answers_of(run, teacher, store, views, splits, more)
+        answers[_seed(more)] = answers_of(run, teacher, taught.store, taught.views, splits, more)
     what = ""
     if recipe.verify.control:
-        answers["control"], what = control_logits(run, teacher, store, views, splits)
+        answers["control"], what = control_logits(run, teacher, taught.store, taught.views, splits)
     if recipe.verify.baseline:
         learned = [r for r in (*splits.train, *splits.valid) if r.label is not None]
         texts, labels = [r.payload for r in learned], [str(r.label) for r in learned]

@@ -23,6 +23,7 @@ from limbeck.pipeline.asked import told_of_asked
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.cascade import write_cascade
 from limbeck.pipeline.chosen import told
+from limbeck.pipeline.cleaned import told_of_lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.labelling import MEASURED, told_of_labelling
@@ -34,6 +35,7 @@ from limbeck.run import REPORT, Run, complete, write_json
 from limbeck.runtime.predict import Predictor
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View
+from limbeck.verify import levels
 from limbeck.verify.calibrate import calibrate, temperatures
 from limbeck.verify.compare import Answers, compare
 from limbeck.verify.doors import same_through_cli
@@ -98,6 +100,7 @@ def prove(
             text_N=np.unique([r.key for r in judged.rows], return_inverse=True)[1],
             parted=parted(judged.rows, recipe.data.slices, recipe.entry("modalities").measure),
         )
+        of_levels = _levels(run, teacher, judged, true_N)
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
         same_through_cli(bundle, payloads[:64], predictor)
@@ -143,6 +146,7 @@ def prove(
             notes=(
                 *_overruled(checkup),
                 *compared.notes,
+                *of_levels,
                 *_remarks(run, teacher, judged, splits, scope),
                 *told_of_seeds(seeds),
                 *weights.notes,
@@ -262,7 +266,7 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits, scope: OutO
         found.append(told(raced))
     if labelled := run.measured(MEASURED):
         found += told_of_labelling(labelled)
-    found += told_of_asked(run)
+    found += [*told_of_asked(run), *told_of_lessons(run.measured("filter"))]
     if hasattr(teacher, "remarks"):
         found.extend(teacher.remarks())
     if splits.outside and scope is None:
@@ -276,6 +280,19 @@ def _remarks(run: Run, teacher: Any, judged: Judged, splits: Splits, scope: OutO
             "the teacher came with its classes: whether it was trained on these rows, nobody here knows; if so, it looks better than it is"
         )
     return tuple(found)
+
+
+def _levels(run: Run, teacher: Any, judged: Judged, true_N: Any) -> tuple[str, ...]:
+    """What the answers are worth by the first level of the labels, where the recipe says what parts them; written to evidence/levels.json."""
+    section = run.recipe.verify
+    if section.levels is None:
+        return ()
+    text_N = np.unique([r.key for r in judged.rows], return_inverse=True)[1]
+    how = {"margin": section.margin, "least_agreement": section.least_agreement, "text_N": text_N}
+    groups, found = levels.first_level(judged.answers, true_N, teacher.labels, section.levels, **how)
+    (run.folder / "evidence").mkdir(exist_ok=True)
+    write_json(run.folder / "evidence" / "levels.json", levels.to_json(groups, found))
+    return (levels.told(groups, len(teacher.labels), found),)
 
 
 def _overruled(checkup: Checkup) -> tuple[str, ...]:

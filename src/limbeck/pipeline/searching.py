@@ -14,6 +14,7 @@ from limbeck.errors import RecipeError
 from limbeck.pipeline.admission import admitted
 from limbeck.pipeline.asked import asked_about
 from limbeck.pipeline.chosen import chosen
+from limbeck.pipeline.cleaned import lessons
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.drafts import Drafts
 from limbeck.pipeline.drawn import draw_front
@@ -61,8 +62,8 @@ def search(recipe: Recipe, progress: Progress = silent) -> Front:
         teacher = fine_tuned(run, teacher, splits)
         asked = asked_about(run, teacher, splits)
         views = make_views(run, teacher, asked)
-        store = ask_teacher(run, teacher, views, asked)
-        return searched(run, teacher, store, views, asked, field).front
+        taught = lessons(run, teacher, ask_teacher(run, teacher, views, asked), views, asked)
+        return searched(run, teacher, taught.store, taught.views, asked, field).front
 
 
 def ladder(recipe: Recipe, out: Path, progress: Progress = silent) -> int:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from limbeck.data.labels import matched_labels
 from limbeck.data.split import Splits, spared
 from limbeck.errors import TeacherError
+from limbeck.pipeline.cleaned import check_lessons
 from limbeck.pipeline.labelling import labelling_teacher
+from limbeck.pipeline.named import in_the_labels
 from limbeck.pipeline.origin import settle_origin
 from limbeck.pipeline.terms import terms
 from limbeck.run import Run, settle
 from limbeck.signals.store import SignalStore
 from limbeck.signals.teach import check_gives, teach
-from limbeck.teachers._mapped import Mapped
 from limbeck.types import Record, View
 
 LOGITS = frozenset({"logits_BC"})
@@ -34,16 +34,14 @@ def load_teacher(run: Run, splits: Splits) -> Any:
     teacher = loaded(run)
     if hasattr(teacher, "discover"):
         teacher.discover([*splits.valid, *splits.train], splits.labels)
-    if teacher.has_head and run.recipe.teacher.map:
-        teacher = Mapped(teacher, run.recipe.teacher.map)
     if teacher.has_head:
-        teacher.labels = matched_labels(teacher.labels, splits.labels)
-        run.ready = teacher
+        run.ready = teacher = in_the_labels(run, teacher, splits.labels)
     elif not any(r.label is not None for r in splits.train):
         raise TeacherError(
             f"{name_of(run, teacher)} has no head of classes, and the training rows hold no labels to teach it any. "
             "Give a teacher that knows the labels (--teacher), or label some rows (limbeck label-sample chooses which)."
         )
+    check_lessons(run, teacher.gives(), teacher.labels or splits.labels)
     settle(run, teacher.fingerprint())
     settle_origin(run, teacher, (r.payload for r in splits.train))
     return teacher

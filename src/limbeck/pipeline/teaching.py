@@ -47,7 +47,7 @@ def estimate(recipe: Recipe, progress: Progress = silent) -> Asked:
         texts = _texts(make_views(run, teacher, about_as_many(run, teacher, splits)), splits)
         if not hasattr(teacher, "estimate"):
             return Asked(name_of(run, teacher), len(set(texts)))
-        teacher.expect(splits.labels)
+        teacher.expect(splits.labels, [*splits.valid, *splits.train])
         found = teacher.estimate(texts)
         return Asked(name_of(run, teacher), found.rows, found.calls, found.tokens_in, found.tokens_out, found.money)
 

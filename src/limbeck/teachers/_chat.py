@@ -17,6 +17,7 @@ import httpx2
 
 from limbeck.redact import pseudonymised
 from limbeck.teachers._endpoint import Call
+from limbeck.teachers._presidio import without_persons
 from limbeck.teachers._said import Said, Says, of_labels, of_some, of_votes
 from limbeck.text import clean
 from limbeck.types import Json, digest
@@ -50,7 +51,7 @@ class Chat:
     """How a text is asked about.
 
     url: of the endpoint, part of a question's identity. samples: of each text; several are drawn at temperature 0.7 unless one is given.
-    body: further fields of a request. redact: what points to a person stays here (`limbeck.redact`).
+    body: further fields of a request. redact: what points to a person stays here (`limbeck.redact`), what presidio finds too where that is asked for.
     """
 
     url: str
@@ -62,7 +63,7 @@ class Chat:
     samples: int = 1
     temperature: float | None = None
     body: Mapping[str, Any] | None = None
-    redact: bool = False
+    redact: bool | Literal["presidio"] = False
 
     def without_logprobs(self) -> Chat:
         """The same, for an endpoint that gives none."""
@@ -74,7 +75,7 @@ class Chat:
         listed = [f"{n}: {label}" if self.form == "number" else label for n, label in enumerate(self.labels, 1)]
         system = "\n".join([own, "", "Labels:", *listed])
         again: list[Json] = [{"role": "user", "content": _AGAIN}] * attempt
-        text = clean(text)
+        text = without_persons(clean(text)) if self.redact == "presidio" else clean(text)
         return [
             {"role": "system", "content": system},
             {"role": "user", "content": pseudonymised(text) if self.redact else text},

@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -269,3 +270,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return min(3600.0, max(0.0, parsedate_to_datetime(str(value)).timestamp() - time.time()))
         except (ValueError, TypeError):
             return None
+
+
+def host_of(endpoint: str) -> str:
+    """The host of an endpoint's address.
+
+    Raises:
+        TeacherError: it is none, or holds a secret.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise TeacherError(f"teacher.endpoint is '{endpoint:.100}'; expected a URL such as https://HOST/v1")
+    if parts.username or parts.password or parts.query:
+        raise TeacherError(
+            f"teacher.endpoint: the address of {parts.hostname} holds a user, a password or a query. A key belongs into the environment "
+            "variable that teacher.key_env names, where no recipe and no report can show it."
+        )
+    return parts.hostname

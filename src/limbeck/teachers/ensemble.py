@@ -98,11 +98,11 @@ class Ensemble:
                 member.discover(rows, labels)
         self._align()
 
-    def expect(self, labels: Sequence[str]) -> None:
-        """The data's labels, for members that take them."""
+    def expect(self, labels: Sequence[str], rows: Sequence[Record] = ()) -> None:
+        """The data's labels and rows, for members that take them."""
         for member in self.members:
             if hasattr(member, "expect"):
-                member.expect(labels)
+                member.expect(labels, rows)
 
     def remarks(self) -> tuple[str, ...]:
         """What a report has to say of the members."""

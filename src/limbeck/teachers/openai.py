@@ -6,12 +6,10 @@ nothing that was paid for is asked again by any run.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import Field
@@ -20,10 +18,13 @@ from limbeck.errors import TeacherError
 from limbeck.settings import Count, Limits, Positive
 from limbeck.teachers._chat import Chat, Heard, characters, counted, kept, said_of
 from limbeck.teachers._cost import Estimate, Prices, tokens
-from limbeck.teachers._endpoint import Call, Endpoint, RefusedError, scrubbed
+from limbeck.teachers._endpoint import Call, Endpoint, RefusedError, host_of, scrubbed
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._paid_answers import PaidAnswers, default_path
+from limbeck.teachers._presidio import finds_names
+from limbeck.teachers._renewed import Renewed
 from limbeck.teachers._said import Says, fields
+from limbeck.teachers._secret import secret
 from limbeck.types import Fingerprint, Json, Record, Signal, digest
 
 SMOKE = 16
@@ -46,11 +47,13 @@ class Openai:
 
     @dataclass(frozen=True, slots=True)
     class Settings:
-        """`model`: its name at the `endpoint`. `key_env`: the environment variable that holds the key. `labels`: None of them: the data's.
+        """`model`: its name at the `endpoint`. `key_env`: the environment variable that holds the key, or its name in the keyring
+        (`keyring set limbeck NAME`). `labels`: None of them: the data's.
+        `previous_labels`: those of an earlier run, to which some were added: its answers stand where the new labels cannot change them.
 
         What is asked: `instructions` in place of limbeck's own; `form` number or json; `logprobs`: None: where the endpoint gives any.
         `samples` of each text, whose answers are votes; `temperature`: None: 0, and 0.7 for several samples. `body`: further fields of a request.
-        `redact`: e-mail addresses, numbers of accounts, cards and phones, and announced names leave as placeholders.
+        `redact`: e-mail addresses, numbers of accounts, cards and phones, and announced names leave as placeholders; presidio: what that finds, too.
         How: `concurrency` calls at once, `per_minute` at most, `timeout` in seconds, `tries` of each call. What it costs: `price_in`,
         `price_out` of a million tokens; it stops before it has cost more than `max_cost`. `answers`: the file that keeps them; None: the
         user's own. `terms`: under what terms the answers may be used, for the report.
@@ -60,13 +63,14 @@ class Openai:
         endpoint: str = "https://api.openai.com/v1"
         key_env: str = "OPENAI_API_KEY"
         labels: Labels = ()
+        previous_labels: Labels = ()
         instructions: str | None = None
         form: Literal["number", "json"] = "number"
         logprobs: bool | None = None
         samples: Count = 1
         temperature: NotNegative | None = None
         body: Body = field(default_factory=dict)
-        redact: bool = False
+        redact: bool | Literal["presidio"] = False
         concurrency: Count = 8
         per_minute: Count | None = None
         timeout: Positive = 60.0
@@ -92,21 +96,13 @@ class Openai:
 
     def __init__(self, settings: Settings, transport: httpx2.BaseTransport | None = None) -> None:
         self.settings = settings
-        parts = urlsplit(settings.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TeacherError(f"teacher.endpoint is '{settings.endpoint:.100}'; expected a URL such as https://HOST/v1")
-        if parts.username or parts.password or parts.query:
-            raise TeacherError(
-                f"teacher.endpoint: the address of {parts.hostname} holds a user, a password or a query. A key belongs into the environment "
-                "variable that teacher.key_env names, where no recipe and no report can show it."
-            )
+        host = host_of(settings.endpoint)
         if not settings.model:
             raise TeacherError("teacher.model is empty; name a model of the endpoint")
         self._prices = Prices(settings.price_in, settings.price_out)
         if settings.max_cost is not None and not self._prices.known:
             raise TeacherError("teacher.max_cost needs the prices of a million tokens: set teacher.price_in and price_out")
-        self._secret = os.environ.get(settings.key_env) or None
-        key_name = settings.key_env if self._secret else f"{settings.key_env}, which is not set"
+        self._secret, key_name = secret(settings.key_env)
         self._endpoint = Endpoint(
             settings.endpoint,
             self._secret,
@@ -118,11 +114,12 @@ class Openai:
             transport=transport,
         )
         self._store = PaidAnswers(Path(settings.answers) if settings.answers else default_path())
-        self.name = f"{settings.model} at {parts.hostname}"
+        self.name = f"{settings.model} at {host}"
         self.labels: tuple[str, ...] = ()
         self._own: tuple[str, ...] = ()
         self.says: Says = "labels"
         self._chat: Chat
+        self._renewed: Renewed | None = None
         if settings.labels:
             self.expect(())
 
@@ -156,7 +153,7 @@ class Openai:
         Raises:
             TeacherError: the endpoint is down, does not know the model or accept the key, or its answers cannot be used.
         """
-        self.expect(labels)
+        self.expect(labels, rows)
         texts = list(dict.fromkeys(str(r.payload) for r in rows))[:SMOKE]
         try:
             self._heard(texts[:1])
@@ -190,21 +187,23 @@ class Openai:
 
     def fingerprint(self) -> Fingerprint:
         """Endpoint, model, prompt, labels and how it is sampled."""
+        previous = {} if self._renewed is None else {"previous": self._renewed.fingerprint()}
         return {
             "kind": "openai",
             "weights": digest([self.settings.endpoint, self.settings.model]),
             "labels": digest(self._own),
             "asked": digest([self._chat.call("", 0, 0).body, self.settings.samples]),
+            **previous,
         }
 
     def estimate(self, payloads: Sequence[Any]) -> Estimate:
         """What asking these texts will take; nothing is asked."""
         texts = list(dict.fromkeys(str(p) for p in payloads))
+        rows, standing = len(texts), self._renewed.heard(texts) if self._renewed else {}
+        texts = [text for text in texts if text not in standing]
         chats = [self._chat, *([self._chat.without_logprobs()] if self.settings.logprobs is None else [])]
-        missing = min(
-            (self._missing(chat, texts) for chat in chats), key=len
-        )  # which of them it takes, it says when it is asked
-        return self._prices.estimate(len(texts), len(missing), *self._tokens(missing))
+        missing = min((self._missing(chat, texts) for chat in chats), key=len)  # which it takes, it says when it is asked
+        return self._prices.estimate(rows, len(missing), *self._tokens(missing))
 
     def spent(self) -> Estimate:
         """What this teacher's answers have cost so far, in all runs."""
@@ -220,10 +219,11 @@ class Openai:
         ]
         if lost:
             told.append(f"{lost:,} of its answers could not be used; of these rows the student learned nothing from it")
+        if self._renewed is not None:
+            told.append(f"answers that the new {', '.join(self._renewed.new)} cannot change are those under the labels before")
         if self.settings.redact:
-            told.append(
-                "texts were pseudonymised before they left this machine: addresses, numbers, and names that a word announces"
-            )
+            names = "names" if self.settings.redact == "presidio" and finds_names() else "names that a word announces"
+            told.append(f"texts were pseudonymised before they left this machine: addresses, numbers, and {names}")
         if self.settings.terms:
             told.append(f"the teacher's terms, as the recipe says: {self.settings.terms}")
         return tuple(told)
@@ -243,11 +243,11 @@ class Openai:
 
     # --- how it is asked -----------------------------------------------------------------------------------
 
-    def expect(self, labels: Sequence[str]) -> None:
-        """The labels to choose from: the recipe's, else these.
+    def expect(self, labels: Sequence[str], rows: Sequence[Record] = ()) -> None:
+        """The labels to choose from: the recipe's, else these; and what new ones are about, by these rows.
 
         Raises:
-            TeacherError: they are fewer than two.
+            TeacherError: they are fewer than two, or the previous ones are not what they were.
         """
         self._own = labels_of(self.settings.labels or labels, None, "openai")
         self.labels = self._own
@@ -265,6 +265,9 @@ class Openai:
             s.body,
             s.redact,
         )
+        if s.previous_labels and rows:
+            self._renewed = Renewed(self._chat, s.previous_labels, self._store)
+            self._renewed.learn(rows)
 
     def _missing(self, chat: Chat, texts: Sequence[str]) -> list[Call]:
         calls = {c.key: c for text in texts for sample in range(self.settings.samples) if (c := chat.call(text, sample, 0))}
@@ -276,15 +279,15 @@ class Openai:
 
     def _heard(self, texts: Sequence[str]) -> dict[str, list[Heard | None]]:
         """For each text what its samples say; None where no answer could be used, which is set aside."""
-        heard: dict[str, list[Heard | None]] = {text: [None] * self.settings.samples for text in texts}
-        unread = [(text, sample) for text in texts for sample in range(self.settings.samples)]
+        standing = self._renewed.heard(texts) if self._renewed else {}
+        heard: dict[str, list[Heard | None]] = {t: [*standing.get(t, [None] * self.settings.samples)] for t in texts}
+        unread = [(text, sample) for text in texts if text not in standing for sample in range(self.settings.samples)]
         answers: dict[tuple[str, int], tuple[str, Json]] = {}
         for attempt in range(_ASKS):
             calls = {(text, sample): self._chat.call(text, sample, attempt) for text, sample in unread}
             found = self._store.find(c.key for c in calls.values())
-            wanted = {
-                c.key: c for c in calls.values() if c.key not in found
-            }  # two texts may be one without what names a person
+            # Two texts may be one without what names a person.
+            wanted = {c.key: c for c in calls.values() if c.key not in found}
             found.update(self._asked(list(wanted.values())))
             answers = {place: (call.key, found[call.key]) for place, call in calls.items()}
             for (text, sample), (_, answer) in answers.items():
