@@ -139,7 +139,7 @@ def test_a_throat_moves_a_tone_to_another_band_and_the_middle_one_moves_nothing(
 
 def test_callables_and_modules_may_hear_clips() -> None:
     def highness(clips: list) -> np.ndarray:
-        high = np.array([np.abs(np.diff(c["array"])).mean() / np.abs(c["array"]).mean() > 0.7 for c in clips], float)
+        high = np.array([np.abs(np.diff(c["array"])).mean() / (np.abs(c["array"]).mean() + 1e-9) > 0.7 for c in clips], float)
         return np.stack([1 - high, high], axis=1)
 
     payloads = [tone(8000, 0.2, 200, 200), tone(8000, 0.2, 3000, 3000)]
