@@ -242,11 +242,6 @@ def answers_late_by_a_row(case: Case) -> None:
     case.around.append(answering(lambda z: np.roll(z, 1, axis=0)))
 
 
-@fault("class_preferred")
-def one_class_preferred(case: Case) -> None:
-    case.around.append(answering(lambda z: z + 4.0 * (np.arange(z.shape[1]) == 3)))
-
-
 @fault("teacher_at_chance", "teacher_below_words")
 def texts_read_from_behind(case: Case) -> None:
     answer = Huggingface.answer
