@@ -26,7 +26,7 @@ from limbeck.metrics.probabilities import confidence, log_softmax
 from limbeck.pipeline.baseline import baseline_scores
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore
-from limbeck.types import Json, Signal, View
+from limbeck.types import Json, Record, Signal, View
 
 SUSPECTS = "suspects.jsonl"
 _FOLDS = 5
@@ -87,10 +87,10 @@ def lessons(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], s
     payloads = [v.payload for v in there]
     logits_NC = np.asarray(corrected.get(payloads, _LOGITS).logits_BC)
     why: dict[int, str] = {}
-    for row in np.flatnonzero(confidence(logits_NC) < asked.confidence):
-        why[int(row)] = "unsure"
+    for row in np.flatnonzero(confidence(logits_NC) < asked.confidence).tolist():
+        why[row] = "unsure"
     if asked.disagreement is not None:
-        for row in np.flatnonzero(np.asarray(store.get(payloads, _DISAGREEMENT).disagreement_B) > asked.disagreement):
+        for row in np.flatnonzero(np.asarray(store.get(payloads, _DISAGREEMENT).disagreement_B) > asked.disagreement).tolist():
             why.setdefault(int(row), "disagreed")
     suspects = list(_suspects(run.recipe.entry("tasks"), teacher, there, logits_NC)) if asked.suspects != "off" else []
     if asked.suspects == "drop":
@@ -162,7 +162,8 @@ def _gold(run: Run, teacher: Any, views: Sequence[View], splits: Splits) -> dict
     if run.recipe.teacher.gold == "weigh":
         return {}
     index = {label: i for i, label in enumerate(teacher.labels)}
-    labelled = [(x.payload, x.label) for x in (*views, *splits.valid) if x.label is not None]
+    known: list[View | Record] = [*views, *splits.valid]
+    labelled = [(x.payload, x.label) for x in known if x.label is not None]
     return {payload: index[str(label)] for payload, label in labelled}
 
 
@@ -172,19 +173,19 @@ def _suspects(task: Any, teacher: Any, views: Sequence[View], logits_NC: NDArray
     fold_N = np.array([int(hashlib.sha256("".join(v.keys[:1]).encode()).hexdigest(), 16) % _FOLDS for v in views])
     p_NC = np.zeros(logits_NC.shape)
     for fold in range(_FOLDS):
-        learned, judged = np.flatnonzero(fold_N != fold), np.flatnonzero(fold_N == fold)
+        learned, judged = np.flatnonzero(fold_N != fold).tolist(), np.flatnonzero(fold_N == fold).tolist()
         texts, labels = [views[i].payload for i in learned], [teacher.labels[said_N[i]] for i in learned]
-        found = baseline_scores(task, texts, labels, [views[i].payload for i in judged]) if len(judged) else None
+        found = baseline_scores(task, texts, labels, [views[i].payload for i in judged]) if judged else None
         if found is None:
             p_NC[judged, said_N[judged]] = 1.0  # nothing speaks against it
             continue
         columns = [teacher.labels.index(label) for label in sorted(set(labels))]
         p_NC[np.ix_(judged, columns)] = np.exp(log_softmax(found))
     likely_N = likely_classes(p_NC, said_N)
-    for row in np.flatnonzero(likely_N != said_N):
+    for row in np.flatnonzero(likely_N != said_N).tolist():
         said, likely = int(said_N[row]), int(likely_N[row])
         yield (
-            int(row),
+            row,
             {
                 "key": views[row].keys[0],
                 "view": "+".join(o.name for o in views[row].operations),
