@@ -36,7 +36,7 @@ class ImageClassification:
         """The trivial model, fitted; None where the pictures are all alike."""
         from sklearn.decomposition import PCA
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import FunctionTransformer, StandardScaler
+        from sklearn.preprocessing import FunctionTransformer
         from sklearn.svm import SVC
 
         step = -(-len(payloads) // _ROWS)
@@ -44,10 +44,11 @@ class ImageClassification:
         if len(set(labels)) < 2:
             return None
         values_NF = _values(payloads)
-        components = min(_COMPONENTS, *values_NF.shape)
+        components = min(_COMPONENTS, len(payloads) - 1, values_NF.shape[1])
         if not np.ptp(values_NF, axis=0).any():
             return None
-        model = make_pipeline(FunctionTransformer(_values), PCA(components, random_state=0), StandardScaler(), SVC(C=5.0))
+        # Components are not scaled alike: of few pictures the last ones are noise, and would count as much as the first.
+        model = make_pipeline(FunctionTransformer(_values), PCA(components, random_state=0), SVC(C=5.0))
         return model.fit(payloads, labels)
 
 
