@@ -51,7 +51,7 @@ def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
     assert report["student"]["footprint"]["cold_start_seconds"] > 0
     assert report["slices"] == []
     assert "principal components of the pixels" in report["baseline"]["what"]
-    assert 0 < report["baseline"]["quality"]["accuracy"]["estimate"] < 1  # thirty rows teach it little
+    assert report["baseline"]["quality"]["accuracy"]["estimate"] > 0.5  # three classes: chance is a third
     assert report["control"]["what"].startswith("the same conv_image on the labels alone")
     assert (out / "evidence" / "report.html").is_file()
 
