@@ -75,11 +75,10 @@ def measure(data: Path) -> tuple[dict[str, Any], dict[str, str]]:
     teacher.precision = faster_precision("cpu")["precision"]
 
     family = find("students", "encoder")
-    modality, pruned = find("modalities", "text")(teacher.tokenizer_json(), teacher.max_tokens).pruned(
-        texts, special_tokens=True
-    )
+    settings = family.Settings(layers=3)
+    modality, pruned = find("modalities", "text")(teacher.tokenizer_json(), teacher.max_tokens).pruned(texts, settings.reading)
     student = family(
-        family.Settings(layers=3),
+        settings,
         pieces=modality.vocabulary_size,
         classes=len(labels),
         start=teacher.start(pruned.old_ids_V),
