@@ -86,7 +86,10 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     judging = len(splits.test)
     if splits.basis is Basis.CROSS_FITTING:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
-    yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
+    if run.recipe.several:
+        yield _of_one_label()
+    else:
+        yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
     others = {"test": prepared.test_as_read, "validation": prepared.valid_as_read}
     words = _probed(run, prepared, others)
     to_ask = replace(prepared, splits=first_asked(run, teacher, splits))  # what the run would not ask is not asked here either
@@ -111,6 +114,17 @@ def _of_training(run: Run, teacher: Any, splits: Splits) -> Iterator[Finding]:
     yield from plan_findings(steps, plan.epochs, plan.batch_size, hears)
 
 
+def _of_one_label() -> Finding:
+    """What is not looked at where several labels may apply to a text."""
+    return Finding(
+        "several_labels",
+        Severity.NOTE,
+        "Several labels may apply to a text, so checks of one label among all are left out.",
+        "These hold a teacher's answers, a linear model of words and the number of test rows against one label for each text.",
+        "The report says what teacher and student reach, and how far each bound reaches.",
+    )
+
+
 def _views_each(run: Run, teacher: Any) -> int:
     """How many views the teacher labels of each row, the row itself among them."""
     return 1 + int(getattr(views_of(run, teacher)[0], "per_record", 0))
@@ -118,7 +132,7 @@ def _views_each(run: Run, teacher: Any) -> int:
 
 def _probed(run: Run, prepared: Prepared, others: Mapping[str, Sequence[Record]]) -> Probe | None:
     """A linear model of words on the rows, and on those of other files by their names, where they hold words."""
-    if not run.recipe.entry("modalities").vocabulary:
+    if run.recipe.several or not run.recipe.entry("modalities").vocabulary:
         return None
     return probe(prepared.as_read, others, prepared.splits.labels)
 

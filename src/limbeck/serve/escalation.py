@@ -39,6 +39,11 @@ def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> 
     Raises:
         LimbeckError: an address or a file is none, or nothing says below which confidence to ask.
     """
+    if student.predictor.several:
+        raise InputFileError(
+            f"{student.source} gives several labels to a text; what is handed over is chosen by the confidence of one. Leave out --teacher, --person, "
+            "--keep, --threshold and --shadow."
+        )
     bundle = Bundle.open(student.source, key)
     predictor, file = student.predictor, _chosen(student, wanted)
     stages = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from limbeck._version import __version__
-from limbeck.serve.classify import Asked, answered
+from limbeck.serve.classify import Asked, answered_by_one
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import Refusal, Reply, Request, json_object, json_reply, kind_of, texts_of
 from limbeck.serve.service import Model, Service
@@ -79,7 +79,7 @@ async def infer(service: Service, limits: Limits, request: Request) -> Reply:
     if not (identity is None or (type(identity) is str and len(identity) <= _MOST_ID)):
         raise Refusal(422, "invalid_id", f"'id' must be a text of at most {_MOST_ID} characters")
     wanted = _wanted(body.get("outputs"))
-    answers = await answered(service, limits, Asked(_texts(body, limits), model.name))
+    answers = await answered_by_one(service, limits, Asked(_texts(body, limits), model.name))
     values: dict[str, list[Any]] = {
         "label": [a.label for a in answers.results],
         "confidence": [a.confidence for a in answers.results],

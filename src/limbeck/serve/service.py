@@ -17,7 +17,7 @@ from typing import Protocol
 from limbeck.bundle import Bundle
 from limbeck.errors import BundleError, UnknownNameError, nearest
 from limbeck.runtime.predict import Predictor
-from limbeck.serve.answer import Answer, Answers, answers_of
+from limbeck.serve.answer import Answer, Answers, answers_of, answers_of_sets
 from limbeck.serve.batcher import Batcher
 from limbeck.serve.counts import Counts
 from limbeck.serve.figure import Figure
@@ -83,7 +83,8 @@ class Model:
         predictor = self.predictor
         logits_NC = predictor.logits(texts)
         predictions = predictor.answers(logits_NC)
-        return answers_of(logits_NC, predictions, predictor.labels, predictor.calibration.temperature, top_k)
+        made = answers_of_sets if predictor.several else answers_of
+        return made(logits_NC, predictions, predictor.labels, predictor.calibration.temperature, top_k)
 
 
 class Service:
