@@ -28,6 +28,7 @@ from limbeck.findings import Checkup, Finding, Severity
 from limbeck.pipeline.asked import about_as_many, first_asked, most_rows
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
 from limbeck.pipeline.terms import terms
@@ -108,7 +109,8 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
 
 def _of_training(run: Run, teacher: Any, splits: Splits) -> Iterator[Finding]:
     """What is wrong with the student's training as the recipe has it."""
-    plan, views = run.recipe.training_plan(), most_rows(run, teacher, splits) * _views_each(run, teacher)
+    views = most_rows(run, teacher, splits) * _views_each(run, teacher)
+    plan = plan_for(run, views)
     steps = plan.epochs * number_of_batches(views, plan.batch_size)
     hears = any(objective.needs for objective, _ in terms(run, teacher))
     yield from plan_findings(steps, plan.epochs, plan.batch_size, hears)

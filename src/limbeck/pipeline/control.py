@@ -23,6 +23,7 @@ from limbeck.label_sets import aims
 from limbeck.metrics.classification import accuracy
 from limbeck.metrics.sets import micro_f1
 from limbeck.pipeline.origin import origin_of
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import LOGITS, loaded, unseen
 from limbeck.pipeline.training import trained
@@ -40,7 +41,7 @@ def control_logits(
     It is trained by the student's own plan: as many trials as the student had, which is one. Like the teacher it is chosen on the
     labelled validation rows, and trained again with them.
     """
-    plan = run.recipe.training_plan()
+    plan = plan_for(run, len(views))
     if any(r.label is not None for r in splits.train):
         steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
         last = None

@@ -35,7 +35,7 @@ from limbeck.run import REPORT, Run
 from limbeck.types import Record
 from limbeck.verify.compare import Answers
 from limbeck.verify.compare_sets import SetAnswers
-from limbeck.verify.details import details
+from limbeck.verify.details import Details, details
 from limbeck.verify.details_of_sets import details_of_sets
 
 
@@ -48,7 +48,8 @@ def write_pages(run: Run, report: Report, splits: Splits) -> None:
         bundle = Bundle.open(run.folder / "bundle")
         labels, several = bundle.manifest.labels, run.recipe.several
         labelled = report.basis is not Basis.AGREEMENT
-        found = (details_of_sets if several else details)(
+        made: Any = details_of_sets if several else details
+        found: Details = made(
             *_two(answers, report.calibration, several),
             aims((r.label for r in rows), labels, several) if labelled else None,
             labels,

@@ -39,7 +39,7 @@ from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View
 from limbeck.verify import levels
 from limbeck.verify.calibrate import calibrate, temperatures
-from limbeck.verify.compare import Answers, compare
+from limbeck.verify.compare import Answers, Compared, compare
 from limbeck.verify.compare_sets import compare_sets
 from limbeck.verify.doors import same_through_cli
 from limbeck.verify.footprint import Model
@@ -104,7 +104,8 @@ def prove(
             "parted": parted(judged.rows, recipe.data.slices, recipe.entry("modalities").measure),
         }
         of_one: dict[str, Any] = {} if several else {"basis": splits.basis, "class_drop": section.gates.class_drop}
-        compared = (compare_sets if several else compare)(judged.answers, true_N, teacher.labels, **how, **of_one)
+        held_against: Any = compare_sets if several else compare
+        compared: Compared = held_against(judged.answers, true_N, teacher.labels, **how, **of_one)
         of_levels = _levels(run, teacher, judged, true_N)
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)

@@ -16,6 +16,7 @@ from limbeck.data.split import Splits
 from limbeck.engine.batches import number_of_batches
 from limbeck.label_sets import aims, sigmoid
 from limbeck.pipeline.control import fit_control
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.student import calibration_rows, student_logits
 from limbeck.pipeline.teacher import LOGITS, name_of
 from limbeck.run import Run
@@ -57,7 +58,7 @@ def held_out_sets(
     what = {"teacher": name_of(run, teacher), "student": run.recipe.student.family}
     learned = [r for r in (*splits.train, *splits.valid) if r.label is not None]
     if section.control and any(r.label is not None for r in splits.train):
-        plan = run.recipe.training_plan()
+        plan = plan_for(run, len(views))
         steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
         control, modality, _ = fit_control(run, splits, plan, steps, labels=labels)
         answers["control"] = asked(lambda texts: student_logits(control, modality, modality.encode(texts)).numpy())

@@ -29,6 +29,7 @@ from limbeck.metrics.classification import agreement
 from limbeck.pipeline.int8 import in_int8
 from limbeck.pipeline.int8_bench import spread
 from limbeck.pipeline.origin import lent_table
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.terms import terms as chosen_terms
 from limbeck.pipeline.training import trained
@@ -114,7 +115,7 @@ def fit_student(
             examples,
             modality.collate,
             terms,
-            recipe.training_plan(),
+            plan_for(run, len(views)),
             judge=judge,
             seed=recipe.seed,
             device=run.device,

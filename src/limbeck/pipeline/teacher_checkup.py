@@ -23,7 +23,7 @@ from limbeck.doctor.calibration import standing
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
 from limbeck.doctor.steadiness import read_otherwise, steadiness_findings, written_otherwise
 from limbeck.findings import Finding, Severity
-from limbeck.label_sets import Label
+from limbeck.label_sets import Label, aims
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore, described, is_store
@@ -121,13 +121,13 @@ def asked_rows(rows: Sequence[Record]) -> list[Record]:
 def as_asked(prepared: Prepared, rows: Sequence[Record], logits_NC: NDArray[Any], teacher: Any, words: float | None) -> Asked:
     """Answers with the labels of their rows, and of the rows beside these in the file."""
     index = {label: i for i, label in enumerate(teacher.labels)}
-    class_of = [-1 if r.label is None else index.get(r.label, -1) for r in prepared.as_read]
+    class_of = [-1 if r.label is None else index.get(str(r.label), -1) for r in prepared.as_read]
     place = {r.where: i for i, r in enumerate(prepared.as_read) if r.where}
     padded = [-1, *class_of, -1]
     places = [place.get(r.where, -2) for r in rows]
     return Asked(
         logits_NC,
-        np.array([-1 if r.label is None else index[r.label] for r in rows], dtype=np.int64),
+        aims((r.label for r in rows), teacher.labels),
         np.array([padded[i] if i >= 0 else -1 for i in places], dtype=np.int64),
         np.array([padded[i + 2] if i >= 0 else -1 for i in places], dtype=np.int64),
         tuple(teacher.labels),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from limbeck.bundle import Bundle
 from limbeck.errors import BundleError, UnknownNameError, nearest
@@ -83,8 +83,9 @@ class Model:
         predictor = self.predictor
         logits_NC = predictor.logits(texts)
         predictions = predictor.answers(logits_NC)
-        made = answers_of_sets if predictor.several else answers_of
-        return made(logits_NC, predictions, predictor.labels, predictor.calibration.temperature, top_k)
+        made: Any = answers_of_sets if predictor.several else answers_of
+        found: tuple[Answer, ...] = made(logits_NC, predictions, predictor.labels, predictor.calibration.temperature, top_k)
+        return found
 
 
 class Service:

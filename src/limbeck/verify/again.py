@@ -6,7 +6,7 @@ Letters: N rows, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,8 @@ def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] 
     logits_NC, text_N = predictor.logits([r.payload for r in judged]), _texts(judged)
     fitted = predictor.calibration
     answers = _answers(predictor, logits_NC)
-    quality = (quality_of_sets if several else quality_of)(answers, true_N, text_N)
+    of: Any = quality_of_sets if several else quality_of
+    quality: Quality = of(answers, true_N, text_N)
     worth = independent_share(text_N)
     truth_NC = true_N > 0.5 if several else np.eye(len(predictor.labels), dtype=bool)[true_N]
     given_NC = answers.sets if several else np.eye(len(predictor.labels), dtype=bool)[answers.classes[0]]
@@ -160,8 +161,8 @@ def against_teacher(
     how["parted"] = parted(judged, slices, _measure(bundle))
     given = {"teacher": large.logits(payloads)[:, order_C], "student": student.logits(payloads)}
     if several:
-        thresholds = large.calibration.thresholds or (EVEN,) * len(order_C)
-        theirs = SetAnswers(given["teacher"], [thresholds[c] for c in order_C])
+        theirs = _answers(large, given["teacher"])
+        theirs = replace(theirs, thresholds=[theirs.thresholds[c] for c in order_C])
         found = compare_sets({"teacher": theirs, "student": _answers(student, given["student"])}, true_N, student.labels, **how)
     else:
         of_one = {"teacher": Answers(given["teacher"]), "student": _answers(student, given["student"])}

@@ -78,7 +78,7 @@ def calibrate_several(student_NC: NDArray[Any], teacher_NC: NDArray[Any], applie
     return Calibration(temperature, rows=len(student_NC), against=against, thresholds=thresholds)
 
 
-def _cuts(p_N: NDArray[np.float64], applies_N: Sets) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+def _cuts(p_N: NDArray[np.float64], applies_N: Sets) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Thresholds between two probabilities that occur, the highest first, each with how many of the rows above it are right and how many there are."""
     order = np.argsort(-p_N, kind="stable")
     falling = p_N[order]
@@ -87,6 +87,6 @@ def _cuts(p_N: NDArray[np.float64], applies_N: Sets) -> tuple[NDArray[np.float64
     return (falling[last] + below) / 2, np.cumsum(applies_N[order])[last], last + 1
 
 
-def _best(hits_K: NDArray[np.int64], there_K: NDArray[np.int64]) -> int:
+def _best(hits_K: NDArray[Any], there_K: NDArray[Any]) -> int:
     """The cut with the largest F1 = 2 TP / (given + applying); of several the highest threshold."""
     return int((2 * hits_K / there_K).argmax())
