@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from limbeck.errors import LimbeckError as LimbeckError
     from limbeck.evidence import Report as Report
     from limbeck.evidence import Verdict as Verdict
+    from limbeck.label_sets import LabelSet as LabelSet
     from limbeck.pipeline import distill as distill
     from limbeck.recipe import Recipe as Recipe
     from limbeck.runtime.predict import Predictor as Predictor
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Budget": "budget",
     "Bundle": "bundle",
+    "LabelSet": "label_sets",
     "LimbeckError": "errors",
     "Prediction": "types",
     "Predictor": "runtime.predict",

@@ -266,7 +266,8 @@ class VerifySection(Section):
 
     margin: the most accuracy that may be lost. least_agreement: without labels, the share of rows on which the student must be shown
     to answer as the teacher does. cross_fit_below: with fewer labelled rows than this and no `data.test`, all of them are answered by
-    students that were trained without them, in `folds` parts, `repeats` times, instead of holding some out. abstain_cost: with
+    students that were trained without them, in `folds` parts, `repeats` times, instead of holding some out (of several labels some are always held
+    out). abstain_cost: with
     `data.out_of_scope`, the share of validation rows whose right answer may be held back, for the threshold below which the student
     abstains. control: train the same
     student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.

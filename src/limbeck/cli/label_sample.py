@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,18 +24,24 @@ def label_sample(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")] = False,
 ) -> None:
     """Choose the rows most worth labelling: typical ones, and those that the model is least sure of, never two alike."""
+    from limbeck.data.label_sample import PARTING, texts_of_run
     from limbeck.data.label_sample import label_sample as choose
-    from limbeck.data.label_sample import texts_of_run
     from limbeck.data.read import read_records
     from limbeck.runtime.predict import load
 
     if run is not None and bundle is not None:
         raise typer.BadParameter("give a run or a bundle, not both", param_hint="--bundle")
-    known = [] if run is None else texts_of_run(run)
-    for source in labelled or ():
-        known += [r.payload for r in read_records(source, text=column, label=label) if r.label is not None]
     path = run / "bundle" if run is not None else bundle
     predictor = None if path is None else load(path)
+    known = [] if run is None else texts_of_run(run)
+    how: dict[str, Any] = {
+        "text": column,
+        "label": label,
+        "several": predictor is not None and predictor.several,
+        "separator": PARTING,
+    }
+    for source in labelled or ():
+        known += [r.payload for r in read_records(source, **how) if r.label is not None]
     found = choose(data, n, predictor=predictor, known=known, text=column, label=label, seed=seed)
     found.write(out)
     if as_json:

@@ -96,9 +96,8 @@ def label_sample(
     """
     rejected: list[Rejected] = []
     several = predictor is not None and predictor.several
-    records = read_records(
-        source, text=text, label=label, label_optional=True, reject=rejected.append, max_rejected_share=1.0, several=several
-    )
+    how: dict[str, Any] = {"several": several, "separator": PARTING, "reject": rejected.append, "max_rejected_share": 1.0}
+    records = read_records(source, text=text, label=label, label_optional=True, **how)
     free = [r for r in records if r.label is None]
     if not free:
         raise DataError(f"{source}: all {len(records):,} rows have a label in column '{label}'. Give rows without labels.")

@@ -220,7 +220,7 @@ def scope(report: Report) -> Section | None:
     return Section("scope", "Out of scope", says, (table,))
 
 
-def _of(model: Measured, part: Callable[[Quality], Interval]) -> Interval | None:
+def _of(model: Measured, part: Callable[[Quality], Interval | None]) -> Interval | None:
     return None if model.quality is None else part(model.quality)
 
 

@@ -150,7 +150,7 @@ class Huggingface:
         (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, use_fast=True)
         torch.manual_seed(seed)
-        sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        sizes: Json = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
         config = transformers.BertConfig(vocab_size=len(words), **sizes)
         with quiet():
             teacher = cls(EncoderClassifier(transformers.BertModel(config), None), tokenizer, (), 32)

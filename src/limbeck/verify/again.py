@@ -115,7 +115,7 @@ def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] 
         answered_accuracy=answered_accuracy,
         # Of one label among all, a row of a class is right exactly where it is given the class.
         classes=shares(label_groups(predictor.labels, truth_NC), dict(zip(predictor.labels, given_NC.T, strict=True))),
-        absent=tuple(label for label, there in zip(predictor.labels, truth_NC.any(axis=0), strict=True) if not there),
+        absent=tuple(label for c, label in enumerate(predictor.labels) if not truth_NC[:, c].any()),
         notes=repeated(len(judged), len(np.unique(text_N))),
         bundle=str(bundle.path),
         bundle_sha256=bundle.sha256,

@@ -119,7 +119,7 @@ def quality_of_sets(answers: SetAnswers, applies_NC: Sets, text_N: NDArray[Any])
 
 def label_groups(labels: Sequence[str], truth_NC: NDArray[np.bool_]) -> list[Group]:
     """For each label that applies to any row, the rows to which it does."""
-    return [Group(labels[c], truth_NC[:, c]) for c in np.flatnonzero(truth_NC.any(axis=0))]
+    return [Group(labels[c], truth_NC[:, c]) for c in np.flatnonzero(truth_NC.any(axis=0)).tolist()]
 
 
 def _groups(
@@ -212,14 +212,14 @@ def _notes(
     rows, found = len(truth_NC), []
     if rows < LEAST_ROWS:
         found.append(f"{rows} rows cannot bound F1 or KL: its bounds are those of what is possible")
-    there_C = truth_NC.any(axis=0)
-    if absent := [label for label, there in zip(labels, there_C, strict=True) if not there]:
+    there_C = np.asarray(truth_NC.any(axis=0))
+    if absent := [label for label, there in zip(labels, there_C.tolist(), strict=True) if not there]:
         where = "no row has the label" if labelled else "the teacher never gives it"
         verb = "is" if len(absent) == 1 else "are"
         found.append(f"{len(absent)} of {len(labels)} labels {verb} not tested ({where}): {listing(absent, 5)}")
     silent_C = there_C & ~sets["student"].any(axis=0)
     if silent_C.any():
-        silent = [label for label, never in zip(labels, silent_C, strict=True) if never]
+        silent = [label for label, never in zip(labels, silent_C.tolist(), strict=True) if never]
         found.append(f"the student never gives {listing(silent, 5)}, though {'they occur' if len(silent) > 1 else 'it occurs'}")
     bare = int((~truth_NC.any(axis=1)).sum())
     if bare:

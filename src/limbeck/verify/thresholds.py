@@ -42,11 +42,12 @@ def chosen_thresholds(p_NC: NDArray[Any], applies_NC: Sets) -> tuple[float, ...]
         (0.1875, 0.1875)
     """
     p_NC, applies_NC = np.asarray(p_NC, np.float64), np.asarray(applies_NC, bool)
+    labels = int(p_NC.shape[1])
     cuts_K, hits_K, given_K = _cuts(p_NC.ravel(), applies_NC.ravel())
     true = int(applies_NC.sum())
     if not true:
-        return (EVEN,) * p_NC.shape[1]
-    found_C = np.full(p_NC.shape[1], cuts_K[_best(hits_K, given_K + true)])
+        return (EVEN,) * labels
+    found_C = np.full(labels, cuts_K[_best(hits_K, given_K + true)])
     given_NC = p_NC >= found_C
     hits, given = int((given_NC & applies_NC).sum()), int(given_NC.sum())
     for _ in range(_ROUNDS):
@@ -61,7 +62,7 @@ def chosen_thresholds(p_NC: NDArray[Any], applies_NC: Sets) -> tuple[float, ...]
             given += int(given_NC[:, c].sum())
         if (found_C == before).all():
             break
-    return tuple(float(value) for value in found_C)
+    return tuple(map(float, found_C.tolist()))
 
 
 def calibrate_several(student_NC: NDArray[Any], teacher_NC: NDArray[Any], applies_NC: Sets | None) -> Calibration:
