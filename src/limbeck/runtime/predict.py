@@ -89,7 +89,7 @@ class Predictor:
 
     def _answered(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
         encoded = self.modality.encode(payloads)
-        if len(encoded) == 1:
+        if len(encoded) <= _BATCH:
             return self._run(self.modality.collate(encoded))
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         starts = range(0, len(order), _BATCH)
