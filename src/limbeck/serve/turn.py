@@ -69,3 +69,5 @@ class Turn:
             return
         for one, answers in zip(alike, found, strict=True):
             one.given(answers)
+        for answers in found:
+            self._service.given(answers)
