@@ -109,7 +109,7 @@ class Protocol(HttpToolsProtocol):
         self._state, self._since, self._raw_bytes = _BODY, self.loop.time(), 0
         for name, value in self.headers:
             if name == b"content-length" and int(value) > self._limits.body:
-                self._stop(Refusal(413, "body_too_large", f"a body may have {self._limits.body:,} bytes"))
+                self._check_body(int(value))
         self._direct = (
             self.url == _DIRECT
             and self.parser.get_method() == b"POST"
@@ -126,7 +126,7 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body:
-            self._stop(Refusal(413, "body_too_large", f"a body may have {self._limits.body:,} bytes"))
+            self._check_body(self._body_bytes)
         self._app.held += len(body)
         self._held += len(body)
         if self._app.held > self._limits.bodies:
@@ -216,6 +216,10 @@ class Protocol(HttpToolsProtocol):
     def _release(self) -> None:
         self._app.held -= self._held
         self._held = 0
+
+    def _check_body(self, size: int) -> None:
+        if size > self._app.most_body:
+            self._stop(Refusal(413, "body_too_large", f"a body may have {self._app.most_body:,} bytes"))
 
     def _stop(self, refusal: Refusal) -> None:
         """Refuse from within the parser, which then reads nothing more."""
