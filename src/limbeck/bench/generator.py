@@ -101,9 +101,8 @@ class _Run:
         self.wires: set[_Wire] = set()
         self.busy = self.sent = self.answered = self.reopened = self.memory = self.refused = 0
         self.errors: Counter[str] = Counter()
-        self.latency, self.fresh = Histogram(), list[float]()
+        self.latency, self.fresh, self.idle = Histogram(), list[float](), 0.0  # the last: seconds polled for nothing
         self.first = self.end = self.next_tick = math.inf
-        self.idle = 0.0  # seconds polled for nothing
 
     def offered(self) -> Step:
         load, clock = self.load, time.perf_counter
