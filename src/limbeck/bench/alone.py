@@ -11,8 +11,8 @@ from limbeck.runtime.predict import Predictor
 _WARMUP = 200
 
 
-def alone(predictor: Predictor, texts: Sequence[str], seconds: float = 3.0) -> Histogram:
-    """Latencies of single texts in this process, tokenising included, over and over for some seconds."""
+def alone(predictor: Predictor, texts: Sequence[str | bytes], seconds: float = 3.0) -> Histogram:
+    """Latencies of single texts (or pictures, or clips) in this process, reading included, over and over for some seconds."""
     for text in texts[:_WARMUP]:
         predictor.predict([text])
     clock, found = time.perf_counter, list[float]()
