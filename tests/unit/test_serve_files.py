@@ -20,8 +20,11 @@ from handing_over import UNSURE, figures
 from limbeck import load
 from limbeck.errors import LimbeckError
 from limbeck.serve.app import App
+from limbeck.serve.chat import pages
 from limbeck.serve.escalation import escalation_of
 from limbeck.serve.limits import Limits
+from limbeck.serve.live import Live
+from limbeck.serve.replies import of
 from limbeck.serve.service import Model, Service
 from limbeck.serve.settings import HandOver
 from seeing import clip, hears, picture, sees
@@ -180,6 +183,31 @@ def test_a_clip_that_is_too_long_or_unpacks_to_too_much_is_refused(app: App, tmp
     assert ask(app, PATH, packed.getvalue(), headers=WAV).code == "input_too_large"
 
 
+@pytest.mark.parametrize(
+    "query", ["?top_k=x", "?top_k=4", "?topk=1", "?top_k=1&model=eye&top_k=2", "?&&&&&&&&&=", "?top_k=%FF", "?model=nobody"]
+)
+def test_settings_behind_the_path_are_checked(app: App, query: str) -> None:
+    assert ask(app, PATH + query, picture("red"), headers=PNG).status in (404, 422)
+
+
+def test_damaged_files_never_fail_the_server(app: App, tmp_path: Path) -> None:
+    dice = np.random.default_rng(7)
+    whole = [(f"image/{form}", picture("red", form=form)) for form in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")]
+    whole.append(("audio/wav", clip(tmp_path, 200)))
+    soundfile = pytest.importorskip("soundfile", reason="needs the extra audio")
+    for form in ("FLAC", "OGG"):
+        packed = io.BytesIO()
+        soundfile.write(packed, np.zeros(2000), 8000, format=form)
+        whole.append((f"audio/{form}", packed.getvalue()))
+    for media, content in whole:
+        for _ in range(12):
+            damaged = bytearray(content[: int(dice.integers(1, len(content) + 1))])
+            for place in dice.integers(0, len(damaged), int(dice.integers(0, 9))):
+                damaged[place] = int(dice.integers(0, 256))
+            status = ask(app, PATH, bytes(damaged), headers={"content-type": media}).status
+            assert status in (200, 413, 415, 422), (media, bytes(damaged))
+
+
 def test_what_cannot_be_read_fails_its_own_request_alone(app: App) -> None:
     import asyncio
 
@@ -197,7 +225,7 @@ def test_what_cannot_be_read_fails_its_own_request_alone(app: App) -> None:
 
 def test_the_page_of_another_site_sends_no_form(app: App) -> None:
     body, headers = form(("file", picture("red"), "image/png"))
-    for origin, status in (("https://shop.example", 403), ("null", 403), ("http://127.0.0.1:8000", 200)):
+    for origin, status in (("https://shop.example", 403), ("null", 403), ("http://[", 403), ("http://127.0.0.1:8000", 200)):
         assert ask(app, PATH, body, headers={**headers, "origin": origin, "host": "127.0.0.1:8000"}).status == status
 
 
@@ -207,6 +235,47 @@ def test_a_server_of_texts_takes_no_large_body(folder: Path) -> None:
     response = ask(App(service), PATH, picture("red"), headers=PNG)
     assert (response.status, response.code) == (422, "wrong_input")
     assert 'send {"input": "a text"}' in response.json()["error"]["message"]
+
+
+# --- the chat page
+
+
+def test_the_page_shows_what_its_models_read_to_them(app: App, tmp_path: Path) -> None:
+    said = of(app.service.model(None).predictor.labels)
+    talk = App(app.service, LIMITS, pages(app.service, said, (), Live([]), LIMITS))
+    settings = ask(talk, "/chat/settings").json()
+    assert settings["takes"]["audio"] == {"rate": 8000, "seconds": 0.5, "most": 2.0}
+    assert settings["takes"]["image"]["most"] == 40_000
+    assert "image/png" in settings["takes"]["image"]["types"]
+    assert settings["takes"]["text"] == {}
+    path = "/chat/message"
+    found = ask(talk, path, picture("red"), headers=PNG).json()
+    assert (found["intent"], found["reply"], found["answered_by"]) == ("red", "I see: red.", "student")
+    assert ask(talk, path, picture("gray"), headers=PNG).json()["reply"].startswith("I am not sure what I see.")
+    assert ask(talk, path, clip(tmp_path, 3000), headers=WAV).json()["reply"] == "I hear: high."
+    assert ask(talk, path, {"text": "hello", "conversation": "c"}).json()["reply"].startswith("I understood: ")
+    for body, status, code in (
+        (b"", 422, "empty_file"),
+        (b"x", 422, "unreadable_file"),
+        (b"x" * 200_001, 413, "body_too_large"),
+    ):
+        refused = ask(talk, path, body, headers=PNG)
+        assert (refused.status, refused.code) == (status, code)
+    assert ask(talk, path, b"x", headers={"content-type": "multipart/form-data; boundary=x"}).status == 415
+
+
+def test_a_page_of_pictures_alone_says_so(app: App, folder: Path) -> None:
+    service = Service.load({"eye": folder / "image" / "bundle"})
+    said = of(service.model(None).predictor.labels, "image")
+    talk = App(service, routes=pages(service, said, (), Live([])))
+    settings = ask(talk, "/chat/settings").json()
+    assert (settings["name"], list(settings["takes"])) == ("Pictures", ["image"])
+    assert ask(talk, "/chat/message", {"text": "hello", "conversation": "c"}).code == "wrong_input"
+    policy = ask(talk, "/").headers
+    assert "img-src 'self' blob:;" in policy["content-security-policy"]
+    assert "media-src" not in policy["content-security-policy"]
+    assert policy["permissions-policy"].endswith("microphone=()")
+    service.close()
 
 
 # --- who is asked where a student is not sure

@@ -13,8 +13,8 @@ from limbeck.runtime.predict import Predictor
 _WARMUP = 200
 
 
-def alone(predictor: Predictor, texts: Sequence[str], rate: float, seconds: float = 3.0, seed: int = 0) -> Histogram:
-    """Latencies of single texts in this process, tokenising included, at the moments when a server would be asked at this rate.
+def alone(predictor: Predictor, texts: Sequence[str | bytes], rate: float, seconds: float = 3.0, seed: int = 0) -> Histogram:
+    """Latencies of single texts (or pictures, or clips) in this process, reading included, at the moments when a server would be asked at this rate.
 
     They run from the moment a text was due, as the server's do: so whoever sleeps has to wake up, a text waits for the one before it, and what
     other programs have put into the processor's caches meanwhile is charged to both. Called over and over without a pause the same model

@@ -73,7 +73,8 @@ class Chat:
 
     async def _settings(self, request: Request) -> Response:
         del request
-        said, takes = self.replies, {}
+        said = self.replies
+        takes: Json = {}
         for kind, model in self.service.reads.items():
             modality = model.predictor.modality
             takes[kind] = {} if kind == TEXT else {**modality.capture(), "most": getattr(self.limits, modality.counted)}
@@ -216,7 +217,7 @@ class Chat:
 
         async def answer(request: Request) -> Response:
             origin = request.headers.get("origin")
-            foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+            foreign = origin is not None and origin.partition("://")[2] != request.headers.get("host")
 
             async def allowed(request: Request) -> Response:
                 if foreign and origin not in self.origins:

@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from limbeck.serve import form
 from limbeck.serve.limits import Limits
@@ -54,7 +54,7 @@ def check_origin(headers: Mapping[bytes, bytes]) -> None:
         Refusal: it comes from such a page.
     """
     origin = headers.get(b"origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get(b"host", b""):
+    if origin is not None and origin.partition(b"://")[2] != headers.get(b"host", b""):
         raise Refusal(403, "foreign_origin", "the page of another site may not send files here; its server can")
 
 
@@ -66,9 +66,16 @@ def read(request: Request, limits: Limits) -> Files:
     """
     media = media_type(request.headers)
     if media != form.TYPE:
-        given = parse_qsl(request.query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
-        return _made([request.body], {_kind(media)}, dict(given), limits)
-    contents, kinds, settings = [], set(), {}
+        try:
+            given = parse_qsl(request.query.decode("latin-1"), keep_blank_values=True, max_num_fields=len(_SETTINGS))
+        except ValueError:
+            raise Refusal(
+                422, "unknown_key", f"only {', '.join(sorted(_SETTINGS))} may stand behind the path, once each"
+            ) from None
+        return _made([request.body], {_kind(media)} - {""}, dict(given), limits)
+    contents: list[bytes] = []
+    kinds: set[str] = set()
+    settings: dict[str, str] = {}
     for part in form.parts(request.headers[b"content-type"].decode("latin-1"), request.body, limits.items + len(_SETTINGS)):
         if part.file or _kind(part.media):
             contents.append(part.content)
@@ -85,7 +92,8 @@ def of_json(value: Any, limits: Limits, param: str) -> Files:
         Refusal: it is something else.
     """
     given = value if type(value) is list else [value]
-    contents, kinds = [], set()
+    contents: list[bytes] = []
+    kinds: set[str] = set()
     for number, one in enumerate(given):
         where = f"{param}[{number}]" if type(value) is list else param
         if type(one) is not dict or set(one) != {"base64"}:

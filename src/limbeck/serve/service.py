@@ -84,8 +84,8 @@ class Model:
             taken.append(time.perf_counter() - begin)
         return cls(name, predictor, path, bundle.sha256, min(taken) < _QUICK_SECONDS)
 
-    def answer(self, texts: Sequence[str], top_k: int) -> tuple[Answer, ...]:
-        """The student's answers."""
+    def answer(self, texts: Sequence[Payload], top_k: int) -> tuple[Answer, ...]:
+        """The student's answers to texts."""
         return self._answers(self.predictor.logits(texts), top_k)
 
     def read(self, content: bytes, most: float) -> Any:
@@ -170,7 +170,7 @@ class Service:
             found.setdefault(model.reads, model)
         return found
 
-    def now(self, name: str | None, texts: Sequence[str], top_k: int = 1) -> Answers | None:
+    def now(self, name: str | None, texts: Sequence[Payload], top_k: int = 1) -> Answers | None:
         """The answers at once, or None where they have to be awaited from `classify`.
 
         Raises:
@@ -235,7 +235,7 @@ class Service:
         begin = time.perf_counter()
         model = self.model(name)
         if model.quick and len(texts) <= _QUICK_TEXTS:
-            found = list(model.answer(texts, top_k))  # type: ignore[arg-type]  # a quick model reads texts
+            found = list(model.answer(texts, top_k))
         else:
             found = list(await self._batchers[model.name].answer(texts, top_k, deadline))
         if (escalate := self.escalate.get(model.name)) is not None:
