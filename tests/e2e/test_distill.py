@@ -385,6 +385,7 @@ def test_list_and_version() -> None:
         "conv_text",
         "encoder",
         "mobile_image",
+        "vit_image",
     ]
     assert "soft_targets" in cli("list", "objectives").stdout
     assert cli("list", "objectivs").returncode == 2

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
+from limbeck.patches import PatchWeights
 from limbeck.settings import CountOrZero, Limits
 from limbeck.students._blocks import Sizes, as_trained, begin, last_width
 from limbeck.students._convolution import Convolution, emit_weight, weight_as_read
@@ -58,6 +59,7 @@ class PictureNetwork(nn.Module, ABC):
         channels: of a picture, 1 or 3.
         size: of its sides.
         mean, deviation: of each channel of the training pictures, from 0 to 255, by which pixels are scaled.
+        start: of no use to convolutions.
         seed: of the initial weights.
     """
 
@@ -74,9 +76,11 @@ class PictureNetwork(nn.Module, ABC):
         size: int,
         mean: tuple[float, ...] = (),
         deviation: tuple[float, ...] = (),
+        start: PatchWeights | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        del start
         self.settings, self.channels, self.size = settings, channels, size
         self.origin = "random"
         self.mean_C: Tensor

@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from transformers.image_processing_base import ImageProcessingMixin
 
 from limbeck.errors import TeacherError
+from limbeck.patches import PatchWeights
 from limbeck.teachers._loading import classifier, explained, quiet, with_head
+from limbeck.teachers._patch_weights import patch_weights
 from limbeck.teachers._pixels import PixelTeacher
 from limbeck.types import Json, Outputs, Signal
 
@@ -162,6 +164,11 @@ class HuggingfaceImage(PixelTeacher):
     def settled(self) -> dict[str, str]:
         """Its kind, and how it scales."""
         return {"kind": "huggingface_image", "scaling": f"{cast(Any, self.module).scaling()}"}
+
+    def patches(self) -> PatchWeights | None:
+        """What a student may start from; None where the model is no ViT."""
+        module = cast(Any, self.module)
+        return patch_weights(module.backbone, *module.scaling())
 
     def scalings(self) -> dict[str, Scaling]:
         """Other ways in which such models were trained to read bytes, by name; its own is not among them."""
