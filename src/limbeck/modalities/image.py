@@ -53,7 +53,7 @@ class Fitted:
 
     def arguments(self, origin: Any | None) -> Json:
         """What a student is made from, by the names of its arguments: with the weights of a ViT, where one is the teacher."""
-        start = origin.patches() if hasattr(origin, "patches") else None
+        start = origin.patches() if origin is not None and hasattr(origin, "patches") else None
         return {"channels": self.channels, "size": self.size, "mean": self.mean, "deviation": self.deviation, "start": start}
 
 

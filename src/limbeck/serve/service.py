@@ -188,7 +188,7 @@ class Service:
                 escalate.seen(text, answer)
         return self.given(Answers(model.name, found, (time.perf_counter() - begin) * 1e3))
 
-    def quick(self, name: str | None, texts: Sequence[str]) -> bool:
+    def quick(self, name: str | None, texts: Sequence[Payload]) -> bool:
         """Whether `together` takes these texts: the model is called in the event loop, and nobody else is ever asked in its place.
 
         Raises:
@@ -197,7 +197,7 @@ class Service:
         model = self.model(name)
         return model.quick and len(texts) <= _QUICK_TEXTS and model.name not in self.escalate
 
-    def together(self, name: str | None, texts: Sequence[Sequence[str]], top_k: int, begin: float) -> list[Answers]:
+    def together(self, name: str | None, texts: Sequence[Sequence[Any]], top_k: int, begin: float) -> list[Answers]:
         """The answers to several requests for one model, which is called once for all of them: a bag takes half as long for a text
         among eight as for one alone. They are counted by `given`, which can wait until they are sent.
 
