@@ -396,7 +396,7 @@ def test_a_bundle_that_sees_is_asked_about_pictures(tmp_path) -> None:
     assert asked == [picture("red")]
     (request,) = questions(Address.of("http://127.0.0.1:9"), asked)
     assert b'{"input":{"base64":"iVBOR' in request.wire
-    assert len(alone(Predictor(bundle), asked, seconds=0.01)) > 0
+    assert len(alone(Predictor(bundle), asked, rate=200.0, seconds=0.05)) > 0
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def bench(
 
                 half = _step(servers[0], search.rate / 2, seconds, None)
                 with server.pinned(server_core):
-                    model = alone(load(target), asked, seconds)
+                    model = alone(load(target), asked, search.rate / 2, seconds, seed)
                 found["half"], found["model"] = half.to_json(), model.to_json()
                 said = f"{said}\n{page.beside(model, half)}"
                 drawn |= {f"{half.rate:,.0f}/s": half.latency, "the model alone": model}
@@ -144,7 +144,8 @@ def _server(
         bundle = Bundle.open(Path(place))  # so that a folder that is none is told before anything starts
         address = Address("127.0.0.1", server.free_port())
         stack.enter_context(server.serving(server.serve_command(bundle.path, address.port), address.port, core))
-    return Server.at(address, questions(address, texts, headers), connections, seed)
+    spin = core is not None and not _is_url(place)  # else the server's processes may want this core
+    return Server.at(address, questions(address, texts, headers), connections, seed, spin)
 
 
 def _is_url(place: str) -> bool:

@@ -6,7 +6,7 @@ A network reads `features` (B, T, M), float32, of one length: what `_log_mel` sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from limbeck.errors import DataError, TooLargeError
 from limbeck.modalities._audio_views import AudioViews
 from limbeck.modalities._clip import Clip, by, clip, of_samples, sent
+from limbeck.modalities._lazy import Lazy, Recent
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
 from limbeck.modalities._sound_file import SUFFIXES, Samples
@@ -32,7 +33,7 @@ MOST_RATE, MELS, LONGEST_DERIVED = 16_000, 40, 10.0
 _SAMPLED = 1000  # clips that a length is taken from
 _COVERED = 0.95  # of them, which are not longer than it
 _AT_ONCE = 64
-_KEPT = 2**30  # bytes of encoded clips that are kept
+_VIEWS = Recent()
 _FIXED: Mapping[str, Any] = {
     "channels": "mean",
     "resample": f"sinc, Hann, {ZEROS} zeros, {ROLLOFF}",
@@ -181,13 +182,14 @@ class Audio:
             TypeError: a payload is no clip.
             DataError: it is one that is refused.
         """
-        clips = self.clips(payloads)
-        found = Encoded(self, clips)
-        return list(found) if len(clips) <= _AT_ONCE else found
+        found = Lazy(self.clips(payloads), self.array, self.features.shape, np.float32)
+        return list(found) if len(found) <= _AT_ONCE else found
 
     def array(self, one: Clip) -> Features:
         """(T, M) features of one clip."""
-        return self.features(self.at_rate(one, self.features.rate))
+        if not one.operations:
+            return self.features(self.at_rate(one, self.features.rate))
+        return _VIEWS.get((self.features, one.identity), lambda: self.features(self.at_rate(one, self.features.rate)))
 
     @classmethod
     def at_rate(cls, one: Clip, rate: int) -> Samples:
@@ -262,32 +264,3 @@ class Audio:
             return [clip(p) for p in payloads]
         except DataError as error:
             raise DataError(f"a payload {error}") from error
-
-
-class Encoded(Sequence[Features]):
-    """Encoded clips that are made when they are first asked for, and kept if all of them fit. `lengths` is known beforehand: all are of one
-    length."""
-
-    def __init__(self, modality: Audio, clips: Sequence[Clip]) -> None:
-        self._modality, self._clips = modality, clips
-        frames, mels = modality.features.shape
-        self.lengths = np.full(len(clips), frames, np.int64)
-        self._keeps = 4 * frames * mels * len(clips) <= _KEPT
-        self._made: dict[int, Features] = {}
-
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Encoded(self._modality, self._clips[index])
-        index = range(len(self))[index]
-        found = self._made.get(index)
-        if found is None:
-            found = self._modality.array(self._clips[index])
-            if self._keeps:
-                self._made[index] = found
-        return found
-
-    def __iter__(self) -> Iterator[Features]:
-        return (self[i] for i in range(len(self)))

@@ -90,7 +90,7 @@ class Predictor:
 
     def logits_of(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
         """The same of payloads that the modality has encoded, at least one."""
-        if len(encoded) == 1:
+        if len(encoded) <= _BATCH:
             return self._run(self.modality.collate(encoded))
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         starts = range(0, len(order), _BATCH)

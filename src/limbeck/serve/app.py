@@ -14,12 +14,14 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from limbeck.serve import sent
-from limbeck.serve.classify import answered_now, read
+from limbeck.serve.answer import Answers
+from limbeck.serve.classify import answered_now, quick, read
 from limbeck.serve.gate import Gate
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import SECURITY, TURNED_AWAY, Refusal, Reply, Request, json_reply
 from limbeck.serve.routes import Route, find
 from limbeck.serve.service import Service
+from limbeck.serve.turn import Turn
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -47,6 +49,7 @@ class App:
         self, service: Service, limits: Limits | None = None, routes: Sequence[BaseRoute] = (), gate: Gate | None = None
     ) -> None:
         self.service, self.limits, self.gate = service, limits or Limits(), gate
+        self.turn = Turn(service)
         self.held = 0  # bytes of bodies whose requests are not answered yet
         self._pages = Starlette(routes=list(routes)) if routes else None
         if self._pages is not None:
@@ -58,20 +61,33 @@ class App:
         files = any(kind in self.service.reads for kind in sent.KINDS)
         return max(self.limits.body, self.limits.upload) if files else self.limits.body
 
-    def direct(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Reply | None:
-        """The reply to a `POST /v1/classify` where it can be given at once; else None, and the request was admitted."""
+    def direct(self, headers: Sequence[tuple[bytes, bytes]], body: bytes, send: Callable[[Reply], None]) -> bool:
+        """Send the reply to a `POST /v1/classify` where nothing has to be awaited for it: now, or when this turn of the event loop ends; else
+        false, and the request was admitted."""
         try:
             given = dict(headers)
             self._admit(given, "answer")
             if not _is_json(given):
-                return None
-            answers = answered_now(self.service, read(self.limits, body))
+                return False
+            asked = read(self.limits, body)
+            if quick(self.service, asked):
+                self.turn.add(asked, lambda answers: send(self._direct_reply(answers)))
+                return True
+            answers = answered_now(self.service, asked)
         except Refusal as refusal:
-            return self._refused(DIRECT, refusal)
+            send(self._refused(DIRECT, refusal))
+            return True
         except Exception as error:
-            return self._failed(DIRECT, error)
+            send(self._failed(DIRECT, error))
+            return True
         if answers is None:
-            return None
+            return False
+        send(self._direct_reply(answers))
+        return True
+
+    def _direct_reply(self, answers: Answers | Exception) -> Reply:
+        if isinstance(answers, Exception):
+            return self._failed(DIRECT, answers)
         self.service.counts.replied(DIRECT, 200)
         return json_reply(answers.to_json())
 

@@ -81,6 +81,18 @@ def model_of(body: dict[str, Any]) -> str | None:
     return model
 
 
+def quick(service: Service, asked: Asked) -> bool:
+    """Whether the answers can be given with those to other requests, with nothing to await.
+
+    Raises:
+        Refusal: no model has this name.
+    """
+    try:
+        return asked.kind is None and service.quick(asked.model, asked.texts)
+    except UnknownNameError as error:
+        raise Refusal(404, "model_not_found", str(error), param="model") from None
+
+
 def answered_now(service: Service, asked: Asked) -> Answers | None:
     """The answers at once, or None where they have to be awaited.
 

@@ -26,7 +26,7 @@ _UNSURE = {
     "image": "I am not sure what I see. Could you show me another picture?",
     "audio": "I am not sure what I hear. Could you say it again?",
 }
-_ABOUT = {
+_ABOUT: dict[str, dict[str, Any]] = {
     "image": {"name": "Pictures", "greeting": "Hello! Show me a picture, and I tell you what I see."},
     "audio": {"name": "Sounds", "greeting": "Hello! Let me hear something, and I tell you what it is."},
 }

@@ -186,7 +186,34 @@ class Service:
                 return None
             for text, answer in zip(texts, found, strict=True):
                 escalate.seen(text, answer)
-        return self._given(Answers(model.name, found, (time.perf_counter() - begin) * 1e3))
+        return self.given(Answers(model.name, found, (time.perf_counter() - begin) * 1e3))
+
+    def quick(self, name: str | None, texts: Sequence[Payload]) -> bool:
+        """Whether `together` takes these texts: the model is called in the event loop, and nobody else is ever asked in its place.
+
+        Raises:
+            UnknownNameError: there is no such model.
+        """
+        model = self.model(name)
+        return model.quick and len(texts) <= _QUICK_TEXTS and model.name not in self.escalate
+
+    def together(self, name: str | None, texts: Sequence[Sequence[Any]], top_k: int, begin: float) -> list[Answers]:
+        """The answers to several requests for one model, which is called once for all of them: a bag takes half as long for a text
+        among eight as for one alone. They are counted by `given`, which can wait until they are sent.
+
+        Args:
+            name: of the model, which was quick.
+            texts: of each request.
+            top_k: how many labels each answer lists.
+            begin: the moment of `time.perf_counter()` when the first of them was read.
+        """
+        model = self.model(name)
+        found = model.answer(texts[0] if len(texts) == 1 else [text for of in texts for text in of], top_k)
+        taken, start, answers = (time.perf_counter() - begin) * 1e3, 0, []
+        for of in texts:
+            answers.append(Answers(model.name, found[start : start + len(of)], taken))
+            start += len(of)
+        return answers
 
     async def classify(
         self, name: str | None, texts: Sequence[Payload], *, top_k: int = 1, deadline: float | None = None
@@ -218,9 +245,10 @@ class Service:
             better = await asyncio.gather(*(_escalated(escalate, texts[i], found[i], deadline) for i in unsure))
             for i, answer in zip(unsure, better, strict=True):
                 found[i] = answer
-        return self._given(Answers(model.name, tuple(found), (time.perf_counter() - begin) * 1e3))
+        return self.given(Answers(model.name, tuple(found), (time.perf_counter() - begin) * 1e3))
 
-    def _given(self, answers: Answers) -> Answers:
+    def given(self, answers: Answers) -> Answers:
+        """These answers were given; returned as they are."""
         self.counts.answered(answers)
         if self.watch is not None:
             self.watch(answers)
