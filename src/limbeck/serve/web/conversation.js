@@ -46,7 +46,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     element(
       "p", { class: "small" },
       takes.text && element("span", { id: "keys" }, "Enter sends, Shift+Enter starts a new line. "),
-      takes.image && element("span", { class: "drops" }, "A picture can be pasted or dropped too. "),
+      takes.image && element("span", { class: "drops" }, "Pictures can be dropped here. "),
       element("span", {}, "A model answers, and it can be wrong."),
     ),
   );

@@ -76,7 +76,7 @@ export function showing({ takes, most_bytes: bytes }, { show, complain, wordy })
     let running = null;
     let clock = null;
     button.addEventListener("click", () => (running ? stop() : start()));
-    return [time, button];
+    return wordy ? [button, time] : [time, button];
 
     async function start() {
       button.disabled = true;
