@@ -93,6 +93,8 @@ class Chat:
     async def _message(self, request: Request) -> Response:
         answers = await answered(self.service, self.limits, await self._asked(request))
         (found,) = answers.results
+        if found.labels is not None:
+            return self._json(self._several(found.labels, answers.milliseconds))
         # A person who was told answers in no millisecond: until then the label is the student's guess.
         waits = found.answered_by == "person" and found.confidence < 1
         return self._json(
@@ -131,6 +133,19 @@ class Chat:
             return self.replies.to(found.label, found.abstain)
         other = self.service.model(model)
         return of(other.predictor.labels, other.reads).to(found.label, found.abstain)
+
+    def _several(self, given: Sequence[tuple[str, float]], milliseconds: float) -> Json:
+        """What is said where several labels may apply: to each of them, in the order of their probabilities."""
+        names = [name for name, _ in given]
+        return {
+            "intent": " + ".join(names) or "no label",
+            "reply": " ".join(map(self.replies.to, names)) or self.replies.otherwise,
+            "confidence": round(given[0][1], 4) if given else 0.0,
+            "milliseconds": round(milliseconds, 3),
+            "answered_by": "student",
+            "abstain": not given,
+            "hand_over": any(name in self.replies.person for name in names),
+        }
 
     async def _person(self, request: Request) -> Response:
         content = await self._content(request)

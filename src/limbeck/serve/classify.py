@@ -107,6 +107,23 @@ def answered_now(service: Service, asked: Asked) -> Answers | None:
         raise Refusal(404, "model_not_found", str(error), param="model") from None
 
 
+async def answered_by_one(service: Service, limits: Limits, asked: Asked) -> Answers:
+    """The answers of a model of one label among all, for forms that have room for no more.
+
+    Raises:
+        Refusal: it gives several; or as `answered`.
+    """
+    model = service.models.get(asked.model or service.default)
+    if model is not None and model.predictor.several:
+        raise Refusal(
+            400,
+            "several_labels",
+            f"the model {model.name} gives all labels that apply to a text, and this form has one. Ask /v1/classify, which lists them",
+            param="model",
+        )
+    return await answered(service, limits, asked)
+
+
 async def answered(service: Service, limits: Limits, asked: Asked) -> Answers:
     """The answers, at once where that can be.
 

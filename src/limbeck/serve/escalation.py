@@ -41,6 +41,11 @@ def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> 
         LimbeckError: an address or a file is none, or nothing says below which confidence to ask.
     """
     _check_files(student, wanted)
+    if student.predictor.several:
+        raise InputFileError(
+            f"{student.source} gives several labels to a text; what is handed over is chosen by the confidence of one. Leave out --teacher, --person, "
+            "--keep, --threshold and --shadow."
+        )
     bundle = Bundle.open(student.source, key)
     predictor, file = student.predictor, _chosen(student, wanted)
     stages = []

@@ -10,7 +10,7 @@ from typing import Any
 
 from limbeck._version import __version__
 from limbeck.serve import sent
-from limbeck.serve.classify import Asked, answered
+from limbeck.serve.classify import Asked, answered_by_one
 from limbeck.serve.limits import Limits
 from limbeck.serve.payload import TEXT
 from limbeck.serve.reply import Refusal, Reply, Request, json_object, json_reply, kind_of, texts_of
@@ -81,7 +81,7 @@ async def infer(service: Service, limits: Limits, request: Request) -> Reply:
     if not (identity is None or (type(identity) is str and len(identity) <= _MOST_ID)):
         raise Refusal(422, "invalid_id", f"'id' must be a text of at most {_MOST_ID} characters")
     wanted = _wanted(body.get("outputs"))
-    answers = await answered(service, limits, _asked(body, limits, model))
+    answers = await answered_by_one(service, limits, _asked(body, limits, model))
     values: dict[str, list[Any]] = {
         "label": [a.label for a in answers.results],
         "confidence": [a.confidence for a in answers.results],

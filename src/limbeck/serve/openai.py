@@ -18,7 +18,7 @@ import orjson
 
 from limbeck.serve import sent
 from limbeck.serve.answer import Answer
-from limbeck.serve.classify import Asked, answered, model_of
+from limbeck.serve.classify import Asked, answered_by_one, model_of
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import Refusal, Reply, Request, json_object, json_reply, kind_of, texts_of
 from limbeck.serve.service import Service
@@ -65,7 +65,7 @@ async def chat(service: Service, limits: Limits, request: Request) -> Reply:
         raise Refusal(422, "invalid_stream_options", "'stream_options' must be an object", param="stream_options")
     if body.get("n") not in (None, 1):
         raise Refusal(422, "invalid_n", "'n' must be 1: a classifier gives one answer", param="n")
-    answers = await answered(service, limits, replace(asked, model=model_of(body), top_k=max(1, logprobs or 1)))
+    answers = await answered_by_one(service, limits, replace(asked, model=model_of(body), top_k=max(1, logprobs or 1)))
     (found,) = answers.results
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": answers.model}
     own = {**found.to_json(), "milliseconds": round(answers.milliseconds, 3)}

@@ -130,6 +130,11 @@ def _schemas(limits: Limits) -> Json:
         "label": string, "confidence": probability, "abstain": boolean,
         "answered_by": {"enum": ["student", "teacher", "person"]}, "top": {"type": "array", "items": label},
     }  # fmt: skip
+    lists = {"type": "array", "items": label}
+    several = {
+        **_object(["labels", "answered_by", "top"], {"labels": lists, "answered_by": answer["answered_by"], "top": lists}),
+        "description": "Of a model of several labels: those that apply, perhaps none.",
+    }
     why = {"enum": list(get_args(Escalation)), "description": "Why nobody else has answered, where somebody was to be asked."}
     error = {"message": string, "type": string, "code": string, "param": {"type": ["string", "null"]}}
     file = _object(["base64"], {"base64": {"type": "string", "description": "A file in base64, or a data: URL."}}, closed=True)
@@ -182,7 +187,10 @@ def _schemas(limits: Limits) -> Json:
             ["model", "results", "milliseconds"],
             {
                 "model": string,
-                "results": {"type": "array", "items": _object(list(answer), {**answer, "escalation": why})},
+                "results": {
+                    "type": "array",
+                    "items": {"anyOf": [_object(list(answer), {**answer, "escalation": why}), several]},
+                },
                 "milliseconds": number,
             },
         ),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from limbeck.bundle import Bundle
 from limbeck.errors import UnknownNameError, nearest
 from limbeck.runtime.predict import Predictor
-from limbeck.serve.answer import Answer, Answers, answers_of
+from limbeck.serve.answer import Answer, Answers, answers_of, answers_of_sets
 from limbeck.serve.batcher import Batcher
 from limbeck.serve.counts import Counts
 from limbeck.serve.figure import Figure
@@ -105,7 +105,9 @@ class Model:
     def _answers(self, logits_NC: NDArray[np.float32], top_k: int) -> tuple[Answer, ...]:
         predictor = self.predictor
         predictions = predictor.answers(logits_NC)
-        return answers_of(logits_NC, predictions, predictor.labels, predictor.calibration.temperature, top_k)
+        made: Any = answers_of_sets if predictor.several else answers_of
+        found: tuple[Answer, ...] = made(logits_NC, predictions, predictor.labels, predictor.calibration.temperature, top_k)
+        return found
 
 
 class Service:
