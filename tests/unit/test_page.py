@@ -153,6 +153,16 @@ def test_limits_have_their_units(run) -> None:
     assert "ece 0.05 0.0123 passed" in read
 
 
+def test_void_times_are_called_void_where_they_stand(run) -> None:
+    material = gather(run)
+    note = "Others took 49% of the cores while latency was measured, so these figures are void"
+    crowded = replace(material, report=replace(material.report, notes=(*material.report.notes, note)))
+    page = flowing(html(whole(crowded)))
+    assert "void, others were busy" in page
+    assert page.count("while latency was measured") == 2, "beside the costs, and not at the end alone"
+    assert "others were busy" not in flowing(html(whole(material)))
+
+
 def test_texts_stand_there_only_where_they_were_given(run, tmp_path) -> None:
     assert "the text of row" in html(whole(gather(run)))
     write_run(tmp_path / "run")
