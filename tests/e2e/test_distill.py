@@ -378,7 +378,15 @@ def test_predict_explains_bad_input(tiny_run, arguments: list[str], message: str
 
 
 def test_list_and_version() -> None:
-    assert json.loads(cli("list", "--json").stdout)["students"] == ["bag", "conv_audio", "conv_image", "conv_text", "encoder"]
+    assert json.loads(cli("list", "--json").stdout)["students"] == [
+        "bag",
+        "conv_audio",
+        "conv_image",
+        "conv_text",
+        "encoder",
+        "mobile_image",
+        "vit_image",
+    ]
     assert "soft_targets" in cli("list", "objectives").stdout
     assert cli("list", "objectivs").returncode == 2
     assert cli("--version").stdout.startswith("limbeck 0.")

@@ -4,6 +4,7 @@ import io
 import json
 import struct
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -225,7 +226,7 @@ def test_only_a_mix_has_no_label_and_two_records() -> None:
 @pytest.mark.parametrize("count", [1, 2, 50, 3000])
 def test_every_operation_takes_any_length(name: str, count: int) -> None:
     parameters = {
-        "speed": {"by": 0.3}, "shift": {"by": 0.3}, "room": {"decibels": 6.0}, "silence": {"probability": 1.0}, "band": {"probability": 1.0},
+        "speed": {"by": 0.3}, "throat": {"by": 0.3}, "shift": {"by": 0.3}, "room": {"decibels": 6.0}, "silence": {"probability": 1.0}, "band": {"probability": 1.0},
         "noise": {"probability": 1.0, "quiet": 20.0}, "gain": {"decibels": 20.0}, "mixup": {},
     }.get(name, {})  # fmt: skip
     source = of_samples(np.ones(count), RATE).source
@@ -251,6 +252,31 @@ def test_speed_moves_a_tone_and_a_band_silences_it() -> None:
     ]
     assert min(loud) < 0.01
     assert max(loud) == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_throat_moves_a_formant_and_leaves_pitch_and_length() -> None:
+    pitch, formant, count = 125.0, 1200.0, RATE
+    harmonics = np.arange(1, 30) * pitch
+    loud = np.exp(-(((harmonics - formant) / 250.0) ** 2))
+    source = of_samples(0.05 * np.sin(2 * np.pi * np.outer(np.arange(count) / RATE, harmonics)) @ loud, RATE).source
+
+    def middle(samples: np.ndarray) -> float:
+        power = np.abs(np.fft.rfft(samples)) ** 2
+        return float((power * np.fft.rfftfreq(count, 1 / RATE)).sum() / power.sum())
+
+    moved, factors = [], []
+    for seed in range(12):
+        clip = Clip(source, (Operation("throat", 1, {"by": 0.25}),), seed)
+        factors.append(1.25 ** Random(seed).uniform(-1, 1))
+        assert len(clip.samples()) == count
+        spectrum = np.abs(np.fft.rfft(clip.samples()))
+        at = [round(h * count / RATE) for h in harmonics[5:14]]
+        assert spectrum[at].sum() > 5 * np.delete(spectrum, at).max()  # its harmonics stand where they stood
+        moved.append(middle(clip.samples()))
+    assert np.corrcoef(factors, moved)[0, 1] > 0.97
+    assert 0.5 < np.polyfit(factors, np.array(moved) / formant, 1)[0] < 1.3
+    still = Clip(source, (Operation("throat", 1, {"by": 0.0}),), 0).samples()
+    np.testing.assert_allclose(still, source.samples(), atol=1e-5)
 
 
 def test_noise_lies_below_the_clip_and_gain_is_cut_off() -> None:

@@ -9,7 +9,8 @@ from scipy.stats import entropy
 from torch import nn
 
 from limbeck.errors import RecipeError, TeacherError
-from limbeck.students.encoder import Encoder, chosen_layers
+from limbeck.students._transformer import chosen_layers
+from limbeck.students.encoder import Encoder
 from limbeck.targets.numpy import evaluate
 from limbeck.teachers._encoder_weights import encoder_weights
 from limbeck.teachers._layer_importance import most_missed, stack_of

@@ -168,7 +168,7 @@ def test_the_same_numbers_are_written_once() -> None:
 
 
 def test_the_catalog() -> None:
-    assert names("students") == ["bag", "conv_audio", "conv_image", "conv_text", "encoder"]
+    assert names("students") == ["bag", "conv_audio", "conv_image", "conv_text", "encoder", "mobile_image", "vit_image"]
     assert find("objectives", "soft-targets").__name__ == "SoftTargets"
     with pytest.raises(UnknownNameError, match="Did you mean 'soft_targets'"):
         find("objectives", "soft_target")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from limbeck.modalities._image_views import ImageViews, colour, cutmix, erase, mixup, place
-from limbeck.modalities._picture import picture
+from limbeck.modalities._picture import as_pil, picture
+from limbeck.modalities._randaugment import FORMS, randaugment
 from limbeck.modalities.image import Image
 from limbeck.payloads import identity, plain
 from limbeck.types import Record
@@ -100,3 +101,24 @@ def test_a_mixup_lies_between_its_two_pictures() -> None:
 def test_shares_of_mixes_add_up_to_one_at_the_most() -> None:
     with pytest.raises(ValueError, match="add up to more than 1"):
         ImageViews(mixup_share=0.6, cutmix_share=0.6)
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_form_keeps_size_and_colours_and_does_nothing_at_no_strength(name: str, channels: int) -> None:
+    pixels = np.ascontiguousarray(PIXELS[..., :channels])
+    strong, none = (np.asarray(FORMS[name](as_pil(pixels), by)).reshape(pixels.shape) for by in (0.7, 0.0))
+    assert strong.dtype == np.uint8
+    if name not in ("autocontrast", "equalise"):  # which have no strength
+        np.testing.assert_array_equal(none, pixels)
+        assert (strong != pixels).any() or (name == "saturation" and channels == 1)
+
+
+def test_randaugment_draws_so_many_forms_and_follows_its_dice() -> None:
+    made = [randaugment(PIXELS, None, Random(seed), count=2, strength=0.8) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(made[0], made[1])
+    assert (made[0] != made[2]).any()
+    np.testing.assert_array_equal(randaugment(PIXELS, None, Random(0), count=0, strength=0.8), PIXELS)
+    views = ImageViews(per_record=2, randaugment=2).of(RECORDS, 0)
+    assert all(any(o.name == "randaugment" for o in v.operations) for v in views if v.operations)
+    assert not any(o.name == "randaugment" for v in ImageViews(per_record=2).of(RECORDS, 0) for o in v.operations)

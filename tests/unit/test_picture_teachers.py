@@ -122,6 +122,28 @@ def test_a_batch_is_moved_in_training_alone_and_follows_its_seed() -> None:
         assert values <= set(x[row].flatten().tolist())
 
 
+def test_a_batch_is_turned_zoomed_and_lit() -> None:
+    x = torch.zeros(64, 1, 15, 15)
+    x[:, :, 7, 11] = 1.0  # to the right of the middle
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        turned = Moved(0, False, 0, turn=90.0).train()(x)
+        zoomed = Moved(0, False, 0, zoom=0.5).train()(x)
+        lit = Moved(0, False, 0, light=0.3).train()(torch.ones(64, 1, 4, 4))
+    place = torch.arange(15.0) - 7
+    down, right = ((turned * axis).sum(dim=(1, 2, 3)) / turned.sum(dim=(1, 2, 3)) for axis in (place[:, None], place))
+    torch.testing.assert_close((down**2 + right**2).sqrt(), torch.full((64,), 4.0), atol=0.3, rtol=0.0)
+    assert down.min() < -3
+    assert down.max() > 3
+    assert right.min() > -0.5  # at most a quarter of a turn
+    right = (zoomed * place).sum(dim=(1, 2, 3)) / zoomed.sum(dim=(1, 2, 3))
+    assert 4 / 1.5 - 0.3 <= right.min() < 3.3
+    assert 5 < right.max() <= 4 * 1.5 + 0.3
+    assert lit.std(dim=(1, 2, 3)).max() < 1e-6
+    assert 0.4 <= lit.min() < 0.8
+    assert 1.2 < lit.max() <= 1.6
+
+
 def test_callables_modules_and_files_may_read_pictures(tmp_path: Path) -> None:
     def brightness(arrays: list) -> np.ndarray:
         assert all(a.dtype == np.uint8 and a.ndim == 3 for a in arrays)

@@ -1,5 +1,7 @@
 """The pass to int8: numbers by hand, what cannot be spanned, and how far a product may move."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,19 @@ from hypothesis.extra.numpy import arrays
 from limbeck import find
 from limbeck.errors import TrainingError
 from limbeck.graph import Graph, GraphBuilder, GraphInput
-from limbeck.quantize import Range, Scheme, products, quantized, ranges, tables, tapped, whole_weights
+from limbeck.quantize import (
+    Clipping,
+    Range,
+    Scheme,
+    averaged,
+    corrected,
+    products,
+    quantized,
+    ranges,
+    tables,
+    tapped,
+    whole_weights,
+)
 from limbeck.targets.numpy import evaluate
 
 X = GraphInput("x", "float32", ("B", 2))
@@ -194,3 +208,22 @@ def test_convolutions_become_whole_numbers_with_a_scale_for_each_output(groups: 
     target = find("targets", "onnx")()
     target.write(whole, tmp_path / "m.onnx")
     np.testing.assert_allclose(target.load(tmp_path / "m.onnx")({"x": x}), rounded, atol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_corrected_biases_take_back_what_rounding_moves_on_average(groups: int) -> None:
+    graph, x = convolved(groups), np.random.default_rng(6).normal(size=(16, 4, 5, 5)).astype(np.float32) ** 2
+    seen = {p.x: dict.fromkeys(get_args(Clipping), Range(0.0, 3.0)) for p in products(graph)}  # so what is larger is cut off
+    rough = quantized(graph, Scheme(), seen)
+
+    def mean(of: Graph, name: str) -> np.ndarray:
+        return evaluate(averaged(of, name), {"x": x}).mean(axis=0)
+
+    mended = corrected(graph, rough, mean)
+    for name in (node.output for node in graph.nodes if node.op == "Conv"):
+        expected, before, after = (mean(g, name) for g in (graph, rough, mended))
+        assert np.abs(before - expected).max() > 0.05
+        assert np.abs(after - expected).max() < 0.01
+    plain = np.abs(evaluate(rough, {"x": x}) - evaluate(graph, {"x": x})).mean()
+    assert np.abs(evaluate(mended, {"x": x}) - evaluate(graph, {"x": x})).mean() < 0.7 * plain
+    assert corrected(graph, graph, mean) is graph

@@ -61,7 +61,7 @@ def predict(
     if file is not None:
         answers = (
             _line(a, threshold)
-            for rows in _chunks(_payloads(file, column, predictor.modality))
+            for rows in _chunks(payloads_of(file, column, predictor.modality))
             for a in predictor.predict(rows)
         )
         _write_lines(answers, out)
@@ -100,7 +100,7 @@ def _listen(predictor: Any, sources: list[str], as_json: bool) -> None:
         sys.stdout.flush()
 
 
-def _payloads(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
+def payloads_of(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
     """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names."""
     from limbeck.data.read import rows
 

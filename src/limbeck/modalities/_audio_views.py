@@ -28,24 +28,29 @@ _VERSION = 1
 _FINEST = 50  # of factors of speed: few, so that their filters are made once
 _POINTS = 6  # of a room's response, evenly between 60 Hz and half the rate in octaves
 _SILENCED = 1e-3  # what is left of the amplitude in a silenced band
+_GLOTTAL = 0.016  # seconds, half a window: a few periods of a voice
+_SMOOTH = 0.002  # seconds: what is shorter in a cepstrum than any period
+_HEARD, _MOST_GAIN = 1e-4, 3.0  # an amplitude below which nothing is heard; nepers
 
 
 @dataclass(frozen=True, slots=True)
 class AudioViews:
     """How many views a clip gets beside itself, and how they are made.
 
-    Each is played up to `speed` faster or slower, which moves its pitch and its formants as another speaker's throat does; loses up to
-    `shift` of its length at one end; passes through a room and a microphone that change each octave by up to `room` decibels; is up to `gain`
-    decibels louder or softer, cut off at full scale. With probability `noise` there is noise, `quiet` decibels below it or less;
+    Each is played up to `speed` faster or slower, which moves its pitch and its formants; its formants alone move by up to `throat`, as those of a
+    longer or shorter throat lie; it loses up to `shift` of its length at one end; passes through a room and a microphone that change each octave by
+    up to `room` decibels; is up to `gain` decibels louder or softer, cut off at full scale. With probability `noise` there is noise, `quiet` decibels below it or less;
     with probability `mask` a stretch of up to a fifth is silent, and with the same a band of up to an octave. With probability `mixup_share` another
     record's clip is heard with it: what that means only the teacher knows, so it has no label.
 
-    Source: Ko et al. (2015), Audio Augmentation for Speech Recognition, section 2, for speed; Park et al. (2019), SpecAugment, section 2,
+    Source: Ko et al. (2015), Audio Augmentation for Speech Recognition, section 2, for speed; Jaitly and Hinton (2013),
+    Vocal Tract Length Perturbation (VTLP) improves speech recognition, section 3, for the throat; Park et al. (2019), SpecAugment, section 2,
     for the two silences, here in samples so that any teacher hears them; Zhang et al. (2018), mixup, section 2.
     """
 
     per_record: CountOrZero = 8
     speed: Part = 0.2
+    throat: Part = 0.15
     shift: Part = 0.1
     room: Decibels = 6.0
     gain: Decibels = 6.0
@@ -62,6 +67,7 @@ class AudioViews:
         """What is done to every view."""
         made = (
             ("speed", {"by": self.speed}, self.speed),
+            ("throat", {"by": self.throat}, self.throat),
             ("shift", {"by": self.shift}, self.shift),
             ("room", {"decibels": self.room}, self.room),
             ("silence", {"probability": self.mask}, self.mask),
@@ -99,6 +105,29 @@ def speed(samples: Samples, clip: Clip, dice: Random, by: float) -> Samples:
     del clip
     factor = (1.0 + by) ** dice.uniform(-1, 1)
     return resampled(samples, Fraction(round(factor * _FINEST), _FINEST))
+
+
+def throat(samples: Samples, clip: Clip, dice: Random, by: float) -> Samples:
+    """Formants higher or lower by up to a share, evenly in octaves, while pitch and tempo stay: each frequency is made as loud against its
+    neighbours as a lower or higher one was."""
+    factor, window = (1.0 + by) ** dice.uniform(-1, 1), 2 * round(_GLOTTAL * clip.rate)
+    hop = window // 2
+    shape = np.sin(np.pi * (np.arange(window) + 0.5) / window)  # twice: before and behind, where two halves add up to 1
+    padded = np.pad(samples, (hop, window + hop - len(samples) % hop))
+    spectrum_TF = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * shape)
+    cepstrum_TN = np.fft.irfft(np.log(np.abs(spectrum_TF) + _HEARD))
+    smooth = round(_SMOOTH * clip.rate)
+    cepstrum_TN[:, smooth : window - smooth + 1] = 0.0  # pitch lies beyond
+    envelope_TF = np.fft.rfft(cepstrum_TN).real
+    at_F = np.arange(envelope_TF.shape[1]) / factor
+    left_F = np.minimum(at_F.astype(int), envelope_TF.shape[1] - 2)
+    share_F = np.minimum(at_F - left_F, 1.0)
+    moved_TF = envelope_TF[:, left_F] * (1 - share_F) + envelope_TF[:, left_F + 1] * share_F
+    frames_TW = np.fft.irfft(spectrum_TF * np.exp(np.clip(moved_TF - envelope_TF, -_MOST_GAIN, _MOST_GAIN))) * shape
+    found = np.zeros(hop * (len(frames_TW) + 1))
+    found[: hop * len(frames_TW)] += frames_TW[:, :hop].ravel()
+    found[hop:] += frames_TW[:, hop:].ravel()
+    return found[hop : hop + len(samples)].astype(np.float32)
 
 
 def shift(samples: Samples, clip: Clip, dice: Random, by: float) -> Samples:
@@ -189,7 +218,9 @@ def of_16_bits(samples: Samples, clip: Clip, dice: Random) -> Samples:
 
 
 OPERATIONS.update(half_speed=half_speed, double_speed=double_speed, of_16_bits=of_16_bits)
-OPERATIONS.update(speed=speed, shift=shift, room=room, silence=silence, band=band, noise=noise, gain=gain, mixup=mixup)
+OPERATIONS.update(
+    speed=speed, throat=throat, shift=shift, room=room, silence=silence, band=band, noise=noise, gain=gain, mixup=mixup
+)
 
 
 def _filtered(samples: Samples, amplitude_F: NDArray[np.floating[Any]]) -> Samples:

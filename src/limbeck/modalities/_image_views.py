@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from limbeck.modalities._picture import OPERATIONS, Picture, Pixels, as_pil, coloured, resized
+from limbeck.modalities._randaugment import randaugment
 from limbeck.settings import CountOrZero, Limits, Probability, Share
 from limbeck.types import Operation, Record, View
 
@@ -36,6 +37,8 @@ class ImageViews:
     becomes grey. With probability `mixup_share` another record's picture shines through, with `cutmix_share` it has a rectangle of it: what
     these mean only the teacher knows, so they have no label.
 
+    `randaugment`: so many operations of `_randaugment` come on top, at `strength`, a share of their strongest forms.
+
     Source: Zhang et al. (2018), mixup, section 2; Yun et al. (2019), CutMix, section 3.1; Zhong et al. (2020), Random Erasing, section 3.
     """
 
@@ -46,6 +49,8 @@ class ImageViews:
     flip: bool = False
     colour: Share = 0.15
     erase: Probability = 0.25
+    randaugment: CountOrZero = 0
+    strength: Share = 0.3
     mixup_share: Probability = 0.15
     cutmix_share: Probability = 0.25
 
@@ -66,6 +71,8 @@ class ImageViews:
         ]
         if self.colour:
             found.append(Operation("colour", _VERSION, {"by": self.colour}))
+        if self.randaugment:
+            found.append(Operation("randaugment", _VERSION, {"count": self.randaugment, "strength": self.strength}))
         if self.erase:
             found.append(Operation("erase", _VERSION, {"probability": self.erase}))
         return tuple(found)
@@ -166,6 +173,7 @@ def negative(pixels: Pixels, _: Pixels | None, dice: Random) -> Pixels:
 
 
 OPERATIONS.update(blue_first=blue_first, negative=negative, place=place, colour=colour, erase=erase, mixup=mixup, cutmix=cutmix)
+OPERATIONS.update(randaugment=randaugment)
 
 
 def _alike(pixels: Pixels, other: Pixels) -> tuple[Pixels, Pixels]:

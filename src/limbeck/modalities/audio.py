@@ -6,7 +6,7 @@ A network reads `features` (B, T, M), float32, of one length: what `_log_mel` sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.errors import DataError
+from limbeck.errors import DataError, TooLargeError
 from limbeck.modalities._audio_views import AudioViews
 from limbeck.modalities._clip import Clip, by, clip, of_samples, sent
+from limbeck.modalities._lazy import Lazy, Recent
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
 from limbeck.modalities._sound_file import SUFFIXES, Samples
@@ -32,7 +33,7 @@ MOST_RATE, MELS, LONGEST_DERIVED = 16_000, 40, 10.0
 _SAMPLED = 1000  # clips that a length is taken from
 _COVERED = 0.95  # of them, which are not longer than it
 _AT_ONCE = 64
-_KEPT = 2**30  # bytes of encoded clips that are kept
+_VIEWS = Recent()
 _FIXED: Mapping[str, Any] = {
     "channels": "mean",
     "resample": f"sinc, Hann, {ZEROS} zeros, {ROLLOFF}",
@@ -86,6 +87,7 @@ class Audio:
         )
     )
     """Synthetic clips whose logits a bundle carries; never a customer's. The last one is silence."""
+    counted: ClassVar[str] = "seconds"
     view_plan = AudioViews
     stream = staticmethod(stream_of)
     mistaken: ClassVar[Mapping[str, Callable[[Clip], Clip]]] = {
@@ -153,9 +155,12 @@ class Audio:
         return payload.source.content()
 
     @classmethod
-    def received(cls, value: Any) -> Clip:
-        """A payload back from what a user sent."""
-        return clip(value)
+    def received(cls, value: Any, most: float | None = None) -> Clip:
+        """A payload back from what a user sent, of at most `most` seconds."""
+        found = clip(value)
+        if most is not None and found.size > 1000 * most:
+            raise TooLargeError(f"holds a sound of {found.size / 1000:,.1f} seconds; at most {most:g} are heard")
+        return found
 
     @classmethod
     def work(cls, payload: Clip) -> float:
@@ -177,13 +182,14 @@ class Audio:
             TypeError: a payload is no clip.
             DataError: it is one that is refused.
         """
-        clips = self.clips(payloads)
-        found = Encoded(self, clips)
-        return list(found) if len(clips) <= _AT_ONCE else found
+        found = Lazy(self.clips(payloads), self.array, self.features.shape, np.float32)
+        return list(found) if len(found) <= _AT_ONCE else found
 
     def array(self, one: Clip) -> Features:
         """(T, M) features of one clip."""
-        return self.features(self.at_rate(one, self.features.rate))
+        if not one.operations:
+            return self.features(self.at_rate(one, self.features.rate))
+        return _VIEWS.get((self.features, one.identity), lambda: self.features(self.at_rate(one, self.features.rate)))
 
     @classmethod
     def at_rate(cls, one: Clip, rate: int) -> Samples:
@@ -224,6 +230,10 @@ class Audio:
         modality = Audio.reading(rate, float(seconds), mels or MELS)
         return modality, Fitted(*modality.features.shape)
 
+    def capture(self) -> Json:
+        """What a page has to know that records one: samples a second, and seconds that are listened to."""
+        return {"rate": self.features.rate, "seconds": self.features.seconds}
+
     def spec(self) -> Json:
         """All that `from_spec` needs."""
         return {**_FIXED, **self.features.to_json()}
@@ -254,32 +264,3 @@ class Audio:
             return [clip(p) for p in payloads]
         except DataError as error:
             raise DataError(f"a payload {error}") from error
-
-
-class Encoded(Sequence[Features]):
-    """Encoded clips that are made when they are first asked for, and kept if all of them fit. `lengths` is known beforehand: all are of one
-    length."""
-
-    def __init__(self, modality: Audio, clips: Sequence[Clip]) -> None:
-        self._modality, self._clips = modality, clips
-        frames, mels = modality.features.shape
-        self.lengths = np.full(len(clips), frames, np.int64)
-        self._keeps = 4 * frames * mels * len(clips) <= _KEPT
-        self._made: dict[int, Features] = {}
-
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Encoded(self._modality, self._clips[index])
-        index = range(len(self))[index]
-        found = self._made.get(index)
-        if found is None:
-            found = self._modality.array(self._clips[index])
-            if self._keeps:
-                self._made[index] = found
-        return found
-
-    def __iter__(self) -> Iterator[Features]:
-        return (self[i] for i in range(len(self)))

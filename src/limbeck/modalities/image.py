@@ -7,9 +7,8 @@ network. Letters: B pictures of a batch, C channels, H height, W width.
 from __future__ import annotations
 
 import base64
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,8 @@ from limbeck.types import Json, Record, View, digest
 
 try:
     from limbeck.modalities._image_views import ImageViews
-    from limbeck.modalities._picture import SUFFIXES, Picture, Pixels, by, coloured, picture, resized, sent
+    from limbeck.modalities._lazy import Lazy, Recent
+    from limbeck.modalities._picture import FORMATS, SUFFIXES, Picture, Pixels, by, coloured, picture, received, resized, sent
 except ImportError as error:
     raise missing_extra(error.name or "PIL", "image", "reading pictures") from error
 
@@ -34,7 +34,7 @@ _SAMPLED = 2000  # pictures that mean and deviation are taken from
 _CHECKED = 6  # the sides of the picture whose resized pixels a spec holds
 _STEPS = 2  # by which they may differ: other versions of Pillow round otherwise, other filters do not
 _AT_ONCE = 64
-_MOST_KEPT = 2**30  # bytes of encoded pictures; more of them are made anew each time
+_VIEWS = Recent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Fitted:
         return digest([self.channels, self.size, self.mean, self.deviation])
 
     def arguments(self, origin: Any | None) -> Json:
-        """What a student is made from, by the names of its arguments; no teacher lends it any weights."""
-        del origin
-        return {"channels": self.channels, "size": self.size, "mean": self.mean, "deviation": self.deviation}
+        """What a student is made from, by the names of its arguments: with the weights of a ViT, where one is the teacher."""
+        start = origin.patches() if origin is not None and hasattr(origin, "patches") else None
+        return {"channels": self.channels, "size": self.size, "mean": self.mean, "deviation": self.deviation, "start": start}
 
 
 class Image:
@@ -80,6 +80,7 @@ class Image:
     measure: ClassVar[tuple[str, str, str] | None] = None  # pictures are all read at one size
     golden: ClassVar[tuple[str, ...]]
     """Synthetic pictures whose logits a bundle carries; never a customer's."""
+    counted: ClassVar[str] = "pixels"
     view_plan = ImageViews
     mistaken: ClassVar[Mapping[str, Callable[[Picture], Picture]]] = {
         "with blue before red": partial(by, operation="blue_first"),
@@ -139,9 +140,9 @@ class Image:
         return payload.source.content()
 
     @classmethod
-    def received(cls, value: Any) -> Picture:
-        """A payload back from what a user sent."""
-        return picture(value)
+    def received(cls, value: Any, most: float | None = None) -> Picture:
+        """A payload back from what a user sent, of at most `most` pixels."""
+        return picture(value) if most is None else received(value, most)
 
     @classmethod
     def work(cls, payload: Picture) -> float:
@@ -162,11 +163,17 @@ class Image:
             TypeError: a payload is no picture.
             DataError: it is one that is refused.
         """
-        pictures = [self._read(p) for p in payloads]
-        return [self.array(p) for p in pictures] if len(pictures) <= _AT_ONCE else Frames(self, pictures)
+        shape = (self.size, self.size, self.channels)
+        found = Lazy([self._read(p) for p in payloads], self.array, shape, np.uint8)
+        return list(found) if len(found) <= _AT_ONCE else found
 
     def array(self, one: Picture) -> Pixels:
         """(H, W, C) bytes of one picture."""
+        if not one.operations:
+            return self._made(one)
+        return _VIEWS.get((self.size, self.channels, one.identity), lambda: self._made(one))
+
+    def _made(self, one: Picture) -> Pixels:
         return resized(coloured(one.plain(), self.channels), self.size, self.size)
 
     def collate(self, encoded: Sequence[Pixels]) -> dict[str, NDArray[Any]]:
@@ -206,6 +213,10 @@ class Image:
         ).astype(np.float64)
         mean, deviation = values_NC.mean(axis=0), np.maximum(values_NC.std(axis=0), 1.0)
         return modality, Fitted(channels, size, tuple(np.round(mean, 3).tolist()), tuple(np.round(deviation, 3).tolist()))
+
+    def capture(self) -> Json:
+        """What a page has to know that lets its user choose one: the media types that are decoded."""
+        return {"types": [f"image/{name.lower()}" for name in FORMATS]}
 
     def spec(self) -> Json:
         """All that `from_spec` needs, and the pixels of a picture that must come out."""
@@ -254,34 +265,6 @@ class Image:
         array = self.array(picture(_synthetic(_CHECKED, 3, 5)))
         places = np.linspace(0, array.size - 1, 8).astype(int)
         return [int(v) for v in array.reshape(-1)[places]]
-
-
-class Frames(Sequence[Pixels]):
-    """Encoded pictures that are made when they are asked for, and kept as bytes where all together fit. `lengths` is known beforehand: all
-    are of one size."""
-
-    def __init__(self, modality: Image, pictures: Sequence[Picture]) -> None:
-        self._modality, self._pictures = modality, pictures
-        self.lengths = np.full(len(pictures), modality.size, np.int64)
-        shape = (len(pictures), modality.size, modality.size, modality.channels)
-        self._kept = np.empty(shape, np.uint8) if math.prod(shape) <= _MOST_KEPT else None
-        self._there = np.zeros(len(pictures), np.bool_)
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return Frames(self._modality, self._pictures[index])
-        if self._kept is None:
-            return self._modality.array(self._pictures[index])
-        if not self._there[index]:
-            self._kept[index] = self._modality.array(self._pictures[index])
-            self._there[index] = True
-        return self._kept[index]
-
-    def __iter__(self) -> Iterator[Pixels]:
-        return (self[index] for index in range(len(self)))
 
 
 def _is_grey(pixels: Pixels) -> bool:

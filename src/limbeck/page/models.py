@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from limbeck.evidence import Basis, Comparison, Footprint, Interval, Measured, Quality, Report
 from limbeck.page.document import Bar, Cell, Fact, Section, Table, Tone, row
 from limbeck.verify import wording as w
+from limbeck.verify.company import VOID
 
 TITLES = {"teacher": "Teacher", "student": "Student", "control": "Student without teacher", "baseline": "Trivial baseline"}
 _MARK: Mapping[bool | None, tuple[str, Tone]] = {
@@ -36,15 +37,22 @@ def facts(report: Report) -> tuple[Fact, ...]:
         mine, theirs = of(s), None if t is None else of(t)
         if mine is not None:
             there = f"of the teacher’s {shown(theirs)}" if theirs else ""
-            found.append(Fact(name, w.ratio(mine, theirs) if theirs else shown(mine), f"{shown(mine)} {there}".strip()))
+            void = "; void, others were busy" if name == _TIME and _void(report) else ""
+            found.append(Fact(name, w.ratio(mine, theirs) if theirs else shown(mine), f"{shown(mine)} {there}".strip() + void))
     return tuple(found)
 
 
+_TIME = "Time per answer"
 _COSTS: tuple[tuple[str, Callable[[float | None], str], Callable[[Footprint], float | None]], ...] = (
     ("Size", w.size, lambda f: f.bytes),
-    ("Time per answer", w.duration, lambda f: f.latency.p50_us / 1e6 if f.latency else None),
+    (_TIME, w.duration, lambda f: f.latency.p50_us / 1e6 if f.latency else None),
     ("Memory", w.size, lambda f: f.peak_memory_bytes),
 )
+
+
+def _void(report: Report) -> tuple[str, ...]:
+    """Why the times say nothing, where they do not."""
+    return tuple(note for note in report.notes if VOID in note)
 
 
 def quality(report: Report) -> Section:
@@ -178,6 +186,7 @@ def costs(report: Report) -> Section | None:
     notes = []
     if s.latency:
         notes.append("Time per answer: one query at a time on one thread, tokenising included, the models taking turns.")
+        notes += [f"{note}." for note in _void(report)]
     return Section("costs", "What it costs", (), (Table("Costs on the machine of the run", head, tuple(rows)),), tuple(notes))
 
 

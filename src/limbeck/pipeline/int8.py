@@ -131,8 +131,11 @@ def int8_form(
                 record[f"alone, {scheme.name}"] = {part: float(f"{value:.4g}") for part, value in harm.items()}
             excluded = sorted(parts, key=lambda p: -(harm or {}).get(p, 0.0))[:out]
             candidate = form(scheme, excluded)
+            moved_back = bench.corrected(graph, candidate)
+            biases = moved_back is not candidate and screened(moved_back) < screened(candidate)
+            candidate = moved_back if biases else candidate
             found = bench.judged(candidate, float_NC)
-            record["judged"].append({"scheme": scheme.name, "float32": excluded, **found.to_json()})
+            record["judged"].append({"scheme": scheme.name, "float32": excluded, "biases corrected": biases, **found.to_json()})
             if found.agreement >= LEAST_AGREEMENT and found.kl <= most_kl and not found.batch_flips:
                 record["p50_us"] = times = decided("int8.latency", partial(bench.latency, graph, candidate))
                 if times["int8"] > _SLOWER * times["float32"]:

@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 
 from limbeck.engine.batches import lengths
 from limbeck.graph import Graph, GraphBuilder, GraphInput
-from limbeck.quantize import Activations, Clipping, Product, Range, Scheme, products, quantized, ranges, tapped
+from limbeck.quantize import (
+    Activations,
+    Clipping,
+    Product,
+    Range,
+    Scheme,
+    averaged,
+    corrected,
+    products,
+    quantized,
+    ranges,
+    tapped,
+)
 from limbeck.smoothing import SMOOTH, factors, smoothed
 from limbeck.targets.numpy import evaluate
 from limbeck.types import Json, Runner
@@ -97,16 +109,31 @@ class Bench:
             noise |= {part.weight: (span.high - span.low) / size for part in parts}
         return Smooth(smoothed(graph, scales, pooled), seen, noise, frozenset(pooled))
 
+    def corrected(self, graph: Graph, candidate: Graph) -> Graph:
+        """A candidate with the biases of its convolutions corrected, as `limbeck.quantize.corrected` says."""
+        batches = self._batches(_TOKENS)
+
+        def mean(of: Graph, name: str) -> NDArray[np.float32]:
+            run = self.load(averaged(of, name))
+            mean_O: NDArray[np.float32] = np.concatenate([run(self.rows.collate(batch)) for batch in batches]).mean(axis=0)
+            return mean_O
+
+        return corrected(graph, candidate, mean)
+
+    def _batches(self, tokens: int) -> list[list[Ids]]:
+        """Some calibration rows, those of equal length together."""
+        groups: dict[int, list[Ids]] = {}
+        some = [ids for ids in self.rows.calibration if len(ids)]
+        for ids in spread(some, max(1, len(some) * tokens // max(tokens, sum(map(len, some))))):
+            groups.setdefault(len(ids), []).append(ids)
+        return [g[i : i + _BATCH] for _, g in sorted(groups.items()) for i in range(0, len(g), _BATCH)]
+
     def _inputs(self, graph: Graph, tokens: int) -> Iterator[tuple[list[Product], NDArray[np.float32], bool]]:
         """Of each x its products, its rows, and whether there is one row for each text.
 
         Texts of equal length go together, so that no padding is observed; a product whose texts all have one token counts as pooled.
         """
-        groups: dict[int, list[Ids]] = {}
-        some = [ids for ids in self.rows.calibration if len(ids)]
-        for ids in spread(some, max(1, len(some) * tokens // max(tokens, sum(map(len, some))))):
-            groups.setdefault(len(ids), []).append(ids)
-        batches = [g[i : i + _BATCH] for _, g in sorted(groups.items()) for i in range(0, len(g), _BATCH)]
+        batches = self._batches(tokens)
         of_x: dict[str, list[Product]] = {}
         for part in products(graph):
             of_x.setdefault(part.x, []).append(part)

@@ -52,7 +52,8 @@ class Predictor:
         # A stranger's model may fail at another batch than that of the golden examples.
         self._run: Runner = lambda inputs: _whole(where, manifest.model, lambda: run(inputs))
         read = self.modality.from_json
-        golden.check(lambda payloads: _whole(where, GOLDEN, lambda: self._answered(list(map(read, payloads)))), where)
+        encode = self.modality.encode
+        golden.check(lambda rows: _whole(where, GOLDEN, lambda: self.logits_of(encode(list(map(read, rows))))), where)
 
     def predict(self, payloads: Sequence[Any]) -> Any:
         """One `Prediction` (label, probability, abstain) for each payload, in order; of a task of several labels one `LabelSet` (labels,
@@ -89,11 +90,11 @@ class Predictor:
 
     def logits(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
         """Raw outputs (N, C), float32, before any temperature, in order; longer inputs are batched with their like."""
-        return self._answered(payloads) if payloads else np.zeros((0, len(self.labels)), np.float32)
+        return self.logits_of(self.modality.encode(payloads)) if payloads else np.zeros((0, len(self.labels)), np.float32)
 
-    def _answered(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
-        encoded = self.modality.encode(payloads)
-        if len(encoded) == 1:
+    def logits_of(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
+        """The same of payloads that the modality has encoded, at least one."""
+        if len(encoded) <= _BATCH:
             return self._run(self.modality.collate(encoded))
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         starts = range(0, len(order), _BATCH)

@@ -59,6 +59,10 @@ def candidates(section: SearchSection, modality: str = "text") -> list[Candidate
             for count in dict.fromkeys(section.min_counts):
                 twin = None
                 for precision in dict.fromkeys(section.precisions) if dials else ("float32",):
+                    if (
+                        precision == "int4" and "precision" not in dials
+                    ):  # only weights that a student writes itself have four bits
+                        continue
                     # A table may have four bits; the products beside it have eight then.
                     dialled = {key: "int8" if precision == "int4" and key == "network" else precision for key in dials}
                     settings = {key: size[key] for key in size if key in told} | dialled

@@ -2,15 +2,14 @@
 
     features -> convolution at half the frames and bands -> stages of blocks -> mean over time -> weighted sum over bands -> linear layer
 
-A block is that of `conv_image`. Where in the spectrum something was heard matters, when it was does not: so the mean is over time alone, and each
-channel weighs its bands.
+Where in the spectrum something was heard matters, when it was does not: so the mean is over time alone, and each channel weighs its bands.
 
 Letters: B clips, T frames, M mel bands, D width of the last stage, F bands that it has left, K classes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -20,11 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limbeck.graph import Graph, GraphBuilder, GraphInput
-from limbeck.settings import Count, CountOrZero, Limits, Share
-from limbeck.students._images import Convolution, emit_weight, weight_as_read
-from limbeck.students._rounding import Precision, RowPrecision
+from limbeck.settings import CountOrZero, Limits
+from limbeck.students._blocks import Separable, Sizes, as_trained, begin, last_width, stages
+from limbeck.students._convolution import Convolution, emit_weight, weight_as_read
 from limbeck.students._transformer import array
-from limbeck.students.conv_image import Block
 from limbeck.types import Json, Outputs, Shapes, TrainingPlan
 
 SecondsOrZero = Annotated[float, Limits((("ge", 0.0), ("le", 60.0)))]
@@ -49,35 +47,17 @@ class ConvAudio(nn.Module):
     """
 
     @dataclass(frozen=True, slots=True)
-    class Settings:
-        """How large, what it reads, and how it is trained and written.
+    class Settings(Sizes):
+        """What `Sizes` says; it reads `seconds` of a clip at `rate` samples a second in `mels` bands: 0 takes what the training clips have, and 40."""
 
-        `width` of the first stage, doubled by each further one of `stages`; `depth`: blocks of each; `kernel` of the depthwise convolutions; `dropout` on
-        what the classifier sees. It reads `seconds` of a clip at `rate` samples a second in `mels` bands: 0 takes what the training clips have, and 40.
-        `precision`: "int8" writes weights as whole numbers with a scale for each output, "int4" as numbers of four bits, which training then reckons
-        with; a runtime makes float32 of them once, as it loads. `network`: "int8" computes in whole numbers too, by the scheme that is nearest to the
-        float32 file on training clips; where none is near enough, all stays float32.
-        """
-
-        width: Count = 32
-        depth: Count = 2
-        stages: Count = 3
-        kernel: Count = 3
-        dropout: Share = 0.1
         rate: CountOrZero = 0
         seconds: SecondsOrZero = 0.0
         mels: CountOrZero = 0
-        precision: RowPrecision = "int8"
-        network: Precision = "float32"
 
         @property
         def reading(self) -> tuple[int, float, int]:
             """Rate, seconds and bands of what it is given."""
             return self.rate, self.seconds, self.mels
-
-        def __post_init__(self) -> None:
-            if self.kernel % 2 == 0:
-                raise ValueError(f"kernel is {self.kernel}; an odd number is expected, so that it has a middle")
 
     modality: ClassVar[str] = "audio"
     plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=15, batch_size=64, learning_rate=4e-3, weight_decay=0.02)
@@ -87,24 +67,11 @@ class ConvAudio(nn.Module):
         self.settings, self.frames, self.mels = settings, frames, mels
         self.origin = "random"
         self.stem = Convolution(1, settings.width, _STEM, 2)
-        blocks, width, bands = [], settings.width, -(-mels // 2)
-        for stage in range(settings.stages):
-            for place in range(settings.depth):
-                outputs = settings.width * 2**stage
-                blocks.append(Block(width, outputs, settings.kernel, 2 if stage and not place else 1))
-                width = outputs
-            bands = -(-bands // 2) if stage else bands
-        self.blocks = nn.ModuleList(blocks)
-        self.band_weight = nn.Parameter(torch.full((width, bands), 1.0 / bands))
-        self.output = nn.Linear(width, classes)
-        generator = torch.Generator().manual_seed(seed)
-        for part in self.modules():
-            if isinstance(part, Convolution):
-                part.begin(generator)
-        with torch.no_grad():
-            bound = width**-0.5
-            self.output.weight.uniform_(-bound, bound, generator=generator)
-            self.output.bias.zero_()
+        self.blocks = stages(settings, lambda channels, outputs, stride: Separable(channels, outputs, settings.kernel, stride))
+        bands = -(-mels // 2**settings.stages)  # the stem halves them, and so does each stage but the first
+        self.band_weight = nn.Parameter(torch.full((last_width(settings), bands), 1.0 / bands))
+        self.output = nn.Linear(last_width(settings), classes)
+        begin(self, self.output, seed)
 
     @classmethod
     def ladder(cls) -> list[Settings]:
@@ -117,21 +84,15 @@ class ConvAudio(nn.Module):
         """A very small instance and a batch of inputs for it: what the contract tests use."""
         network = cls(cls.Settings(width=4, stages=2), classes=3, frames=11, mels=7, seed=1)
         dice = torch.Generator().manual_seed(2)
+        as_trained(network, dice)
         with torch.no_grad():
             network.band_weight.uniform_(0.0, 0.5, generator=dice)
-            for norm in network.modules():
-                if isinstance(norm, nn.BatchNorm2d):  # as after some training: else folding would be nothing
-                    assert norm.running_mean is not None
-                    assert norm.running_var is not None
-                    norm.running_mean.normal_(0.0, 0.3, generator=dice)
-                    norm.running_var.uniform_(0.5, 2.0, generator=dice)
-                    norm.bias.normal_(0.2, 0.2, generator=dice)
         features = np.random.default_rng(0).standard_normal((4, 11, 7)).astype(np.float32)
         return network, {"features": features}
 
     def forward(self, features: Tensor) -> Outputs:
         """Logits (B, K) and what the classifier sees (B, D); features float32 are (B, T, M)."""
-        precision = self._weights()
+        precision = self.settings.weights
         x = F.relu(self.stem(features.unsqueeze(1), precision))
         for block in self.blocks:
             x = block(x, precision)
@@ -146,35 +107,26 @@ class ConvAudio(nn.Module):
 
     def graph(self) -> Graph:
         """The network with its norms folded into the weights, these in the precision of its settings."""
-        precision = self._weights()
+        precision = self.settings.weights
         g = GraphBuilder(GraphInput("features", "float32", ("B", self.frames, self.mels)))
         x = g("Unsqueeze", "features", axes=[1])
-        x = g("Relu", self.stem.emit(g, "stem", x, precision))
+        # Short names: each stands in the file several times, and bytes are counted.
+        x = g("Relu", self.stem.emit(g, "s", x, precision))
         for place, block in enumerate(self.blocks):
-            assert isinstance(block, Block)
-            x = block.emit(g, f"block_{place}", x, precision)
+            x = block.emit(g, f"{place}", x, precision)  # type: ignore[operator]
         mean_BDF = g("ReduceMean", x, axes=[2], keepdims=0)
-        weighed_BDF = g("Mul", mean_BDF, g.constant("band_weight", array(self.band_weight)))
+        weighed_BDF = g("Mul", mean_BDF, g.constant("w", array(self.band_weight)))
         summed_BD = g("ReduceSum", weighed_BDF, axes=[2], keepdims=0)
-        weight_DK = g("Transpose", emit_weight(g, "output", self.output.weight, precision), perm=[1, 0])
-        return g.build(g("Add", g("MatMul", summed_BD, weight_DK), g.constant("output.bias", array(self.output.bias))))
-
-    def _weights(self) -> RowPrecision:
-        """In which its weights are written; where the network is to be in whole numbers, `limbeck.quantize` makes these."""
-        return "float32" if self.settings.network == "int8" else self.settings.precision
+        weight_DK = g("Transpose", emit_weight(g, "o", self.output.weight, precision), perm=[1, 0])
+        return g.build(g("Add", g("MatMul", summed_BD, weight_DK), g.constant("o.b", array(self.output.bias))))
 
     def describe(self) -> Json:
         """Family, sizes, parameters and origin."""
         return {
             "family": "conv_audio",
+            **asdict(self.settings),
             "frames": self.frames,
             "mels": self.mels,
-            "width": self.settings.width,
-            "depth": self.settings.depth,
-            "stages": self.settings.stages,
-            "kernel": self.settings.kernel,
-            "precision": self.settings.precision,
-            "network": self.settings.network,
             "classes": self.output.out_features,
             "parameters": sum(p.numel() for p in self.parameters()),
             "origin": self.origin,

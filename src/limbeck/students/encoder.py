@@ -8,12 +8,11 @@ Letters: B examples, T positions, V pieces, R rows of the table, E width of a ro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,11 +21,10 @@ from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, CountOrZero, Share
 from limbeck.students._rounding import Precision, RowPrecision, as_read
 from limbeck.students._rows import emit_rows, kept, principal, row_of_piece, tiny_batch
-from limbeck.students._transformer import Layer, array, emit_norm
+from limbeck.students._transformer import Chosen, Layer, array, chosen_layers, emit_norm
 from limbeck.text import Reading
 from limbeck.types import EncoderWeights, Json, Outputs, Shapes, Start, TrainingPlan
 
-Chosen = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
 _FAR = 1e9  # subtracted from the score of a place without a token; finite, so that a text without any gives numbers
 _WIDTH, _HEADS, _POSITIONS, _NORM_EPSILON = 256, 4, 512, 1e-12  # of an encoder whose teacher cannot be taken apart
 
@@ -246,30 +244,3 @@ class Encoder(nn.Module):
             "parameters": sum(p.numel() for p in self.parameters()),
             "origin": self.origin,
         }
-
-
-def chosen_layers(wanted: int | tuple[int, ...], there: int | None) -> tuple[int, ...]:
-    """The numbers, from 1, of the teacher's layers that a student takes.
-
-    A number of layers is spread evenly with the last among them, since the teacher's head was trained on what the last one says: of
-    6 layers 2 are (3, 6), as g(m) = 3m of Jiao et al. (2020), TinyBERT, section 4.2, and 3 are (2, 4, 6), one of each two as in
-    DistilBERT.
-
-    Args:
-        wanted: how many, or which.
-        there: how many the teacher has; None: it gives none, and the numbers only count.
-
-    Raises:
-        RecipeError: the teacher does not have so many.
-
-    Example:
-        >>> chosen_layers(2, 6), chosen_layers(4, 6), chosen_layers((1, 2), 6)
-        ((3, 6), (2, 3, 5, 6), (1, 2))
-    """
-    if there is not None and max((wanted,) if isinstance(wanted, int) else wanted) > there:
-        raise RecipeError(
-            f"student.layers is {wanted if isinstance(wanted, int) else list(wanted)}, but the teacher has {there} layers"
-        )
-    if not isinstance(wanted, int):
-        return wanted
-    return tuple((2 * number * (there or wanted) + wanted) // (2 * wanted) for number in range(1, wanted + 1))

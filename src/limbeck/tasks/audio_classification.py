@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.payloads import plain
-from limbeck.tasks._one_label import one_label
-from limbeck.types import Prediction
+from limbeck.tasks._one_label import OneLabel
 
 _BANDS, _PARTS, _ROWS = 24, 10, 10_000
 
 
-class AudioClassification:
-    """The class with the highest probability, that probability, and whether it is too low."""
+class AudioClassification(OneLabel):
+    """The class with the highest probability of a clip."""
 
     modality: ClassVar[str] = "audio"
     teacher: ClassVar[str] = "huggingface_audio"
     student: ClassVar[str] = "conv_audio"
-    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "agreement")
-    objectives: ClassVar[Mapping[str, float]] = {"soft_targets": 1.0, "hard_labels": 0.1}
     trivial: ClassVar[str] = "log energies of 24 bands in 10 parts of each clip, SVM with a radial kernel, on up to 10,000 rows"
-
-    def answers(
-        self, logits_BC: NDArray[Any], labels: Sequence[str], temperature: float = 1.0, threshold: float = 0.0
-    ) -> list[Prediction]:
-        """A `Prediction` for each row of logits (B, C): softmax(logits / temperature), an abstention below the threshold."""
-        return one_label(logits_BC, labels, temperature, threshold)
 
     @classmethod
     def baseline(cls, payloads: Sequence[Any], labels: Sequence[str]) -> Any | None:

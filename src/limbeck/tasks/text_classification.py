@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
-
-from limbeck.tasks._one_label import one_label
-from limbeck.types import Prediction
+from limbeck.tasks._one_label import OneLabel
 
 
-class TextClassification:
-    """The class with the highest probability, that probability, and whether it is too low."""
+class TextClassification(OneLabel):
+    """The class with the highest probability of a text."""
 
     modality: ClassVar[str] = "text"
     teacher: ClassVar[str] = "huggingface"
     student: ClassVar[str] = "bag"
-    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "agreement")
-    objectives: ClassVar[Mapping[str, float]] = {"soft_targets": 1.0, "hard_labels": 0.1}
     trivial: ClassVar[str] = "TF-IDF of words and pairs of words, linear SVM"
-
-    def answers(
-        self, logits_BC: NDArray[Any], labels: Sequence[str], temperature: float = 1.0, threshold: float = 0.0
-    ) -> list[Prediction]:
-        """A `Prediction` for each row of logits (B, C): softmax(logits / temperature), an abstention below the threshold."""
-        return one_label(logits_BC, labels, temperature, threshold)
 
     @classmethod
     def baseline(cls, payloads: Sequence[str], labels: Sequence[str]) -> Any | None:

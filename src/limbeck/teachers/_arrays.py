@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from limbeck.errors import TeacherError
 from limbeck.types import Fingerprint, Json, Signal, digest
 
 _BATCH = 64
@@ -74,6 +75,15 @@ class ArrayTeacher(ABC):
             "precision": self.precision,
             **self.settled(),
         }
+
+    def freeze(self, layers: int = 0) -> None:
+        """Nothing: all of it learns.
+
+        Raises:
+            TeacherError: layers are asked for.
+        """
+        if layers:
+            raise TeacherError("teacher.fine_tune.frozen_layers is for text encoders. Leave it out.")
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """Signals of the payloads, in order."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,32 @@ def whole(kind: Any, source: str, options: Json) -> nn.Module:
             f"the weights of '{source}' are not whole: {listing(missing, 3)} "
             "would be random numbers. Save the model again with its head, or give another."
         )
+    return cast(nn.Module, model)
+
+
+def classifier(kind: Any, source: str, heads: tuple[str, ...], options: Json) -> tuple[nn.Module, list[str]]:
+    """A model with a head and the names of its classes; where the source holds a backbone alone, that and no names.
+
+    Args:
+        kind: of transformers, with a head.
+        source: a folder or a hub id.
+        heads: how the names of architectures end that have one.
+        options: for loading.
+    """
+    config = transformers.AutoConfig.from_pretrained(source, **options)
+    if any(name.endswith(heads) for name in config.architectures or []):
+        return whole(kind, source, options), [str(config.id2label[i]) for i in range(config.num_labels)]
+    return whole(transformers.AutoModel, source, options), []
+
+
+def with_head(kind: Any, backbone: Any, labels: Sequence[str], seed: int) -> nn.Module:
+    """A model of this kind over a backbone, with a new head for the labels; it answers chance until it is fine-tuned."""
+    config = copy.deepcopy(backbone.config)
+    config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
+    with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = kind.from_config(config)
+    model.base_model.load_state_dict(backbone.state_dict(), strict=False)
     return cast(nn.Module, model)
 
 

@@ -9,7 +9,6 @@ Letters: B clips, K classes, D width.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,11 @@ from limbeck import catalog
 from limbeck.errors import TeacherError
 from limbeck.settings import Limits
 from limbeck.teachers._arrays import ArrayTeacher
-from limbeck.teachers._loading import explained, quiet, whole
+from limbeck.teachers._loading import classifier, explained, quiet, with_head
 from limbeck.types import Json, Outputs, digest
 
 SecondsOrZero = Annotated[float, Limits((("ge", 0.0), ("le", 60.0)))]
+HEADS = ("ForAudioClassification", "ForSequenceClassification")
 _LEAST = 0.1  # seconds: some models answer nothing to less
 
 
@@ -89,14 +89,8 @@ class HuggingfaceAudio(ArrayTeacher):
             )
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
         with quiet(), explained(settings.model):
-            config = transformers.AutoConfig.from_pretrained(settings.model, **options)
             extractor = cast(Any, transformers.AutoFeatureExtractor).from_pretrained(settings.model, **options)
-            labels: list[str] = []
-            if any(a.endswith(("ForAudioClassification", "ForSequenceClassification")) for a in config.architectures or []):
-                model = whole(transformers.AutoModelForAudioClassification, settings.model, options)
-                labels = [str(config.id2label[i]) for i in range(config.num_labels)]
-            else:
-                model = whole(transformers.AutoModel, settings.model, options)
+            model, labels = classifier(transformers.AutoModelForAudioClassification, settings.model, HEADS, options)
         return cls(model, extractor, labels, settings.seconds, device)
 
     @classmethod
@@ -128,24 +122,9 @@ class HuggingfaceAudio(ArrayTeacher):
     def add_head(self, labels: Sequence[str], seed: int) -> None:
         """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""
         assert not self.labels, "a teacher with a head keeps it"
-        backbone = cast(Any, self.module).backbone
-        config = copy.deepcopy(backbone.config)
-        config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
-        with quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = cast(Any, transformers.AutoModelForAudioClassification).from_config(config)
-        model.base_model.load_state_dict(backbone.state_dict(), strict=False)
+        model = with_head(transformers.AutoModelForAudioClassification, cast(Any, self.module).backbone, labels, seed)
         self.module = Heard(model).to(self._device).eval()
         self.labels = tuple(labels)
-
-    def freeze(self, layers: int = 0) -> None:
-        """Nothing is frozen, unless layers are asked for, which this kind does not count.
-
-        Raises:
-            TeacherError: layers are asked for.
-        """
-        if layers:
-            raise TeacherError("teacher.fine_tune.frozen_layers is for text encoders. Leave it out.")
 
     def save(self, folder: Path) -> None:
         """Write the model with its labels, and its extractor, to a folder that `load` reads."""

@@ -7,7 +7,6 @@ bundle; what its processor would do otherwise (a crop, another filter) is told i
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +19,13 @@ from torch import Tensor, nn
 from transformers.image_processing_base import ImageProcessingMixin
 
 from limbeck.errors import TeacherError
-from limbeck.teachers._loading import explained, quiet, whole
+from limbeck.patches import PatchWeights
+from limbeck.teachers._loading import classifier, explained, quiet, with_head
+from limbeck.teachers._patch_weights import patch_weights
 from limbeck.teachers._pixels import PixelTeacher
 from limbeck.types import Json, Outputs, Signal
 
+HEADS = ("ForImageClassification",)
 PROCESSOR = "preprocessor_config.json"
 _BILINEAR = 2
 
@@ -109,15 +111,9 @@ class HuggingfaceImage(PixelTeacher):
             )
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
         with quiet(), explained(settings.model):
-            config = transformers.AutoConfig.from_pretrained(settings.model, **options)
             processor, _ = ImageProcessingMixin.get_image_processor_dict(settings.model, **options)
-            labels: list[str] = []
-            if any(a.endswith("ForImageClassification") for a in config.architectures or []):
-                model = whole(transformers.AutoModelForImageClassification, settings.model, options)
-                labels = [str(config.id2label[i]) for i in range(config.num_labels)]
-            else:
-                model = whole(transformers.AutoModel, settings.model, options)
-        size, channels = _size(processor, settings.model), int(getattr(config, "num_channels", 3))
+            model, labels = classifier(transformers.AutoModelForImageClassification, settings.model, HEADS, options)
+        size, channels = _size(processor, settings.model), int(getattr(model.config, "num_channels", 3))
         return cls(scaled(model, processor, channels), processor, labels, size, channels, device)
 
     @classmethod
@@ -155,24 +151,9 @@ class HuggingfaceImage(PixelTeacher):
     def add_head(self, labels: Sequence[str], seed: int) -> None:
         """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""
         assert not self.labels, "a teacher with a head keeps it"
-        backbone = cast(Any, self.module).backbone
-        config = copy.deepcopy(backbone.config)
-        config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
-        with quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = cast(Any, transformers.AutoModelForImageClassification).from_config(config)
-        model.base_model.load_state_dict(backbone.state_dict(), strict=False)
+        model = with_head(transformers.AutoModelForImageClassification, cast(Any, self.module).backbone, labels, seed)
         self.module = scaled(model, self._processor, self.channels).to(self._device).eval()
         self.labels = tuple(labels)
-
-    def freeze(self, layers: int = 0) -> None:
-        """Nothing is frozen, unless layers are asked for, which this kind does not count.
-
-        Raises:
-            TeacherError: layers are asked for.
-        """
-        if layers:
-            raise TeacherError("teacher.fine_tune.frozen_layers is for text encoders. Leave it out.")
 
     def save(self, folder: Path) -> None:
         """Write the model with its labels, and its processor, to a folder that `load` reads."""
@@ -183,6 +164,11 @@ class HuggingfaceImage(PixelTeacher):
     def settled(self) -> dict[str, str]:
         """Its kind, and how it scales."""
         return {"kind": "huggingface_image", "scaling": f"{cast(Any, self.module).scaling()}"}
+
+    def patches(self) -> PatchWeights | None:
+        """What a student may start from; None where the model is no ViT."""
+        module = cast(Any, self.module)
+        return patch_weights(module.backbone, *module.scaling())
 
     def scalings(self) -> dict[str, Scaling]:
         """Other ways in which such models were trained to read bytes, by name; its own is not among them."""

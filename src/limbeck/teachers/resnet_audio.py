@@ -1,6 +1,5 @@
-"""A residual network over log-mel features as a teacher of clips that is trained here, from scratch. Knows its own layers and folder; knows no data.
+"""A residual network over log-mel features as a teacher of clips that is trained here, from scratch. Knows its own layers; knows no data and no files.
 
-Where no weights can be had, this is the teacher: it has no head until the pipeline trains it (`teacher.fine_tune`), and then all of it learns.
 While it is trained each batch is heard from other throats, at another tempo, in another room and with parts missing, by dice that follow from
 seed and step.
 
@@ -9,26 +8,22 @@ Letters: B clips, T frames, M mel bands, D width of the last stage, W warps, K c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limbeck import catalog
-from limbeck.errors import TeacherError
 from limbeck.settings import Count, Limits, Positive, Share
-from limbeck.teachers._arrays import ArrayTeacher
-from limbeck.teachers.wide_resnet import Residual, begin
+from limbeck.teachers._from_scratch import FromScratch, stages
 from limbeck.types import Outputs
 
-WEIGHTS, DESCRIBED = "resnet_audio.safetensors", "resnet_audio.json"
 Part = Annotated[float, Limits((("ge", 0.0), ("le", 0.5)))]
 Deviations = Annotated[float, Limits((("ge", 0.0), ("le", 4.0)))]
 _WARPS, _POINTS = 21, 5
@@ -85,15 +80,10 @@ class Network(nn.Module):
 
     def __init__(self, settings: ResnetAudio.Settings, hertz_M: Tensor) -> None:
         super().__init__()
-        widths = [settings.width * 2**stage for stage in (0, 0, 1, 2)]
+        widths = [settings.width * 2**stage for stage in range(3)]
         self.disturbed = Disturbed(hertz_M, settings.throat, settings.tempo, settings.room, settings.mask)
-        self.stem = nn.Conv2d(1, widths[0], 5, 2, 2, bias=False)
-        blocks = []
-        for stage in range(3):
-            for place in range(settings.depth):
-                channels = widths[stage] if not place else widths[stage + 1]
-                blocks.append(Residual(channels, widths[stage + 1], 2 if stage and not place else 1, settings.dropout))
-        self.blocks = nn.Sequential(*blocks)
+        self.stem = nn.Conv2d(1, settings.width, 5, 2, 2, bias=False)
+        self.blocks = stages(settings.width, widths, settings.depth, settings.dropout)
         self.norm = nn.BatchNorm2d(widths[-1])
         self.head: nn.Linear | None = None
 
@@ -105,7 +95,7 @@ class Network(nn.Module):
         return Outputs(self.head(mean_BD), mean_BD)
 
 
-class ResnetAudio(ArrayTeacher):
+class ResnetAudio(FromScratch):
     """A residual network that hears clips as limbeck's own modality reads them.
 
     Args:
@@ -121,6 +111,8 @@ class ResnetAudio(ArrayTeacher):
     """
 
     modality: ClassVar[str] = "audio"
+    kind: ClassVar[str] = "resnet_audio"
+    what: ClassVar[str] = "residual network for clips"
 
     @dataclass(frozen=True, slots=True)
     class Settings:
@@ -141,74 +133,21 @@ class ResnetAudio(ArrayTeacher):
         dropout: Share = 0.0
 
     def __init__(self, settings: Settings, labels: Sequence[str] = (), device: str = "cpu") -> None:
-        audio = catalog.find("modalities", "audio").reading(settings.rate, settings.seconds, settings.mels)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # one that is not trained yet is the same each time: its fingerprint decides what a run is
-            network = Network(settings, torch.from_numpy(audio.features.middles))
-        super().__init__(network, (), audio, device)
-        self._settings = settings
+        reading = catalog.find("modalities", "audio").reading(settings.rate, settings.seconds, settings.mels)
+        hertz_M = torch.from_numpy(reading.features.middles)
+        super().__init__(settings, labels, partial(Network, settings, hertz_M), reading, device)
         self.name = f"ResNet of width {settings.width}"
-        self.width = cast(Any, self.module).norm.num_features
-        if labels:
-            self.add_head(labels, 0)
-
-    @classmethod
-    def load(cls, settings: Settings, device: str = "cpu") -> ResnetAudio:
-        """An untrained one, or one that `save` wrote.
-
-        Raises:
-            TeacherError: the folder holds none.
-        """
-        if not settings.model:
-            return cls(settings, device=device)
-        folder = Path(settings.model)
-        try:
-            described = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
-            found = cls(cls.Settings(**described["settings"]), described["labels"], device)
-            found.module.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
-            raise TeacherError(
-                f"cannot load the teacher '{folder}': it holds no residual network for clips that limbeck wrote: {said:.300}"
-            ) from error
-        return found
 
     @classmethod
     def tiny(cls, folder: Path, seed: int = 0) -> ResnetAudio:
         """A very small random one with a head, saved to `folder` and loaded from it: what the contract tests use."""
-        found = cls(cls.Settings(width=2, rate=8000, seconds=0.25, mels=8))
-        found.add_head(["greeting", "question", "thanks"], seed)
-        cast(Any, found.module).head.weight.data.normal_(0.0, 0.5, generator=torch.Generator().manual_seed(seed))
-        found.save(folder)
-        return cls.load(cls.Settings(str(folder)))
-
-    def add_head(self, labels: Sequence[str], seed: int) -> None:
-        """Begin anew: random weights everywhere, and a head for `labels`."""
-        assert not self.labels, "a teacher with a head keeps it"
-        begin(self.module, self.width, len(labels), seed)
-        self.labels = tuple(labels)
-
-    def freeze(self, layers: int = 0) -> None:
-        """Nothing: a network that knows nothing learns as a whole.
-
-        Raises:
-            TeacherError: layers are asked for.
-        """
-        if layers:
-            raise TeacherError("teacher.fine_tune.frozen_layers: a resnet_audio is trained from scratch. Leave it out.")
-
-    def save(self, folder: Path) -> None:
-        """Write weights, layers and labels to a folder that `load` reads."""
-        weights = {k: v.detach().cpu().clone().contiguous() for k, v in self.module.state_dict().items()}
-        save_file(weights, folder / WEIGHTS)
-        described = {"settings": {**asdict(self._settings), "model": ""}, "labels": list(self.labels)}
-        (folder / DESCRIBED).write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
+        return cls.saved_tiny(cls.Settings(width=2, rate=8000, seconds=0.25, mels=8), folder, seed)
 
     def settled(self) -> dict[str, str]:
         """Its kind, and what is done to clips in training."""
         own = self._settings
         training = f"throat {own.throat}, tempo {own.tempo}, room {own.room}, mask {own.mask}, dropout {own.dropout}"
-        return {"kind": "resnet_audio", "training": training if not self.labels else ""}
+        return {"kind": self.kind, "training": training if not self.labels else ""}
 
 
 def _warps(hertz_M: Tensor, throat: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Convolutions over pictures with batch norm, and the same in a graph. Knows shapes, weights and running means; knows no family of students.
+"""Convolutions with batch norm, and the same in a graph. Knows shapes, weights and running means; knows no blocks and no family of students.
 
 Letters: B examples, C channels of the input, O of the output, H height, W width.
 """
