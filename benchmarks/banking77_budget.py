@@ -20,6 +20,7 @@ from limbeck.evidence import Measured
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import open_run
+from limbeck.verify.company import VOID
 
 SEEDS = (0, 1, 2)
 BUDGETS = {"2mb": "2MB,100us", "500kb": "500kB", "25mb": "25MB"}
@@ -56,7 +57,7 @@ def budgets(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[s
             bytes_.append(cost.bytes)
             times.append(cost.latency.p50_us)
             chosen.append(report.lineage["search"]["chosen"])
-            if any("are void" in note for note in report.notes):
+            if any(VOID in note for note in report.notes):
                 void[f"best_{name}_p50_us"] = "others were busy while it was measured"
             bundles[f"best_{name}_{seed}"] = report.bundle
         figures |= {

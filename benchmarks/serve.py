@@ -6,7 +6,7 @@ Server and generator have a core each. Each server is started anew, takes turns 
 there, else the shop's. `max_rate_p99_20ms`: requests/s of one process, by search. `ratio_fastapi`, `ratio_litserve`: that rate over the
 peer's (peer_fastapi.py, peer_litserve.py: the same ONNX file, the same tokenizer code); `ratio_teacher_saturated`: answers/s of a closed
 loop, over those of the teacher behind FastAPI (peer_teacher.py). `added_p50_ms`, `added_p99_ms`: latency at half the rate, less that of
-the model in a process of its own on the server's core. `errors_1000_connections`: at --rate for --seconds, and the largest process.
+the model in a process of its own on the server's core, asked at the same moments; `added_asked_*`: at 2,500/s, half of the rate that is asked of the server. `errors_1000_connections`: at --rate for --seconds, and the largest process.
 `soak_*`: --requests of all kinds, bad ones among them. `reload_failed`: a new version under load; `kill_failed_beyond_in_flight`: one of
 two processes killed under load. `fuzz_5xx`: of --cases (serve_fuzz.py). Figures are void where other work took more than a tenth
 of the cores or the generator more than 70 % of its own. --anyway 1 goes on in company, to try the script.
@@ -39,6 +39,8 @@ from serve_places import HERE, Place
 from serve_soak import mixed, slope
 
 PAIRS = 2
+ASKED = 5_000.0
+"""Requests/s that one process is to hold."""
 SATURATED_SECONDS = 5.0
 PARTS = ("rate", "peers", "added", "connections", "soak", "reload", "fuzz")
 
@@ -125,21 +127,16 @@ def added(place: Place, args: argparse.Namespace, figures: Figures) -> None:
     if not most:
         figures.add({"added_p50_ms": None, "added_p99_ms": None})
         return
-    with place.limbeck() as served:
-        step = shown(served.server.offered(most / 2, 5 * args.seconds))
-    with pinned(cores()[1]):
-        model = alone(load(place.bundle), place.texts, 5 * args.seconds)
-    both = {share: 1e3 * (step.latency.percentile(share) - model.percentile(share)) for share in (0.5, 0.99)}
-    figures.add(
-        {
-            "added_p50_ms": both[0.5],
-            "added_p99_ms": both[0.99],
-            "added_at_rate": most / 2,
-            "model_p50_ms": 1e3 * model.percentile(0.5),
-            "model_p99_ms": 1e3 * model.percentile(0.99),
-        },
-        step,
-    )
+    for name, rate in (("added", most / 2), ("added_asked", ASKED / 2)):
+        with place.limbeck() as served:
+            step = shown(served.server.offered(rate, 5 * args.seconds))
+        with pinned(cores()[1]):
+            model = alone(load(place.bundle), place.texts, rate, 5 * args.seconds, place.seed)
+        found = {f"{name}_at_rate": rate}
+        for percent, share in (("p50", 0.5), ("p99", 0.99)):
+            whole, own = (1e3 * each.percentile(share) for each in (step.latency, model))
+            found |= {f"{name}_{percent}_ms": whole - own, f"{name}_model_{percent}_ms": own}
+        figures.add(found, step)
 
 
 def connections(place: Place, args: argparse.Namespace, figures: Figures) -> None:

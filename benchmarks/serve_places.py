@@ -102,7 +102,8 @@ class Place:
         with serving([str(python), *command, *behind], port, cores()[1] if pinned else None, ready, surroundings) as process:
             address = Address("127.0.0.1", port)
             asks = questions(address, self.texts)
-            yield Served(Server.at(address, asks, connections or self.connections, self.seed), process, address, asks)
+            spin = pinned and cores()[1] is not None
+            yield Served(Server.at(address, asks, connections or self.connections, self.seed, spin), process, address, asks)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
     python benchmarks/training_speed.py --work work --json work/training_speed.json
 
-The same teacher (all-MiniLM-L6-v2 with a head for 77 classes), the same texts (BANKING77's training file), a student of three of its layers.
+The same teacher (all-MiniLM-L6-v2, fine-tuned as in active.py where WORK holds none), the same texts (BANKING77's training file), a student of three of its layers.
 Both sides take turns in one process. `speed_ratio`: examples per second of limbeck's training step over those of plain_pytorch.py;
 `speed_ratio_with_labelling` charges limbeck with asking the teacher once for each example, over the epochs of its default plan.
 `training_share_of_matrix_rate`: 6 * matrix parameters * unpadded tokens per second over the best rate of the student's own matrix
-products, measured in the same run. `labelling_ratio`: texts per second of the teacher's `answer` over a transformers pipeline's
-at the best of several batch sizes.
+products, measured in the same run. `labelling_ratio`: texts per second of whoever labels the views of a run (the teacher, or its int8 file
+where that was measured to say the same: `labelling`) over a transformers pipeline's at the best of several batch sizes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,20 @@ import transformers
 from torch import nn
 
 import plain_pytorch
+from active import tuned
 from harness import BUSY, Company, arguments, write
 from limbeck import find
 from limbeck.data.read import read_records
 from limbeck.engine.batches import Examples
 from limbeck.engine.device import available_cores, faster_precision
 from limbeck.engine.loop import Term, Training
+from limbeck.pipeline.data import read_data
+from limbeck.pipeline.labelling import MEASURED, labelling_teacher
+from limbeck.pipeline.student import make_views
+from limbeck.pipeline.teacher import load_teacher
+from limbeck.recipe import Recipe
+from limbeck.run import open_run
+from limbeck.shop import packaged_model
 
 ROUNDS, SECONDS = 4, 12.0
 TEXTS = 1024
@@ -60,18 +67,16 @@ def matrix_rate(shapes: list[tuple[int, int, int]], precision: torch.dtype) -> f
     return best
 
 
-def measure(data: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def measure(args: Any) -> tuple[dict[str, Any], dict[str, str]]:
     torch.manual_seed(0)
     torch.set_num_threads(available_cores())
     company = Company()
-    records = read_records(data / "train.jsonl.gz")
+    records = read_records(args.data / "train.jsonl.gz")
     labels = sorted({str(r.label) for r in records})
     index = {label: i for i, label in enumerate(labels)}
     texts = [r.payload for r in records]
     labels_N = np.array([index[str(r.label)] for r in records], dtype=np.int64)
-    kind = find("teachers", "huggingface")
-    teacher = kind.load(kind.Settings())
-    teacher.add_head(labels, seed=0)
+    teacher = tuned(args)
     teacher.precision = faster_precision("cpu")["precision"]
 
     family = find("students", "encoder")
@@ -96,7 +101,7 @@ def measure(data: Path) -> tuple[dict[str, Any], dict[str, str]]:
     plain = plain_pytorch.train(
         whole,
         plain_pytorch.smaller(whole, (0, 2, 5)),
-        transformers.AutoTokenizer.from_pretrained(teacher_folder(kind)),
+        transformers.AutoTokenizer.from_pretrained(teacher_folder()),
         texts,
         labels_N.tolist(),
     )
@@ -116,7 +121,8 @@ def measure(data: Path) -> tuple[dict[str, Any], dict[str, str]]:
     number = {"float32": torch.float32, "bfloat16": torch.bfloat16}[training.precision]
     best = matrix_rate(sorted(products), number)
 
-    labelling = labelled(teacher, kind, labels, texts[:TEXTS])
+    labelling_of_a_run, record = who_labels(args, teacher)
+    labelling = labelled(labelling_of_a_run, labels, texts[:TEXTS])
     epochs = family.plan.epochs
     figures = {
         "speed_ratio": rates["ours"] / rates["plain"],
@@ -131,23 +137,33 @@ def measure(data: Path) -> tuple[dict[str, Any], dict[str, str]]:
         "matrix_parameters": parameters,
         "tokens_per_example": tokens,
         "precision_training": training.precision,
-        "precision_labelling": teacher.precision,
+        "labelling": record,
     }
     share = company.share()
     void = dict.fromkeys(figures, f"since others took {share:.0%} of the cores") if share > BUSY else {}
     return figures, void
 
 
-def teacher_folder(kind: Any) -> str:
-    """Where the teacher's own tokenizer lies."""
-    from limbeck.shop import packaged_model
+def who_labels(args: Any, teacher: Any) -> tuple[Any, Any]:
+    """Who labels the views of a run with this teacher, and what was measured of its int8 file."""
+    data = {"train": str(args.data / "train.jsonl.gz"), "test_share": 0.001}
+    with open_run(Recipe.read({"data": data}, values={"out": str(args.work / "training-speed")})) as run:
+        run.ready = teacher
+        splits = read_data(run).splits
+        load_teacher(run, splits)
+        views = make_views(run, teacher, splits)
+        found = labelling_teacher(run, teacher, run.folder / "signals", [v.payload for v in views])
+        return found, run.measured(MEASURED) or f"the teacher, {teacher.precision}"
 
-    return str(packaged_model() or kind.Settings().model)
+
+def teacher_folder() -> str:
+    """Where the teacher's own tokenizer and backbone lie."""
+    return str(packaged_model() or find("teachers", "huggingface").Settings().model)
 
 
-def labelled(teacher: Any, kind: Any, labels: list[str], texts: list[str]) -> dict[str, Any]:
-    """Texts per second of our teacher and of a transformers pipeline over the same backbone, taking turns."""
-    source = teacher_folder(kind)
+def labelled(labelling: Any, labels: list[str], texts: list[str]) -> dict[str, Any]:
+    """Texts per second of whoever labels and of a transformers pipeline over the same backbone, taking turns."""
+    source = teacher_folder()
     transformers.utils.logging.set_verbosity_error()
     model = transformers.AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(labels), dtype=torch.float32)
     pipeline = transformers.pipeline(
@@ -160,7 +176,7 @@ def labelled(teacher: Any, kind: Any, labels: list[str], texts: list[str]) -> di
             pipeline(texts, batch_size=size)
             best[size] = max(best.get(size, 0.0), len(texts) / (time.perf_counter() - start))
             start = time.perf_counter()
-            teacher.answer(texts, LOGITS)
+            labelling.answer(texts, LOGITS)
             best["ours"] = max(best.get("ours", 0.0), len(texts) / (time.perf_counter() - start))
     ours = best.pop("ours")
     return {"ours": ours, "pipeline": {str(size): rate for size, rate in best.items()}}
@@ -168,5 +184,5 @@ def labelled(teacher: Any, kind: Any, labels: list[str], texts: list[str]) -> di
 
 if __name__ == "__main__":
     args = arguments(__doc__ or "", ("all",), "banking77")
-    found, not_counted = measure(args.data)
+    found, not_counted = measure(args)
     write(args, found, {}, not_counted)

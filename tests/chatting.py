@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
@@ -52,7 +53,14 @@ class Model:
     def __init__(self, live: Live) -> None:
         self.live, self.trouble, self.slow, self.counts = live, None, 0.0, Counts()
         self.by, self.turned_away = None, None
+        self.default, self.reads = (
+            "shop",
+            {"text": SimpleNamespace(name="shop", reads="text", predictor=SimpleNamespace(modality=None))},
+        )
         self.told: list[tuple[str, list[dict[str, Any]]]] = []
+
+    def model(self, name: str | None) -> Any:
+        return self.reads["text"]
 
     def now(self, name: str | None, texts: Sequence[str], top_k: int = 1) -> None:
         """Nothing at once."""

@@ -32,9 +32,11 @@ How the figures are made:
 - **Bounds** are one-sided: the truth lies above `low` in at least about 95 % of all samples of rows, and below `high` as often. Shares of rows
   (accuracy, agreement) have Wilson's score interval, differences of accuracy Tango's for paired proportions, retention that of Tang, Tang
   and Chan, each with a continuity correction of half a row (`benchmarks/intervals.py` measures what they hold). Macro-F1 and KL
-  have BCa bootstrap intervals from 2,000 resamples of whole rows, with a fixed seed; no verdict rests on these.
+  have BCa bootstrap intervals from 2,000 resamples of whole rows, with a fixed seed; no verdict rests on these but that of several labels.
 - **The verdict** is `kept` where the lower bound of accuracy, student - teacher, lies above -margin; `lost` where the upper bound lies
   below it; else `not shown`. Without labels the agreement takes the place of the difference and `least_agreement` that of -margin.
+- **Several labels** to a row: an answer is all of them, so accuracy is the share of rows whose labels are all right (scikit-learn calls it so too), and
+  the verdict is on `micro_f1_difference`. A class is a label, its rows those to which it applies, and its shares those of them that are given it.
 - **Exit codes**: 0 kept; 3 lost, or a gate or the budget missed; 4 not shown.
 - **Classes** have bounds that hold for all of them at once (Holm's procedure; `limbeck.verify.classes`).
 - **Calibration error** has 15 bins of equal width (Guo et al. 2017).

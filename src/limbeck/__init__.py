@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from limbeck._version import __version__
 
 if TYPE_CHECKING:
+    from limbeck.budget import Budget as Budget
     from limbeck.bundle import Bundle as Bundle
     from limbeck.catalog import find as find
     from limbeck.catalog import names as names
     from limbeck.errors import LimbeckError as LimbeckError
-    from limbeck.evidence import Budget as Budget
     from limbeck.evidence import Report as Report
     from limbeck.evidence import Verdict as Verdict
     from limbeck.pipeline import distill as distill
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from limbeck.types import Prediction as Prediction
 
 _HOME = {
-    "Budget": "evidence",
+    "Budget": "budget",
     "Bundle": "bundle",
     "LimbeckError": "errors",
     "Prediction": "types",

@@ -24,7 +24,17 @@ from limbeck.archive import MOST_ARCHIVE_BYTES, MOST_FILES, packed, unpacked
 from limbeck.disk import read_whole, size_of, write_whole
 from limbeck.errors import BundleError, InputFileError, listing
 from limbeck.evidence import Calibration
-from limbeck.manifest import GOLDEN, MANIFEST, MOST_MANIFEST_BYTES, SCHEMA_VERSION, SIGNATURE, SPEC, FileEntry, Manifest
+from limbeck.manifest import (
+    GOLDEN,
+    MANIFEST,
+    MOST_MANIFEST_BYTES,
+    SCHEMA_OF_ONE_LABEL,
+    SCHEMA_VERSION,
+    SIGNATURE,
+    SPEC,
+    FileEntry,
+    Manifest,
+)
 from limbeck.plain_json import canonical, parse
 from limbeck.signature import SIGNATURE_BYTES, verify
 from limbeck.types import Json
@@ -152,7 +162,9 @@ def seal(
 
     content = {model.name: model.read_bytes(), SPEC: canonical(spec), GOLDEN: canonical(golden)}
     files = {name: FileEntry(hashlib.sha256(data).hexdigest(), len(data)) for name, data in sorted(content.items())}
-    manifest = Manifest(task, modality, target, tuple(labels), files, precision, calibration or Calibration())
+    fitted = calibration or Calibration()
+    schema = SCHEMA_VERSION if fitted.thresholds else SCHEMA_OF_ONE_LABEL
+    manifest = Manifest(task, modality, target, tuple(labels), files, precision, fitted, schema_version=schema)
     manifests.check(manifest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

@@ -30,7 +30,7 @@ def names(folder: str) -> list[str]:
 
     Example:
         >>> names("objectives")[:2]
-        ['dkd', 'hard_labels']
+        ['binary_hard_labels', 'binary_soft_targets']
     """
     _check_folder(folder)
     return sorted(_files(folder) | {e.name for e in _entry_points(folder)})

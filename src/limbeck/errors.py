@@ -26,6 +26,10 @@ class DataError(LimbeckError, ValueError):
     code = "data_unusable"
 
 
+class TooLargeError(DataError):
+    """A payload is larger than it may be, packed or unpacked."""
+
+
 class LeakError(DataError):
     """The rows that judge are those that train."""
 

@@ -1,40 +1,17 @@
-"""What a run proves: limits, measurements, intervals, a verdict, and the report that holds them. Knows numbers and names; measures nothing."""
+"""What a run proves: measurements, intervals, a verdict, and the report that holds them. Knows numbers and names; measures nothing."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from limbeck.findings import Checkup
 from limbeck.types import Json
 
 REPORT_SCHEMA = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Upper limits, measured on the written file on the machine at hand; None is no limit.
-
-    bytes: size of `bundle/`. latency_p50: microseconds per answer at batch 1. memory: peak bytes of the process.
-    """
-
-    bytes: int | None = None
-    latency_p50: float | None = None
-    memory: int | None = None
-
-    def misses(self, measured: Mapping[str, float | None]) -> list[str]:
-        """One sentence for each limit that `measured` (by the same names) exceeds; what was not measured (None) is not shown to keep it."""
-        found = []
-        for limit in fields(self):
-            allowed = getattr(self, limit.name)
-            value = measured[limit.name]
-            if allowed is not None and (value is None or value > allowed):
-                is_ = "was not measured" if value is None else f"is {value:,.0f}"
-                found.append(f"{limit.name} {is_}, the budget allows {allowed:,.0f}")
-        return found
 
 
 class Verdict(StrEnum):
@@ -73,13 +50,19 @@ class Quality:
     """How a model answers held-out rows that have labels. Shares between 0 and 1.
 
     ece: expected calibration error of its probabilities as they come, and `ece_scaled` after its temperature; None where the model
-    has no probabilities (a linear SVM) or no temperature.
+    has no probabilities (a linear SVM) or no temperature. micro_f1: of several labels alone; accuracy is then the share of rows whose labels are all right.
     """
 
     accuracy: Interval
     macro_f1: Interval
     ece: float | None = None
     ece_scaled: float | None = None
+    micro_f1: Interval | None = None
+
+    @property
+    def decisive(self) -> Interval:
+        """The figure that a verdict is on: micro-F1 where several labels may apply, else accuracy."""
+        return self.micro_f1 or self.accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +104,11 @@ class Measured:
 class Comparison:
     """Two models on the same rows: `first` held against `second` ("student" against "teacher").
 
-    agreement: share of rows with the same answer. flips: rows with another answer. gained, lost: rows that only `first`, only `second`
-    has right (counts are means over the repeats of cross-fitting); difference: accuracy of first - second; retention: accuracy of
-    first / second (None where `second` is never or hardly ever right); mcnemar_p: two-sided exact, printed and deciding nothing. kl:
-    mean of KL(second || first) in nats (None below 10 rows, or where a model has no probabilities). The others are None without labels.
+    agreement: share of rows with the same answer. flips: rows with another answer. gained, lost: rows that only `first`, only `second` has right
+    (counts are means over the repeats of cross-fitting); difference: accuracy of first - second; retention: accuracy of first / second (None where
+    `second` is never or hardly ever right); mcnemar_p: two-sided exact, printed and deciding nothing. kl: mean of KL(second || first) in nats (None
+    below 10 rows, or where a model has no probabilities). The others are None without labels. Of several labels an answer is all of them, and the
+    verdict is on micro_f1_difference.
     """
 
     first: str
@@ -139,15 +123,21 @@ class Comparison:
     gained: float | None = None
     lost: float | None = None
     mcnemar_p: float | None = None
+    micro_f1_difference: Interval | None = None
+
+    @property
+    def decisive(self) -> Interval | None:
+        """The difference that the verdict is on: of micro-F1 where several labels may apply, else of accuracy; None without labels."""
+        return self.micro_f1_difference or self.difference
 
 
 @dataclass(frozen=True, slots=True)
 class ClassResult:
     """One class (or one value of a slice), by true label (by the teacher's answer where there are no labels): student - teacher on its rows.
 
-    teacher, student: share of its rows that are right (that the student answers as the teacher does). difference: student - teacher
-    with simultaneous bounds: each side holds for all classes at once in 95 % of all samples, by Holm's procedure for the drop that the
-    gate names, or a tenth (limbeck.verify.classes). None below 10 rows.
+    teacher, student: share of its rows that are right (that the student answers as the teacher does; of several labels: that are given it).
+    difference: student - teacher with simultaneous bounds: each side holds for all classes at once in 95 % of all samples, by Holm's procedure for
+    the drop that the gate names, or a tenth (limbeck.verify.classes). None below 10 rows.
     """
 
     label: str
@@ -189,9 +179,10 @@ class Gate:
 class Calibration:
     """What makes the student's probabilities honest, fitted on validation rows with the written file.
 
-    temperature: logits are divided by it. threshold: an answer with a lower probability is an abstention. answered: share of the
-    validation rows above it. rows: how many it was fitted on; 0: nothing was fitted. `against`: "labels" or "teacher".
-    threshold_found: False where no threshold makes the answered rows as good as asked; then nothing is held back.
+    temperature: logits are divided by it. threshold: an answer with a lower probability is an abstention. answered: share of the validation rows
+    above it. rows: how many it was fitted on; 0: nothing was fitted. `against`: "labels" or "teacher". threshold_found: False where no threshold
+    makes the answered rows as good as asked; then nothing is held back. thresholds: of several labels, in their order, the probability from which on
+    each is given.
     """
 
     temperature: float = 1.0
@@ -200,6 +191,7 @@ class Calibration:
     rows: int = 0
     against: Literal["labels", "teacher"] = "labels"
     threshold_found: bool = True
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +222,8 @@ class OutOfScope:
 
 @dataclass(frozen=True, slots=True)
 class SeedSpread:
-    """What students from several seeds reach on the judged rows, the shipped one first: accuracy, student - teacher, or without labels
-    agreement. interval: their mean, with the bounds in which the mean over all seeds lies, for these rows."""
+    """What students from several seeds reach, the shipped one first: accuracy, student - teacher, or without labels agreement. interval: their
+    mean, with the bounds in which the mean over all seeds lies, for these rows."""
 
     of: Literal["accuracy", "agreement"]
     values: tuple[float, ...]
@@ -242,12 +234,12 @@ class SeedSpread:
 class Report:
     """Teacher, student, the same student without the teacher, and a trivial baseline on the same held-out rows, and what follows.
 
-    basis: what the verdict is about. held_out: where the rows came from. margin: the most that may be lost, in accuracy; on
-    AGREEMENT `least_agreement` takes its place. rows_to_show: how many held-out rows end in `kept` in 80 % of all cases if these are
-    typical (None: no number does). rows_to_label: without labels, how many rows must be labelled to measure accuracy to within
-    the margin. provable_margin: the smallest margin that as many rows show in 80 % of all cases for a student as good as its
-    teacher that differs from it as often as this one (None without labels). budget_misses: sentences. out_of_scope: where such texts
-    were given, and validation rows for a threshold. checkup: what the doctor found before the run. seeds: of several.
+    basis: what the verdict is about. held_out: where the rows came from. margin: the most that may be lost, in accuracy (of several labels in
+    micro-F1); on AGREEMENT `least_agreement` takes its place. rows_to_show: how many held-out rows end in `kept` in 80 % of all cases if these are
+    typical (None: no number does). rows_to_label: without labels, how many rows must be labelled to measure accuracy to within the margin.
+    provable_margin: the smallest margin that as many rows show in 80 % of all cases for a student as good as its teacher that differs from it as
+    often as this one (None without labels). budget_misses: sentences. out_of_scope: where such texts were given, and validation rows for a threshold.
+    checkup: what the doctor found before the run. seeds: of several.
     """
 
     task: str
@@ -290,6 +282,11 @@ class Report:
         return next((c for c in self.comparisons if (c.first, c.second) == (first, second)), None)
 
     @property
+    def several(self) -> bool:
+        """Whether several labels may apply to a row; then the verdict is on micro-F1."""
+        return self.student.quality is not None and self.student.quality.micro_f1 is not None
+
+    @property
     def measured_again(self) -> bool:
         """Whether this is no run's report, but a bundle's on rows that it was given later."""
         return "recipe" not in self.lineage
@@ -312,17 +309,14 @@ class Report:
         Raises:
             ValueError: it is not a report of this schema.
         """
-        found: Self = _adapter(cls).validate_python(data)
+        from pydantic import TypeAdapter
+
+        found: Self = TypeAdapter(cls).validate_python(data)
         return found
 
     @classmethod
     def json_schema(cls) -> Json:
         """The JSON schema of evidence/report.json."""
-        found: Json = _adapter(cls).json_schema()
-        return found
+        from pydantic import TypeAdapter
 
-
-def _adapter(report: type[Report]) -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(report)
+        return TypeAdapter(cls).json_schema()

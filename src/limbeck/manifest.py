@@ -1,5 +1,8 @@
 """The manifest of a bundle: what it is, what it answers, and the sha256 of every file. Knows its form; opens no file.
 
+Schema 3 is schema 2 with a threshold for each label in its calibration. A bundle of one label among all has none and stays one of schema 2, so
+what read it before can read it still.
+
 Schema 2 is canonical JSON with its own sha256 over all the rest, so a changed byte of the manifest itself is found as well.
 Schema 1, written by limbeck 0.1.0, had neither, no precision and no calibration; it keeps loading.
 """
@@ -20,7 +23,8 @@ from limbeck.evidence import Calibration
 from limbeck.plain_json import canonical, parse
 from limbeck.types import Json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+SCHEMA_OF_ONE_LABEL = 2
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 SPEC = "modality.json"
@@ -41,6 +45,7 @@ _KEYS = {
     1: {"schema_version", "limbeck_version", "task", "modality", "target", "labels", "files"},
     2: {"schema_version", "limbeck_version", "task", "modality", "target", "labels", "files", "precision", "calibration", "sha256"},
 }  # fmt: skip
+_KEYS[3] = _KEYS[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Manifest:
     precision: str = "float32"
     calibration: Calibration = field(default_factory=Calibration)
     limbeck_version: str = __version__
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = SCHEMA_OF_ONE_LABEL
 
     @property
     def model(self) -> str:
@@ -73,6 +78,8 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """The manifest as it is written."""
         content = asdict(self)
+        if self.schema_version < 3:
+            del content["calibration"]["thresholds"]
         return canonical({**content, "sha256": hashlib.sha256(canonical(content)).hexdigest()})
 
 
@@ -153,7 +160,8 @@ def _check_untouched(content: Json, data: bytes, where: str) -> None:
 
 def _calibration(found: Json) -> Calibration:
     temperature, threshold, answered = (float(found[name]) for name in ("temperature", "threshold", "answered"))
-    return Calibration(temperature, threshold, answered, found["rows"], found["against"])
+    thresholds = tuple(map(float, found.get("thresholds", ())))
+    return Calibration(temperature, threshold, answered, found["rows"], found["against"], thresholds=thresholds)
 
 
 def _problems(content: Json, version: int) -> list[str]:
@@ -171,7 +179,7 @@ def _problems(content: Json, version: int) -> list[str]:
     if version >= 2:
         if content["precision"] not in _PRECISIONS:
             found.append(f"precision is {content['precision']!r:.60}; known: {', '.join(_PRECISIONS)}")
-        found += _calibration_problems(content["calibration"])
+        found += _calibration_problems(content["calibration"], content["labels"] if version >= 3 else None)
     return found
 
 
@@ -212,8 +220,9 @@ def _file_problems(files: Any) -> list[str]:
     return []
 
 
-def _calibration_problems(calibration: Any) -> list[str]:
-    names = {f.name for f in fields(Calibration)}
+def _calibration_problems(calibration: Any, labels: Any) -> list[str]:
+    """What is wrong with a calibration; `labels`: each of these has a threshold, None: none has."""
+    names = {f.name for f in fields(Calibration)} - ({"thresholds"} if labels is None else set())
     if not isinstance(calibration, dict) or set(calibration) | {"threshold_found"} != names:
         return [f"calibration must hold {', '.join(sorted(names))} and nothing else"]
 
@@ -233,6 +242,14 @@ def _calibration_problems(calibration: Any) -> list[str]:
         found.append(f"calibration.rows is {calibration['rows']!r:.40}")
     if calibration["against"] not in ("labels", "teacher"):
         found.append(f"calibration.against is {calibration['against']!r:.40}; known: labels, teacher")
+    if labels is not None and not _are_thresholds(calibration["thresholds"], labels):
+        found.append("calibration.thresholds must be a list with a number from 0 to 1 for each label")
     if type(calibration.get("threshold_found", True)) is not bool:
         found.append(f"calibration.threshold_found is {calibration['threshold_found']!r:.40}; true or false is expected")
     return found
+
+
+def _are_thresholds(values: Any, labels: Any) -> bool:
+    if not isinstance(values, list) or not isinstance(labels, list) or len(values) != len(labels):
+        return False
+    return all(type(value) in (int, float) and 0 <= value <= 1 for value in values)

@@ -67,6 +67,64 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
         for name, section in objectives.items():
             if objective := found(f"objectives.{name}", "objectives", name):
                 check(f"objectives.{name}", objective, section, ObjectiveSection)
+                problems += _of_another_task(name, objective, task, content.get("task", default_task))
+    return [*problems, *(_several_problems(content) if getattr(task, "several", False) else [])]
+
+
+def _of_another_task(name: str, objective: Any, task: Any, called: Any) -> list[str]:
+    """An objective whose answers are read otherwise than the task's: one label, or a yes or no for each of several."""
+    of, asked = getattr(objective, "several", False), bool(getattr(task, "several", False))
+    if of in (None, asked):
+        return []
+    what = "several labels, each with a yes or no of its own" if of else "one label among all"
+    return [f"objectives.{name}: it is of {what}, and the task {called} is not. Its own are {', '.join(task.objectives)}"]
+
+
+_OF_ONE_LABEL = {
+    "data.out_of_scope": "a text that no label applies to is a row whose list of labels is empty. Give it among data.train and data.test",
+    "teacher.map": "classes are not mapped where several apply. Call the teacher's labels as the data does",
+    "teacher.map_margin": "classes are not mapped where several apply. Leave it out",
+    "teacher.calls": "which texts are asked about is chosen for one label among all. Leave it out: all texts are asked",
+    "teacher.filter": "an answer of several labels is not unsure or suspect as a whole. Leave it out",
+    "teacher.gold": "a list of labels weighs beside the teacher's answer and does not override it. Leave it out",
+    "teacher.prior": "the shares of several labels do not sum to 1. Leave it out",
+    "teacher.fine_tune.seeds": "teachers of several labels are not averaged. Leave it out",
+    "teacher.fine_tune.self_training": "rows without labels do not train a teacher of several labels. Leave it out",
+    "verify.levels": "the first level of several labels is not judged by itself. Leave it out",
+    "verify.seeds": "students of further seeds are not judged by micro-F1. Leave it out",
+    "verify.gates.retention": "it is a share of the teacher's accuracy, and the verdict is on micro-F1. Leave it out: verify.margin says what may be lost",
+    "verify.gates.class_drop": "its bounds are of accuracy. Leave it out: the report says of each label what was lost",
+}
+"""What a recipe for several labels cannot ask for, and what to do instead."""
+
+
+def _several_problems(content: Json) -> list[str]:
+    """What a recipe asks that is made for one label among all."""
+    idle: tuple[Any, ...] = (None, {}, "weigh", 0)  # what these keys hold where nothing is asked
+    problems = []
+    for path, why in _OF_ONE_LABEL.items():
+        value: Any = content
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if path == "teacher.filter" and isinstance(value, Mapping):
+            value = {k: v for k, v in value.items() if v not in (0.0, None, "off")}
+        if value not in idle and not (value == 1 and path.endswith("seeds")):
+            problems.append(f"{path}: {why}")
+    student = content.get("student")
+    if isinstance(student, Mapping) and family_of(student, "") == SEARCH:
+        problems.append(
+            "student.family: the search judges by one label. Name a family, such as bag; its size is judged against the budget"
+        )
+    kind = teacher.get("kind") if isinstance(teacher := content.get("teacher"), Mapping) else None
+    try:
+        entry = catalog.find("teachers", kind) if isinstance(kind, str) else None
+    except LimbeckError:  # said before
+        entry = None
+    if entry is not None and not hasattr(entry, "answers_with"):
+        able = "function, huggingface, recorded, sklearn"
+        problems.append(
+            f"teacher.kind: '{kind}' gives one label of all; with several labels to a text a teacher may be of kind {able}"
+        )
     return problems
 
 

@@ -99,6 +99,11 @@ class Recipe(Section):
         return content
 
     @property
+    def several(self) -> bool:
+        """Whether several labels may apply to a payload, or none: the task says so."""
+        return bool(getattr(self.entry("tasks"), "several", False))
+
+    @property
     def searches(self) -> bool:
         """Whether the search chooses the student."""
         return self.student.family == SEARCH

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from limbeck import units
+from limbeck.budget import Budget
 from limbeck.callables import names_callable
-from limbeck.evidence import Budget
 from limbeck.settings import Count, CountOrZero, Positive, Probability, Share
 from limbeck.types import Json
 
@@ -52,6 +52,7 @@ class DataSection(Section):
     list of texts to a list of names or numbers): the report says of each of their values what was lost there.
     Rows that cannot be used are written to OUT/rejected.jsonl; where a file has a larger share of them than `max_rejected_share`, the
     fault is the file's, and the run does not start.
+    Of a task of several labels the column holds a list; in csv and tsv a text whose parts `label_separator` parts: "card_lost|refund".
     """
 
     train: str
@@ -61,6 +62,7 @@ class DataSection(Section):
     out_of_scope: str | None = None
     text: str | None = None
     label: str | None = "label"
+    label_separator: Annotated[str, Field(min_length=1)] | None = None
     slices: Annotated[tuple[str, ...], Field(strict=False)] = ()
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     valid_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
@@ -146,7 +148,7 @@ class ViewsSection(Open):
 
 
 class BudgetSection(Section):
-    """Upper limits for the written student; see `limbeck.evidence.Budget`. With units or without: 2MB, 100us; in one line: "2MB,100us"."""
+    """Upper limits for the written student; see `limbeck.budget.Budget`. With units or without: 2MB, 100us; in one line: "2MB,100us"."""
 
     bytes: Size | None = None
     latency_p50: Microseconds | None = None

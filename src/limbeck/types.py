@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from limbeck.graph import Graph
+    from limbeck.label_sets import Label, LabelSet
 
 Json = dict[str, Any]
 
@@ -31,15 +32,14 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One example: a stable key, a payload, perhaps a label.
+    """One example: a stable key, a payload, perhaps a label. `where` it was read ("logs.jsonl, line 3") is for whoever has to mend it.
 
     The key is made from the payload alone, so copies of one text share a key and can never be split between train and test.
-    `where` says where it was read ("logs.jsonl, line 3"), for whoever has to mend it.
     """
 
     key: str
     payload: Any
-    label: str | None = None
+    label: Label | None = None
     split: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
     where: str = field(default="", compare=False)
@@ -65,7 +65,7 @@ class View:
     operations: tuple[Operation, ...]
     seed: int
     payload: Any
-    label: str | None = None
+    label: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +135,6 @@ class Start:
     head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
 
-# --- training ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Shapes:
     """The widths that an objective may need to know before training starts."""
@@ -177,6 +174,7 @@ class Outputs:
 class Batch:
     """Model inputs by name, the class index of each example (-1: no label), and what the teacher said of them.
 
+    labels_B: of several labels (B, C), 1 where one applies, 0 where not, -1 throughout where there is no label.
     words_BT: for each of the student's tokens, the number of its word in the text (-1: none), where an objective needs it.
     """
 
@@ -307,9 +305,10 @@ class Task(Protocol):
     objectives: Mapping[str, float]
 
     def answers(
-        self, logits_BC: NDArray[Any], labels: Sequence[str], temperature: float = 1.0, threshold: float = 0.0
-    ) -> list[Prediction]:
-        """Raw outputs as what the caller asked for: logits are divided by `temperature`; below `threshold` it abstains."""
+        self, logits_BC: NDArray[Any], labels: Sequence[str], temperature: float = 1.0, threshold: Any = 0.0
+    ) -> list[Prediction] | list[LabelSet]:
+        """Raw outputs as what the caller asked for: logits are divided by `temperature`; below `threshold` it abstains. A task of `several` labels
+        has a threshold for each, from which on it applies."""
         ...
 
 

@@ -16,6 +16,8 @@ from limbeck.types import Batch, Objective, Outputs, Shapes, Signal
 
 B, C, D, T, W = 6, 5, 4, 7, 3
 LABELS = torch.tensor([0, 1, 2, 3, 4, -1])
+# Of several labels: some, one, all, none; and of the last row nothing is known.
+SETS = torch.tensor([[1.0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [1] * 5, [0] * 5, [0, 0, 0, 1, 1], [-1] * 5])
 # Of some words the student has one token, of some several; it reads on where the teacher stopped (word 3) and stops before; one text is empty.
 WORDS = torch.tensor(
     [
@@ -87,7 +89,7 @@ def made(objective):
 def loss(objective, outputs: Outputs, given: Signal, weight_B=None, rows: slice = slice(None), state=None):
     """The loss of some rows; the weight is 1/B for each unless it is given, and then for the rows alone."""
     some = given.map(lambda x: x[rows])
-    batch = Batch({}, LABELS[rows], some, WORDS[rows])
+    batch = Batch({}, (SETS if getattr(objective, "several", False) else LABELS)[rows], some, WORDS[rows])
     if weight_B is None:
         weight_B = torch.full((len(batch.labels_B),), 1 / B)
     return objective(Outputs(*(x[rows] for x in parts(outputs))), some, batch, state or made(objective), weight_B)

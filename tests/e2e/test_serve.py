@@ -189,6 +189,51 @@ def test_a_student_hands_over_while_it_reloads(tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "log.txt").read_text()
 
 
+def test_a_bundle_that_sees_is_served_while_its_teacher_looks_on(tmp_path: Path) -> None:
+    pytest.importorskip("PIL", reason="needs the extra image")
+    from seeing import picture, sees
+
+    sees(tmp_path / "bundle")
+    shutil.copytree(tmp_path / "bundle", tmp_path / "teacher")
+    options = (
+        "--processes",
+        "1",
+        "--teacher",
+        "teacher",
+        "--threshold",
+        "1.01",
+        "--shadow",
+        "1",
+        "--limit",
+        "page_rate=0.1",
+        "--limit",
+        "page_burst=2",
+    )
+    with served(tmp_path, *options) as (port, _), closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+
+        def post(path: str, body: bytes, kind: str) -> tuple[int, dict[str, Any]]:
+            connection.request("POST", path, body, {"content-type": kind})
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+        large = picture("blue", 700, "BMP")  # more than a server of texts takes, and many reads
+        assert len(large) > 1_400_000
+        for body in (large, picture("blue")):
+            status, found = post("/v1/classify", body, "image/bmp")
+            assert status == 200, found
+            assert (found["results"][0]["label"], found["results"][0]["answered_by"]) == ("blue", "teacher")
+        assert post("/v1/classify", b'{"input": "hello"}', "application/json")[0] == 422
+        assert post("/chat/message", picture("red"), "image/png")[1]["reply"] == "I see: red."
+        assert [post("/chat/message", picture("red"), "image/png")[0] for _ in range(2)] == [200, 429]
+        assert post("/v1/classify", picture("red"), "image/png")[0] == 200
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+    done = subprocess.run(
+        [*LIMBECK, "serve", "tiny=bundle", "--port", "0", "--teacher", "teacher", "--threshold", "1", "--keep", "kept.jsonl"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "--keep takes out of texts" in done.stderr + done.stdout
+
+
 def test_the_last_request_of_a_server_that_ends_is_answered(tmp_path: Path) -> None:
     sealed(tmp_path / "bundle")
     with (

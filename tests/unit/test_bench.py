@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from limbeck.bench import histogram, page
+from limbeck.bench.alone import alone
 from limbeck.bench.arrivals import poisson
 from limbeck.bench.generator import Load, offer
 from limbeck.bench.held import Server, first_answer
@@ -25,7 +26,9 @@ from limbeck.bench.search import highest_rate
 from limbeck.bench.server import free_port, serving
 from limbeck.bench.step import Step
 from limbeck.cli import app
+from limbeck.cli.bench import _asked
 from limbeck.errors import AddressError, ServerError
+from limbeck.runtime.predict import Predictor
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -379,6 +382,21 @@ def test_the_command_measures_a_server_and_draws(small, tmp_path) -> None:
     again = CliRunner().invoke(app, [*given, "--against", url + "/other"])
     assert "by turns" in again.stdout
     assert b"POST /other " in b"".join(server.asked)
+
+
+def test_a_bundle_that_sees_is_asked_about_pictures(tmp_path) -> None:
+    pytest.importorskip("PIL", reason="needs the extra image")
+    from seeing import picture, sees
+
+    bundle = sees(tmp_path / "bundle")
+    assert [content[:2] for content in _asked(str(bundle.path), None, None)] == [b"P5", b"P6", b"P5", b"P6"]
+    (tmp_path / "red.png").write_bytes(picture("red"))
+    (tmp_path / "rows.jsonl").write_text('{"image": "red.png"}\n')
+    asked = _asked(str(bundle.path), tmp_path / "rows.jsonl", None)
+    assert asked == [picture("red")]
+    (request,) = questions(Address.of("http://127.0.0.1:9"), asked)
+    assert b'{"input":{"base64":"iVBOR' in request.wire
+    assert len(alone(Predictor(bundle), asked, rate=200.0, seconds=0.05)) > 0
 
 
 @pytest.mark.parametrize(

@@ -231,3 +231,20 @@ def test_json_that_is_refused(text: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text)
     assert parse(b'["' + b"[" * 1_000 + b'"]') == ["[" * 1_000]  # brackets in a text are no nesting
+
+
+def test_thresholds_are_kept_and_held_against_the_labels(tmp_path: Path) -> None:
+    fitted = Calibration(rows=60, thresholds=(0.2, 0.5, 0.9))
+    bundle = sealed(tmp_path / "several", task="multi-label-text-classification", calibration=fitted)
+    assert (bundle.manifest.schema_version, bundle.manifest.calibration) == (3, fitted)
+    assert sealed(tmp_path / "one").manifest.schema_version == 2
+    assert "thresholds" not in json.loads((tmp_path / "one" / "manifest.json").read_bytes())["calibration"]
+    written = json.loads((bundle.path / "manifest.json").read_bytes())
+    golden = (bundle.path / "golden.json").read_bytes()
+    for wrong in ((0.2, 0.5), (0.2, 0.5, 1.5), (0.2, 0.5, "x"), (0.2, 0.5, True), "0.5", None):
+        forge(bundle.path, "golden.json", golden, calibration={**written["calibration"], "thresholds": wrong})
+        with pytest.raises(BundleError, match="calibration.thresholds must be a list with a number from 0 to 1 for each label"):
+            load(bundle.path)
+    forge(bundle.path, "golden.json", golden, calibration=written["calibration"], schema_version=2)
+    with pytest.raises(BundleError, match="calibration must hold .* and nothing else"):
+        load(bundle.path)

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bundles import sealed
 from limbeck import load
 from limbeck.cascaded import EVERYTHING, Cascade
 from limbeck.cli import app
 from limbeck.errors import BundleError, DataError, InputFileError
+from limbeck.evidence import Calibration
 from limbeck.verify.cascade import GRID, Rows, chosen, rows_for
-from limbeck.verify.hand_over import told
+from limbeck.verify.hand_over import from_run, told
 from limbeck.verify.statistics import paired_difference, proportion
 from limbeck.verify.validation import Validation
 
@@ -215,3 +217,9 @@ def test_a_run_without_validation_rows_or_teacher_says_so(run, tmp_path) -> None
     (tmp_path / "new.jsonl").write_text('{"text": "hello"}\n')
     with pytest.raises(InputFileError, match="--teacher FOLDER"):
         asked(run, "--data", tmp_path / "new.jsonl")
+
+
+def test_of_several_labels_nothing_is_handed_over(tmp_path) -> None:
+    sealed(tmp_path / "bundle", task="multi-label-text-classification", calibration=Calibration(thresholds=(0.5, 0.5, 0.5)))
+    with pytest.raises(DataError, match="gives several labels to a text, and a cascade hands over by the confidence of one"):
+        from_run(tmp_path, 0.01)

@@ -115,3 +115,14 @@ def test_utf8_read_as_something_else_is_called_garbled(text: str) -> None:
 @pytest.mark.parametrize("text", ["\ud800", "x\ufffd", "bell\x07", "\x00"])
 def test_broken_characters_are_called_garbled(text: str) -> None:
     assert garbled(text)
+
+
+def test_of_several_labels_copies_are_held_together_as_sets_and_classes_are_names() -> None:
+    rows = [Record(f"k{i}", f"text {i}", ("a", "b") if i % 2 else ("a",), where=f"line {i}") for i in range(20)]
+    rows += [Record("k1", "text 1", ("b",), where="line 20"), Record("k3", "text 3", ("a", "b"), where="line 21")]
+    rows += [Record("k99", "text 99", ("rare",), where="line 22"), Record("k98", "text 98", (), where="line 23")]
+    found = audit(rows)
+    assert found.rows["classes"] == 3
+    assert found["contradictory_labels"].count == 2  # the two of text 1; those of text 3 say the same
+    assert found["thin_classes"].count == 1
+    assert "rare" in found["thin_classes"].sentence

@@ -106,11 +106,25 @@ def test_texts_of_any_length_cost_little() -> None:
 class Fake:
     """A predictor that is sure of all but one text."""
 
+    several = False
+
     def logits(self, texts):
         return np.array([[0.0, 0.1] if "stolen again" in t else [9.0, 0.0] for t in texts])
 
     def predict(self, texts):
         return [SimpleNamespace(label="yes" if "stolen again" in t else "no", probability=0.75) for t in texts]
+
+
+class FakeOfSeveral:
+    """The same of two labels, of which it gives both, or none."""
+
+    several = True
+
+    def logits(self, texts):
+        return np.array([[9.0, -0.1] if "stolen again" in t else [9.0, -9.0] for t in texts])
+
+    def predict(self, texts):
+        return [SimpleNamespace(labels=("no", "yes") if "stolen" in t else ()) for t in texts]
 
 
 @pytest.fixture
@@ -138,6 +152,18 @@ def test_a_human_only_corrects(rows_of_texts, tmp_path) -> None:
     }
     assert unsure["my card was stolen again"] == {**expected, "where": f"{rows_of_texts}, line 2"}
     assert {r.label for r in read_records(tmp_path / "to_label.csv")} == {"yes", "no"}  # it is training data as it stands
+
+
+def test_several_labels_are_written_so_that_a_separator_parts_them(tmp_path) -> None:
+    rows = tmp_path / "logs.jsonl"
+    known = {"text": "known already", "label": ["no", "yes"]}
+    rows.write_text("".join(json.dumps(row) + "\n" for row in [*({"text": t} for t in TEXTS), known]), encoding="utf-8")
+    found = label_sample(rows, 20, predictor=FakeOfSeveral())
+    assert found.rejected == ()
+    assert "my card was stolen again" in {s.text for s in found.suggestions if s.why == "unsure"}
+    found.write(tmp_path / "to_label.csv")
+    records = read_records(tmp_path / "to_label.csv", several=True, separator="|")
+    assert {(r.label, "stolen" in r.payload) for r in records} == {(("no", "yes"), True), ((), False)}
 
 
 def test_without_a_model_the_labels_are_left_to_the_human(rows_of_texts, tmp_path) -> None:

@@ -302,3 +302,47 @@ def test_the_room_needs_no_training_package(tmp_path) -> None:
     assert "reading r.parquet needs the package 'pyarrow'" in parquet
     assert 'pip install "limbeck[train]"' in parquet
     assert 'pip install "limbeck[datasets]"' in hub
+
+
+# --- several labels ---------------------------------------------------------------------------------------
+
+LISTS = [["y", "x"], [], None, ["x"], [7]]
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.parquet"])
+def test_lists_of_labels_are_read_in_alphabetical_order(tmp_path, name: str) -> None:
+    lists = LISTS if name == "r.jsonl" else [*LISTS[:-1], ["7"]]
+    file = written(tmp_path / name, [{"text": f"text {i}", "label": y} for i, y in enumerate(lists)])
+    assert [r.label for r in read_records(file, several=True)] == [("x", "y"), (), None, ("x",), ("7",)]
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.tsv"])
+def test_a_separator_parts_the_labels_of_a_text(tmp_path, name: str) -> None:
+    cells = ["y | x", "|", "", "x", "x||y"]
+    file = written(tmp_path / name, [{"text": f"text {i}", "label": cell} for i, cell in enumerate(cells)])
+    records = read_records(file, several=True, separator="|")
+    assert [r.label for r in records] == [("x", "y"), (), None, ("x",), ("x", "y")]
+
+
+@pytest.mark.parametrize(
+    ("value", "several", "expected"),
+    [
+        (
+            ["x"],
+            False,
+            r"must hold a name or a whole number; got \['x'\]. Where several labels apply.*multi-label-text-classification",
+        ),
+        ("x", True, r"must hold a list of labels, such as .*; got 'x'. Say what parts .*--set data.label_separator=SIGN"),
+        (["x", "y", "x"], True, "names 'x' twice in one row. Name each label once"),
+        (["x", ""], True, "holds a list with an empty name.*an empty list says that no label applies"),
+        (["x", None], True, "holds a list with an empty name"),
+        (["x", 1.5], True, "holds a list, and one of it must hold a name or a whole number; got 1.5"),
+        ({"x": 1}, True, "must hold a list of labels"),
+        (["\ud83d"], True, "holds a list, and one of it holds half a character"),
+    ],
+)
+def test_what_is_no_label_or_no_list_of_them_is_told(tmp_path, value, several: bool, expected: str) -> None:
+    file = tmp_path / "r.jsonl"
+    file.write_text(json.dumps({"text": "a", "label": value}) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"line 1: column 'label' {expected}"):
+        read_records(file, several=several)

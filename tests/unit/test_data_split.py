@@ -208,3 +208,20 @@ def test_some_validation_rows_stay_new_to_the_teacher() -> None:
     assert parts(50, 100) == ({None}, 100)  # too few labels to choose, and others that can
     assert parts(50, 99)[0] == {None, "a", "b"}
     assert parts(0) == (set(), 0)
+
+
+def test_of_several_labels_each_name_keeps_a_row_that_trains() -> None:
+    random = Random(0)
+    names = ["a", "b", "c", "rare"]
+    rows = [record(i, tuple(sorted(random.sample(names[:3], random.randrange(3))))) for i in range(400)]
+    rows += [record(1000, ("a", "rare")), record(1001, ("rare",))]
+    found = split(rows, None, test_share=0.4, valid_share=0.2)
+    assert found.labels == ("a", "b", "c", "rare")
+    assert any("rare" in r.label for r in found.train)
+    assert 130 < len(found.test) < 190
+    assert any(r.label == () for r in found.test)  # no label applies, which is known
+    assert found.basis is Basis.LABELS
+    with pytest.raises(DataError, match="the test file holds 1 labels that no training row has: 'z'"):
+        split(rows, [record(2000, ("a", "z"))], test_share=0.2)
+    with pytest.raises(DataError, match="all lists of labels are empty"):
+        split([record(i, ()) for i in range(50)], None, test_share=0.2)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from limbeck.cascaded import Cascade
 from limbeck.errors import InputFileError
 from limbeck.evidence import Gate, Interval, SeedSpread, Verdict
 from limbeck.findings import Checkup, refusal
@@ -19,7 +21,9 @@ from limbeck.page.material import gather
 from limbeck.page.render import html, markdown
 from limbeck.page.whole import whole
 from limbeck.page.written import PAGES, write
-from pages import LABELS, SCRIPT, write_run
+from limbeck.verify.cascade import chosen
+from limbeck.verify.validation import Validation
+from pages import LABELS, SCRIPT, logits, write_run
 
 NASTY = (SCRIPT, 'a" onmouseover="x', "b\x1b[31m\x00", "c\u202edrow", "{{ 7 * 7 }}", "|d|`e`[f](g)", "h\ud800")
 
@@ -98,6 +102,27 @@ def test_the_page_says_all_of_it_and_loads_nothing(run) -> None:
     assert html(whole(material)) == text
 
 
+def test_what_a_cascade_would_do_stands_there_where_one_was_chosen(run, tmp_path) -> None:
+    assert "cascade" not in [section.key for section in whole(gather(run)).sections]
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "evidence" / "cascade.json"
+    dice = np.random.default_rng(5)
+    true_N = np.arange(900) % 3
+    answers = [logits(dice, true_N, right, 3) for right in (0.9, 0.97)]
+    chosen(Validation([str(i) for i in range(900)], *answers, true_N, "b" * 64), 1.0, margin=0.05).write(path)
+    found = Cascade.read(path)
+    (section,) = [section for section in whole(gather(tmp_path / "run")).sections if section.key == "cascade"]
+    read = flowing(html(whole(gather(tmp_path / "run"))))
+    assert f"Below {found.chosen.threshold:.3f} the teacher is asked: {found.chosen.share.estimate:.1%} of the rows" in read
+    assert f"{found.chosen.threshold:.3f}, chosen" in read
+    assert 3 <= len(section.blocks[0].rows) <= 14
+    replace(found, bundle="0" * 64).write(path)  # of another student
+    assert "cascade" not in [section.key for section in whole(gather(tmp_path / "run")).sections]
+    path.write_text("{}")
+    with pytest.raises(InputFileError, match="no choice of a cascade"):
+        gather(tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("seeds", "told"),
     [
@@ -126,6 +151,16 @@ def test_limits_have_their_units(run) -> None:
     assert "bytes 3.00 MB 2.26 MB passed" in read
     assert "latency_p50 100 µs 137 µs missed" in read
     assert "ece 0.05 0.0123 passed" in read
+
+
+def test_void_times_are_called_void_where_they_stand(run) -> None:
+    material = gather(run)
+    note = "Others took 49% of the cores while latency was measured, so these figures are void"
+    crowded = replace(material, report=replace(material.report, notes=(*material.report.notes, note)))
+    page = flowing(html(whole(crowded)))
+    assert "void, others were busy" in page
+    assert page.count("while latency was measured") == 2, "beside the costs, and not at the end alone"
+    assert "others were busy" not in flowing(html(whole(material)))
 
 
 def test_texts_stand_there_only_where_they_were_given(run, tmp_path) -> None:

@@ -10,9 +10,9 @@ import pydantic
 import pytest
 from rich.console import Console
 
+from limbeck.budget import Budget
 from limbeck.evidence import (
     Basis,
-    Budget,
     Calibration,
     ClassResult,
     Comparison,

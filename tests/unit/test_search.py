@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.archive import packed
+from limbeck.budget import Budget
 from limbeck.errors import BudgetError, BundleError, InputFileError
-from limbeck.evidence import Budget
 from limbeck.plain_json import canonical
 from limbeck.search import ladder as ladders
 from limbeck.search import measure, profile

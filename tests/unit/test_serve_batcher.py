@@ -155,7 +155,7 @@ def test_a_slow_model_answers_as_a_quick_one(tmp_path: Any) -> None:
 
 def test_an_overloaded_server_says_when_to_come_again(tmp_path: Any) -> None:
     model = replace(Model.load("tiny", sealed(tmp_path / "bundle").path), quick=False)
-    refused = ask(App(Service({"tiny": model}, queued=2)), "/v1/classify", {"input": ["a", "b", "c"]})
+    refused = ask(App(Service({"tiny": model}, limits=Limits(queued=2))), "/v1/classify", {"input": ["a", "b", "c"]})
     assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "overloaded", "1")
     late = ask(App(Service({"tiny": model}), Limits(deadline_seconds=0.0)), "/v1/classify", {"input": "a"})
     assert (late.status, late.code) == (503, "expired")

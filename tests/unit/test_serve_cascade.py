@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asking import ask
-from bundles import LABELS, sealed
+from bundles import sealed
 from handing_over import BETTER, PERSON, SURE, UNSURE, Teacher, figures, stage
 from limbeck.bundle import Bundle
 from limbeck.errors import BundleError, InputFileError, TeacherError
@@ -87,7 +87,7 @@ def service(student, *stages, threshold: float = 1.01, watchers=()) -> Service:
 
 
 def test_the_response_says_who_answered(student) -> None:
-    served = service(student, stage(BundleTeacher(student, LABELS)))
+    served = service(student, stage(BundleTeacher(student, student)))
     found = ask(App(served), "/v1/classify", {"input": ["where is it", "hello"], "top_k": 3}).json()
     own = student.predict(["where is it", "hello"])
     assert [(r["answered_by"], r["label"]) for r in found["results"]] == [("teacher", p.label) for p in own]
@@ -183,6 +183,7 @@ def test_the_threshold_of_the_run_is_found_beside_the_bundle(bundle, model) -> N
         escalation_of(model, HandOver(teacher=str(bundle.path)))
 
 
-def test_a_teacher_with_other_labels_is_none(student) -> None:
-    with pytest.raises(TeacherError, match="other labels.*'refund'"):
-        BundleTeacher(student, [*LABELS, "refund"])
+def test_a_teacher_with_other_labels_is_none(student, tmp_path) -> None:
+    other = Predictor(sealed(tmp_path / "bundle", labels=["greeting", "question", "refund"]))
+    with pytest.raises(TeacherError, match="other labels.*'refund', 'thanks'"):
+        BundleTeacher(student, other)

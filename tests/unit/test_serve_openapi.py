@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from answering import Server
 from asking import ask
@@ -16,6 +17,9 @@ from limbeck.serve.service import Service
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis comes with the extra dev")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
+
+for kind in ("image/*", "audio/*"):
+    schemathesis.openapi.media_type(kind, st.binary(max_size=50))
 
 LIMITS = Limits(body=20_000, items=5, characters=50, top_k=5)
 DOCUMENT = document(ROUTES, LIMITS)

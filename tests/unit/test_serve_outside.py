@@ -108,7 +108,11 @@ def test_an_answer_that_drips_or_has_no_end_is_not_waited_for() -> None:
         (httpx2.Response(200, json={"label": "nonsense"}), PERSON),
         (httpx2.Response(200, json=["thanks"]), PERSON),
         (httpx2.Response(422), None),
-        (httpx2.Response(200, text="<html>"), None),
+        (httpx2.Response(200, text="<html>"), PERSON),
+        (httpx2.Response(204), PERSON),
+        (httpx2.Response(200, text="null"), PERSON),
+        (httpx2.Response(200, content=b"\xff" * 5000), PERSON),
+        (httpx2.Response(200, text="[" * 100_000), PERSON),
     ],
 )
 def test_a_person_takes_over_and_may_answer(reply, expected) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
@@ -20,7 +21,7 @@ from limbeck.teachers.function import Function
 from limbeck.teachers.recorded import Recorded
 from limbeck.teachers.sklearn import Sklearn
 from limbeck.types import Record
-from samples import ROWS
+from samples import ROWS, SEVERAL
 
 LOGITS, BOTH = frozenset({"logits_BC"}), frozenset({"logits_BC", "known_BC"})
 LABELS = ("greeting", "question", "thanks")
@@ -380,3 +381,93 @@ def test_content_does_not_depend_on_memory_or_order() -> None:
     ring: list = []
     ring.append(ring)
     assert content_of(ring) == content_of(ring)
+
+
+# --- several labels ---------------------------------------------------------------------------------------
+
+
+def of_several(call, labels=LABELS) -> Function:
+    teacher = Function(call, labels)
+    teacher.answers_with(True)
+    return teacher
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "expected"),
+    [
+        (["thanks", "greeting"], "labels", [0.98, 0.02, 0.98]),
+        ([], "labels", [0.02, 0.02, 0.02]),
+        ({"thanks": 0.9, "greeting": 0.8, "question": 0.0}, "probabilities", [0.8, 0.0, 0.9]),
+        ([0.8, 0.1, 0.9], "probabilities", [0.8, 0.1, 0.9]),
+        (np.array([1, 0, 1]), "probabilities", [1.0, 0.0, 1.0]),
+    ],
+)
+def test_what_a_callable_says_of_several_labels_is_read_with_a_sigmoid(answer, says, expected) -> None:
+    teacher = of_several(lambda texts: [answer] * len(texts))
+    assert teacher.says == says
+    logits_BC = teacher.answer(["x", "y"], LOGITS).logits_BC
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits_BC)), [expected] * 2, atol=1e-5)
+    assert np.isfinite(logits_BC).all()
+
+
+def test_the_reading_is_part_of_the_fingerprint() -> None:
+    def call(texts):
+        return np.tile([0.2, 0.2, 0.6], (len(texts), 1))
+
+    one, several = Function(call, LABELS), of_several(call)
+    with pytest.raises(TeacherError, match="sum to 1, as a softmax makes them"):
+        several.answer(TEXTS, LOGITS)
+    assert "labels of a text" not in one.fingerprint()
+    three = of_several(lambda texts: [["thanks"]] * len(texts))
+    assert three.fingerprint()["labels of a text"] == "several"
+
+
+def test_doubt_that_never_sums_to_one_is_no_softmax() -> None:
+    sure = np.tile([0.999, 0.0005, 0.0005], (40, 1))  # of texts with one label each a sigmoid may say this
+    of_several(lambda texts: sure[: len(texts)]).answer(["x"] * 40, LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([{"text": "a", "votes": {"thanks": 3}}], "holds votes, which are of one label among all"),
+        ([{"text": "a", "label": "thanks"}, {"text": "b", "label": "question"}], "for each a list of labels"),
+        ([{"text": "a", "probabilities": {"thanks": 0.5, "question": 1.5}}], "lie between 0.5 and 1.5.*give their sigmoid"),
+    ],
+)
+def test_a_file_of_one_label_is_refused_for_several(tmp_path, rows, expected) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    teacher = Recorded.load(Recorded.Settings(str(path), labels=("thanks", "question")))
+
+    def asked() -> None:
+        teacher.answers_with(True)
+        teacher.answer(["a"], LOGITS)
+
+    with pytest.raises(TeacherError, match=expected):
+        asked()
+
+
+def test_lists_in_a_csv_file_are_json(tmp_path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text('text,label\na,"[""thanks"", ""question""]"\nb,[]\n', encoding="utf-8")
+    teacher = Recorded.load(Recorded.Settings(str(path)))
+    teacher.answers_with(True)
+    assert teacher.labels == ("question", "thanks")
+    assert (teacher.answer(["a", "b"], LOGITS).logits_BC > 0).tolist() == [[True, True], [False, False]]
+    one = Recorded.load(Recorded.Settings(str(path)))
+    with pytest.raises(TeacherError, match="expected for each text its label.*got tuple"):
+        one.answer(["a"], LOGITS)
+
+
+def test_scores_of_several_labels_get_one_factor() -> None:
+    rows = [Record(t, t, tuple(sorted(y))) for t, y in SEVERAL]
+    applies = np.array([[label in y for label in LABELS] for _, y in SEVERAL], int)
+    features = TfidfVectorizer(token_pattern=r"\w+")
+    model = make_pipeline(features, OneVsRestClassifier(LinearSVC())).fit([t for t, _ in SEVERAL], applies)
+    teacher = Sklearn(model, LABELS)
+    teacher.answers_with(True)
+    teacher.discover(rows, LABELS)
+    logits_BC = teacher.answer([t for t, _ in SEVERAL], LOGITS).logits_BC
+    assert ((logits_BC > 0) == applies).mean() > 0.9
+    assert float(teacher.fingerprint()["factor"]) > 1.0

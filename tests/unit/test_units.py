@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck import Recipe
+from limbeck.budget import Budget
 from limbeck.errors import RecipeError
-from limbeck.evidence import Budget
 from limbeck.units import limits, microseconds, size
 
 

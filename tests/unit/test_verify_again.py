@@ -23,7 +23,7 @@ from limbeck.runtime.predict import Predictor
 from limbeck.types import Record
 from limbeck.verify.again import against_teacher, remeasured
 from limbeck.verify.again_page import remeasured_page
-from samples import ROWS
+from samples import ROWS, SEVERAL
 
 
 def records(rows: list[tuple[str, str | None]]) -> list[Record]:
@@ -170,3 +170,52 @@ def test_torch_is_not_needed(bundle: Bundle, tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "on 2 rows" in run.stdout
+
+
+# --- several labels ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def of_several(tmp_path_factory) -> Bundle:
+    calibration = Calibration(temperature=0.004, rows=60, thresholds=(0.5, 0.2, 0.9))
+    folder = tmp_path_factory.mktemp("several") / "bundle"
+    return sealed(folder, task="multi-label-text-classification", calibration=calibration)
+
+
+def test_a_bundle_of_several_labels_is_measured_by_micro_f1(of_several: Bundle) -> None:
+    rows = [Record(t, t, tuple(sorted(y)), where=f"line {n}") for n, (t, y) in enumerate(SEVERAL, 1)]
+    found = remeasured(of_several, [*rows, Record("bare", "bare")])
+    answers = Predictor(of_several).predict([text for text, _ in SEVERAL])
+    said, true = (
+        np.array([[label in of for label in LABELS] for of in sets])
+        for sets in ([a.labels for a in answers], [y for _, y in SEVERAL])
+    )
+    assert 0 < said.mean() < 1
+    assert (found.rows, found.left_out, found.answered) == (len(SEVERAL), 1, None)
+    assert found.quality.micro_f1.estimate == pytest.approx(f1_score(true, said, average="micro"))
+    assert found.quality.accuracy.estimate == pytest.approx(accuracy_score(true, said))
+    for share in found.classes:
+        column = LABELS.index(share.label)
+        assert share.rows == true[:, column].sum()
+        assert share.right.estimate == pytest.approx(said[true[:, column], column].mean())
+    shown = words(remeasured_page(found))
+    assert f"micro-F1 {100 * found.quality.micro_f1.estimate:.1f}%" in shown
+    assert "all labels right on" in shown
+    strange = [*rows, Record("x", "x", ("parting",), where="line 99")]
+    with pytest.raises(DataError, match="line 99: the bundle has no class 'parting'"):
+        remeasured(of_several, strange)
+
+
+def test_several_labels_of_a_file_and_a_verdict_against_a_teacher(of_several: Bundle, tmp_path) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text("text,label\n" + "".join(f'"{t}",{"+".join(y) or "+"}\n' for t, y in SEVERAL), encoding="utf-8")
+    command = ["verify", str(of_several.path), "--data", str(file)]
+    bare = CliRunner().invoke(app, command)
+    assert isinstance(bare.exception, DataError)
+    assert "Say what parts the labels of a text (--label-separator SIGN)" in str(bare.exception)
+    found = CliRunner().invoke(app, [*command, "--label-separator", "+", "--json"])
+    assert json.loads(found.output)["rows"] == len(SEVERAL)
+    both = CliRunner().invoke(app, [*command, "--label-separator", "+", "--teacher", str(of_several.path), "--json"])
+    report = Report.from_json(json.loads(both.output))
+    assert report.against("teacher").micro_f1_difference.estimate == 0.0
+    assert (report.verdict, both.exit_code) == (Verdict.NOT_SHOWN, 4)

@@ -26,7 +26,7 @@ _HERE = ("127.0.0.1", "::1", "localhost")
 class Server:
     """A server that can be asked: how it is asked, and its processes where they run here.
 
-    connections: kept alive. seed: of arrivals and the order of the requests.
+    connections: kept alive. seed: of arrivals and the order of the requests. spin: the generator has a core of its own (`Load`).
     """
 
     address: Address
@@ -34,9 +34,10 @@ class Server:
     behind: Behind | None = None
     connections: int = 64
     seed: int = 0
+    spin: bool = False
 
     @classmethod
-    def at(cls, address: Address, asks: Sequence[Ask], connections: int = 64, seed: int = 0) -> Server:
+    def at(cls, address: Address, asks: Sequence[Ask], connections: int = 64, seed: int = 0, spin: bool = False) -> Server:
         """The server at an address, after one question to it.
 
         Raises:
@@ -44,7 +45,7 @@ class Server:
         """
         first_answer(address, asks[0])
         behind = Behind(address.port) if address.host in _HERE else None
-        return cls(address, asks, behind if behind and behind.pids() else None, connections, seed)
+        return cls(address, asks, behind if behind and behind.pids() else None, connections, seed, spin)
 
     def of(self, asks: Sequence[Ask]) -> Server:
         """The same server, asked other things."""
@@ -53,7 +54,7 @@ class Server:
     def load(self, rate: float | None, seconds: float) -> Load:
         """So many requests a second (None: as many as the connections carry) for so long."""
         warmup = min(_WARMUP, seconds / 3)
-        return Load(self.address, self.asks, rate, seconds, warmup, self.connections, seed=self.seed)
+        return Load(self.address, self.asks, rate, seconds, warmup, self.connections, seed=self.seed, spin=self.spin)
 
     def offered(self, rate: float | None, seconds: float, most: int | None = None, tick: Tick | None = None) -> Step:
         """What becomes of them."""

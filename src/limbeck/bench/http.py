@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -79,9 +80,13 @@ def ask(
     return Ask("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""), frozenset(right))
 
 
-def questions(address: Address, texts: Iterable[str], headers: Mapping[str, str] | None = None) -> list[Ask]:
-    """One request for each text, as `/v1/classify` is asked."""
-    return [ask(address, as_json({"input": text}), headers=headers) for text in texts]
+def questions(address: Address, asked: Iterable[str | bytes], headers: Mapping[str, str] | None = None) -> list[Ask]:
+    """One request for each text, or for the bytes of a picture or a clip, as `/v1/classify` is asked."""
+    return [ask(address, as_json({"input": _input(one)}), headers=headers) for one in asked]
+
+
+def _input(one: str | bytes) -> Any:
+    return one if isinstance(one, str) else {"base64": base64.b64encode(one).decode()}
 
 
 def as_json(value: Any) -> bytes:

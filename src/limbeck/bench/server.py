@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@functools.cache  # once the generator is pinned it sees one core only, and the server would share it
 def cores() -> tuple[int | None, int | None]:
     """One core for the generator, another for the server; None where the system pins nothing or has only one."""
     if not hasattr(os, "sched_setaffinity"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from limbeck.cli import screen
-from limbeck.cli.predict import texts_of
+from limbeck.cli.predict import payloads_of, texts_of
 from limbeck.cli.screen import ForceFlag, JsonFlag, print_json
 from limbeck.errors import DataError
 
@@ -35,9 +35,13 @@ def bench(
     ] = None,
     connections: Annotated[int, typer.Option(min=1, max=20_000, help="Kept alive; all of them are used.")] = 64,
     texts: Annotated[
-        Path | None, typer.Option(help="Texts that are asked, as --file of predict.", show_default="1,018 of a fictional shop")
+        Path | None,
+        typer.Option(
+            help="Texts that are asked, or what the bundle reads, as --file of predict.",
+            show_default="1,018 of a fictional shop, or the bundle's golden pictures or clips",
+        ),
     ] = None,
-    column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    column: Annotated[str | None, typer.Option(help="The column that holds them.", show_default="text")] = None,
     header: Annotated[list[str] | None, typer.Option(help="A header such as 'Authorization: Bearer KEY'.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Latencies by percentile as svg, png or pdf.", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Of the arrivals and of the order of the texts.")] = 0,
@@ -63,7 +67,7 @@ def bench(
         raise typer.BadParameter("two servers are compared at one rate; give --rate", param_hint="--against")
     if requests is not None and rate is None:
         raise typer.BadParameter("a search ends by itself; give --rate with it", param_hint="--requests")
-    asked = _asked(texts, column)
+    asked = _asked(target, texts, column)
     headers = _headers(header or [])
     machine = card()
     found: dict[str, Any] = {"machine": machine, "target": target, "connections": connections, "seed": seed}
@@ -97,7 +101,7 @@ def bench(
 
                 half = _step(servers[0], search.rate / 2, seconds, None)
                 with server.pinned(server_core):
-                    model = alone(load(target), asked, seconds)
+                    model = alone(load(target), asked, search.rate / 2, seconds, seed)
                 found["half"], found["model"] = half.to_json(), model.to_json()
                 said = f"{said}\n{page.beside(model, half)}"
                 drawn |= {f"{half.rate:,.0f}/s": half.latency, "the model alone": model}
@@ -122,7 +126,7 @@ def _step(server: Server, rate: float, seconds: float, most: int | None) -> Step
 def _server(
     stack: contextlib.ExitStack,
     place: str,
-    texts: list[str],
+    texts: list[str] | list[bytes],
     headers: dict[str, str],
     connections: int,
     seed: int,
@@ -140,17 +144,25 @@ def _server(
         bundle = Bundle.open(Path(place))  # so that a folder that is none is told before anything starts
         address = Address("127.0.0.1", server.free_port())
         stack.enter_context(server.serving(server.serve_command(bundle.path, address.port), address.port, core))
-    return Server.at(address, questions(address, texts, headers), connections, seed)
+    spin = core is not None and not _is_url(place)  # else the server's processes may want this core
+    return Server.at(address, questions(address, texts, headers), connections, seed, spin)
 
 
 def _is_url(place: str) -> bool:
     return "://" in place
 
 
-def _asked(file: Path | None, column: str) -> list[str]:
+def _asked(target: str, file: Path | None, column: str | None) -> list[str] | list[bytes]:
+    """Texts; of a bundle that reads pictures or clips the bytes of files."""
+    from limbeck.bundle import Bundle
+    from limbeck.catalog import find
     from limbeck.shop import TEST
 
-    found = [text for text in texts_of(file or TEST, column if file else "text") if text.strip()]
+    modality = None if _is_url(target) else find("modalities", Bundle.open(Path(target)).manifest.modality)
+    if modality is not None and not modality.vocabulary:
+        given = map(modality.from_json, modality.golden) if file is None else payloads_of(file, column, modality)
+        return [modality.as_sent(payload) for payload in given]
+    found = [text for text in texts_of(file or TEST, column or "text" if file else "text") if text.strip()]
     if not found:
         raise DataError(f"{file} holds no text. Give a file of texts that customers write with --texts FILE")
     return found

@@ -46,7 +46,8 @@ def predict(
 ) -> None:
     """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order.
 
-    Where the bundle has a threshold, each JSON line also says whether it abstains, and a printed abstention is marked.
+    Where the bundle has a threshold, each JSON line also says whether it abstains, and a printed abstention is marked. A bundle of several labels
+    prints all that reach their thresholds, or that no label does.
     """
     if bool(texts) == (file is not None):
         raise typer.BadParameter("give texts, or --file FILE, and not both", param_hint="TEXT")
@@ -60,7 +61,7 @@ def predict(
     if file is not None:
         answers = (
             _line(a, threshold)
-            for rows in _chunks(_payloads(file, column, predictor.modality))
+            for rows in _chunks(payloads_of(file, column, predictor.modality))
             for a in predictor.predict(rows)
         )
         _write_lines(answers, out)
@@ -70,6 +71,11 @@ def predict(
         _write_lines((_line(a, threshold) for a in found), out)
         return
     for prediction in found:
+        if predictor.several:
+            pairs = zip(prediction.labels, prediction.probabilities, strict=True)
+            told = "  ".join(f"{label} {probability:.3f}" for label, probability in pairs)
+            screen.out.print(told or "no label", markup=False)
+            continue
         doubt = f"  abstains: below {threshold:.3f}" if prediction.abstain else ""
         screen.out.print(f"{prediction.label}  {prediction.probability:.3f}{doubt}", markup=False)
 
@@ -94,7 +100,7 @@ def _listen(predictor: Any, sources: list[str], as_json: bool) -> None:
         sys.stdout.flush()
 
 
-def _payloads(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
+def payloads_of(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
     """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names."""
     from limbeck.data.read import rows
 
@@ -137,6 +143,10 @@ def _chunks(texts: Iterator[Any]) -> Iterator[list[Any]]:
 
 
 def _line(prediction: Any, threshold: float) -> str:
+    if hasattr(prediction, "labels"):
+        pairs = zip(prediction.labels, prediction.probabilities, strict=True)
+        answers = [{"label": label, "probability": round(probability, 6)} for label, probability in pairs]
+        return json.dumps({"labels": answers}, ensure_ascii=False)
     answer = {"label": prediction.label, "probability": round(prediction.probability, 6)}
     if threshold > 0:  # every line of a file has the same keys
         answer["abstain"] = prediction.abstain

@@ -44,6 +44,12 @@ def serve(
         list[str] | None,
         typer.Option(help="A site that may hold the chat widget, as in https://shop.example.", show_default=False),
     ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS", help="A proxy whose X-Forwarded-For says who asks the pages.", show_default="this machine's"
+        ),
+    ] = None,
     cascade: Annotated[
         Path | None,
         typer.Option(help="What limbeck cascade chose.", show_default="evidence/cascade.json of its run", rich_help_panel=ASK),
@@ -89,7 +95,7 @@ def serve(
         int, typer.Option(parser=size, metavar="SIZE", help="How large it may grow.", show_default="50MB", rich_help_panel=ASK)
     ] = 50_000_000,
 ) -> None:
-    """Answer over HTTP, many users at once; needs the extra serve, and no torch. The chat page is at /, live figures are at /live."""
+    """Answer for texts, pictures or clips over HTTP, many users at once; needs the extra serve, and no torch. The chat page is at /, live figures are at /live."""
     from limbeck.serve import start
     from limbeck.serve.cores import cores
     from limbeck.serve.limits import limits
@@ -120,7 +126,7 @@ def serve(
     settings = Settings(
         found, address, processes or cores(), key, keys, open_, measured,
         pages=pages if pages is not None else keys is None or bool(widget_origin),
-        replies=replies, origins=tuple(widget_origin or ()), limits=limits(limit or ()), hand_over=hand_over,
+        replies=replies, origins=tuple(widget_origin or ()), proxies=tuple(proxy or ()), limits=limits(limit or ()), hand_over=hand_over,
     )  # fmt: skip
     screen.out.print(f"http://{address}  {', '.join(found)}  processes: {settings.processes}", markup=False)
     raise typer.Exit(start.run(settings, listener))

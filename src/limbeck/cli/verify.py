@@ -39,9 +39,12 @@ def verify(
         ),
     ] = None,
     key: Annotated[Path | None, typer.Option(help="A public key: the bundle must be signed by its owner.")] = None,
+    label_separator: Annotated[
+        str | None, typer.Option(help="What parts several labels that are written as one text.", show_default=False)
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure a bundle again on new rows: accuracy, macro-F1, calibration, abstentions, classes. The base install is enough.
+    """Measure a bundle again on new rows: accuracy (of several labels micro-F1), macro-F1, calibration, abstentions, classes. The base install is enough.
 
     With --teacher both answer, and there is a verdict as after `limbeck distill`, with its exit codes: 0 kept, 3 lost, 4 not shown.
     """
@@ -64,6 +67,8 @@ def verify(
         option=lambda name, value: f"--{name.replace('_', '-')} {value}",
         modality=find("modalities", opened.manifest.modality),
         no_labels="compare it with its teacher: --teacher FOLDER",
+        several=getattr(find("tasks", opened.manifest.task), "several", False),
+        separator=label_separator,
     )
     if aside:
         first = f"{aside[0].where}: {aside[0].reason}"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from limbeck.data.labels import loosely
 from limbeck.data.rejected import Rejected
 from limbeck.errors import listing
+from limbeck.label_sets import Label, names_of
 from limbeck.payloads import text_of
 from limbeck.types import Json, Record
 
@@ -106,7 +107,7 @@ def audit(
     labelled = [r for r in records if r.label is not None]
     labels, own = by_text(records), by_text(held)
     exact = {(r.key, r.payload) for r in held}
-    classes = Counter(r.label for r in (records if training is None else training) if r.label is not None)
+    classes = Counter(name for r in (records if training is None else training) for name in names_of(r.label))
     firsts = _first_of_classes(labelled)
     thin = [r for r in firsts if classes[str(r.label)] < THIN]
     alike = _alike(firsts)
@@ -120,7 +121,7 @@ def audit(
                 examples.append(Example(row.where, key, text if show_texts else None))
         return Finding(name, count, f"{count:,} {one if count == 1 else many} {sentence}", tuple(examples))
 
-    def within(part: Sequence[Record], known: dict[str, set[str]], suffix: str, of: str) -> list[Finding]:
+    def within(part: Sequence[Record], known: dict[str, set[Label]], suffix: str, of: str) -> list[Finding]:
         contradictory = (r for r in part if r.label is not None and len(known[r.key]) > 1)
         copies, near = _repeated(part)
         return [
@@ -183,15 +184,15 @@ def audit(
         "unlabelled": len(records) - len(labelled),
         "valid": len(choosing),
         "test": len(held),
-        "classes": len({r.label for r in labelled}),
+        "classes": len(firsts),
         "rejected": len(rejected),
     }
     return Audit(rows, findings)
 
 
-def by_text(records: Iterable[Record]) -> dict[str, set[str]]:
+def by_text(records: Iterable[Record]) -> dict[str, set[Label]]:
     """For the key of each text, near copies together, the labels that it bears."""
-    labels: dict[str, set[str]] = defaultdict(set)
+    labels: dict[str, set[Label]] = defaultdict(set)
     for record in records:
         found = labels[record.key]
         if record.label is not None:
@@ -231,9 +232,12 @@ def _repeated(records: Iterable[Record]) -> tuple[list[Record], list[Record]]:
 
 
 def _first_of_classes(labelled: Iterable[Record]) -> list[Record]:
-    found: dict[str | None, Record] = {}
+    """The first row of each name, as a row of that name alone."""
+    found: dict[str, Record] = {}
     for record in labelled:
-        found.setdefault(record.label, record)
+        for name in names_of(record.label):
+            if name not in found:
+                found[name] = record if record.label == name else replace(record, label=name)
     return list(found.values())
 
 

@@ -8,15 +8,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from limbeck.catalog import find
 from limbeck.data.choose import choose
 from limbeck.data.files import write_whole
 from limbeck.data.read import fingerprint, read_records
 from limbeck.data.rejected import Rejected
 from limbeck.errors import DataError, InputFileError, RunFolderError
+from limbeck.label_sets import as_questions
 from limbeck.runtime.predict import Predictor
 from limbeck.text import clean
 
+PARTING = "|"
+"""Between labels of which several apply (data.label_separator); by itself it says that none does."""
 COLUMNS = ("text", "label", "predicted", "probability", "why", "where")
 
 
@@ -88,20 +95,28 @@ def label_sample(
         DataError: it cannot be read, or holds no row without a label.
     """
     rejected: list[Rejected] = []
-    records = read_records(source, text=text, label=label, label_optional=True, reject=rejected.append, max_rejected_share=1.0)
+    several = predictor is not None and predictor.several
+    records = read_records(
+        source, text=text, label=label, label_optional=True, reject=rejected.append, max_rejected_share=1.0, several=several
+    )
     free = [r for r in records if r.label is None]
     if not free:
         raise DataError(f"{source}: all {len(records):,} rows have a label in column '{label}'. Give rows without labels.")
     texts = [r.payload for r in free]
+    logits = None if predictor is None else predictor.logits(texts)
+    if logits is not None and several:  # the label that the model is least sure of
+        logits = as_questions(logits)[np.arange(len(logits)), np.abs(logits).argmin(axis=1)]
     chosen = choose(
         texts,
         n,
-        logits_NC=None if predictor is None else predictor.logits(texts),
+        logits_NC=logits,
         known=[*known, *(r.payload for r in records if r.label is not None)],
         seed=seed,
     )
     answers = [] if predictor is None else predictor.predict([texts[c.index] for c in chosen])
-    said: list[tuple[str | None, float | None]] = [(a.label, a.probability) for a in answers]
+    said: list[tuple[str | None, float | None]] = [
+        (PARTING.join(a.labels) or PARTING, None) if several else (a.label, a.probability) for a in answers
+    ]
     said = said or [(None, None)] * len(chosen)
     suggestions = tuple(
         Suggestion(texts[c.index], name, probability, c.why, free[c.index].where)
@@ -121,6 +136,7 @@ def texts_of_run(folder: Path) -> list[str]:
     try:
         resolved = json.loads((folder / "resolved.json").read_text(encoding="utf-8"))
         section, sums = resolved["recipe"]["data"], resolved["data"]
+        several = bool(getattr(find("tasks", resolved["recipe"]["task"]), "several", False))
     except FileNotFoundError as error:
         raise RunFolderError(
             f"{folder} holds no run: there is no resolved.json. Give the --out of a run, or --bundle."
@@ -143,7 +159,10 @@ def texts_of_run(folder: Path) -> list[str]:
             raise DataError(
                 f"{source} is not what the run {folder} was trained on (sha256 differs). Give --bundle and --labelled FILE."
             )
-        records = read_records(source, text=section["text"], label=section["label"], reject=_skip, max_rejected_share=1.0)
+        how: dict[str, Any] = {"several": several, "separator": section.get("label_separator")}
+        records = read_records(
+            source, text=section["text"], label=section["label"], reject=_skip, max_rejected_share=1.0, **how
+        )
         texts += [r.payload for r in records if r.label is not None]
     return texts
 

@@ -22,6 +22,7 @@ from limbeck.data.slicing import by_functions
 from limbeck.data.split import Splits, split
 from limbeck.errors import DataError, InputFileError, listing
 from limbeck.evidence import Basis
+from limbeck.label_sets import told
 from limbeck.modalities.text import Text
 from limbeck.sections import DataSection
 from limbeck.types import Record
@@ -72,10 +73,10 @@ class Prepared:
             write_rejected(folder / "rejected.jsonl", self.rejected)
 
 
-def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text) -> Prepared:
+def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text, several: bool = False) -> Prepared:
     """Read the sources, set aside what cannot be used, divide the rest, and look for what is odd.
 
-    `modality` says what a payload is. With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
+    `modality` says what a payload is, and `several` whether several labels may apply to one. With fewer labelled texts than `cross_fit_below` and no test file, none is held out (`limbeck.data.split`).
 
     A text whose copies have different labels, in one file, loses them all: which one is right is not ours to guess. Among the training
     rows it stays as an unlabelled text, which the teacher labels; in a test file it judges nothing, and trains nobody; in a validation file it
@@ -92,6 +93,8 @@ def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text
         reject=rejected.append,
         max_rejected_share=section.max_rejected_share,
         modality=modality,
+        several=several,
+        separator=section.label_separator,
     )
     noun = modality.noun
     columns = section.slice_columns
@@ -164,7 +167,7 @@ def _without_contradictions(records: Sequence[Record], what: str, rejected: list
     labels = by_text(records)
     kept = []
     for record in records:
-        known = sorted(labels[record.key])
+        known = sorted(map(told, labels[record.key]))
         if record.label is not None and len(known) > 1:
             reason = f"copies of this text, case and spaces aside, have different labels: {listing(known)}; {what}."
             rejected.append(Rejected(record.where, reason, _row(record), "contradictory"))
@@ -184,7 +187,7 @@ def _sliced(splits: Splits, functions: Sequence[str]) -> Splits:
 
 def _outside(records: Sequence[Record], splits: Splits, rejected: list[Rejected]) -> tuple[Record, ...]:
     """The texts that no class is for; those that stand with a label elsewhere are set aside."""
-    inside = {r.key: str(r.label) for r in (*splits.train, *splits.valid, *splits.test) if r.label is not None}
+    inside = {r.key: told(r.label) for r in (*splits.train, *splits.valid, *splits.test) if r.label is not None}
     for record in records:
         if record.key in inside:
             reason = f"this text, case and spaces aside, is out of scope here and elsewhere labelled '{inside[record.key]}'; it judges nothing."
@@ -198,5 +201,5 @@ def _set_aside(records: Sequence[Record], reason: str, kind: Kind) -> list[Rejec
     return [Rejected(r.where, reason, _row(r), kind) for r in records]
 
 
-def _row(record: Record) -> dict[str, str | None]:
+def _row(record: Record) -> dict[str, Any]:
     return {"text": str(record.payload), "label": record.label}

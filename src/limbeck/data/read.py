@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from limbeck.data.cells import list_of_labels, one_label
 from limbeck.data.files import check_readable, text_lines, write_whole
 from limbeck.data.formats import FORMATS, fingerprint, rows
 from limbeck.data.rejected import Reject, Rejected, stop
@@ -38,6 +38,8 @@ def read_records(
     option: Callable[[str, str], str] = _set,
     no_labels: str = "say that there is none with --set data.label=null",
     modality: Any = Text,
+    several: bool = False,
+    separator: str | None = None,
 ) -> list[Record]:
     """All rows of a source as records, in order.
 
@@ -54,6 +56,8 @@ def read_records(
         option: how the caller's user gives one of these arguments a value, for messages.
         no_labels: what this user may do where no row has a label, for messages.
         modality: makes payloads of what the column holds.
+        several: whether the column of the label holds lists, of all labels that apply.
+        separator: what parts the labels of such a list where it is one text.
 
     Raises:
         InputFileError: the source is missing or cannot be opened.
@@ -88,11 +92,12 @@ def read_records(
             reason = f"column '{text}' {error}" if str(error) else f"the {modality.noun} is empty."
             refuse(Rejected(where, reason, row, "unusable" if str(error) else "empty"))
             continue
-        if problem := _label_problem(name):
+        named, problem = list_of_labels(name, separator, option) if several else one_label(name)
+        if problem:
             refuse(Rejected(where, f"column '{label}' {problem}", row))
         else:
             key = modality.key(payload)
-            records.append(Record(key, payload, _label(name), slices=_values(row, slices, where), where=where))
+            records.append(Record(key, payload, named, slices=_values(row, slices, where), where=where))
     if not records and first is None:
         raise DataError(f"{source}: there are no rows. Give a source with one example a row.")
     total = len(records) + rejected
@@ -115,22 +120,6 @@ def read_records(
 
 def _of(first: Rejected) -> str:
     return f"The first: {first.where}: {first.reason}"
-
-
-def _label_problem(value: Any) -> str | None:
-    """Why a value cannot be a label, if it cannot."""
-    if isinstance(value, float) and math.isnan(value):
-        return None  # how pandas writes that there is none
-    if (value is not None and not isinstance(value, str | int)) or isinstance(value, bool):
-        return f"must hold a name or a whole number; got {value!r:.40}"
-    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        return f"holds half a character (a lone surrogate): {value!r:.40}. Write it whole."
-    return None
-
-
-def _label(value: Any) -> str | None:
-    """A label without the spaces around it, which nobody means; None where there is none."""
-    return None if value is None or isinstance(value, float) else str(value).strip() or None
 
 
 def _values(row: Mapping[str, Any], slices: Sequence[str], where: str) -> dict[str, str]:

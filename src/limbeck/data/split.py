@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from limbeck.errors import DataError, LabelsError, LeakError, listing
 from limbeck.evidence import Basis
+from limbeck.label_sets import names_of
 from limbeck.types import Record
 
 
@@ -64,11 +65,15 @@ def split(
         DataError: one class alone, no row to hold out, or a label in another file that no training row has.
     """
     choosing_rows = list(valid or ())
-    labels = tuple(sorted({r.label for r in records if r.label is not None}))
+    labels = _names(records)
     if len(labels) == 1:
         raise DataError(
             f"the training rows hold only one class, {listing(labels)}; a classifier needs at least two. "
             "Check the label column (--set data.label=NAME) and the file."
+        )
+    if not labels and any(r.label is not None for r in records):
+        raise DataError(
+            "no row to train on names a label: all lists of labels are empty. Check the column (--set data.label=NAME)."
         )
     few = len({r.key for r in (*records, *choosing_rows) if r.label is not None}) < cross_fit_below or not labels
     left, test_rows, basis = list(records), list[Record](), Basis.LABELS
@@ -103,7 +108,7 @@ def split(
             choosing |= _held_out([r for r in left if r.label is None], valid_share, "valid", least=0)
         train, valid_rows = _divided(left, choosing)
     valid_rows = valid_rows if few else _labelled(valid_rows)
-    labels = labels or tuple(sorted({str(r.label) for r in _labelled([*test_rows, *valid_rows])}))
+    labels = labels or _names([*test_rows, *valid_rows])
     if not test_rows and basis is not Basis.CROSS_FITTING:
         named = _labelled(records)
         if test is None and len(named) >= 20 and 2 * len(labels) > len(named):
@@ -120,7 +125,7 @@ def split(
         )
     if not train:
         raise DataError("no row is left to train on. Add rows to the training file.")
-    if basis is Basis.LABELS and not few and len({r.label for r in _labelled(train)}) < 2:
+    if basis is Basis.LABELS and not few and len(_names(train)) < 2:
         raise DataError("too few labelled rows: after the held-out rows fewer than two classes are left to train on. Add rows.")
     used = len(train) + (0 if valid is not None else len(valid_rows)) + (0 if test is not None else len(test_rows))
     return Splits(
@@ -173,11 +178,16 @@ def spared(splits: Splits) -> tuple[Record, ...]:
 
 
 def _known(rows: Sequence[Record], labels: Collection[str], file: str) -> None:
-    if labels and (unknown := sorted({str(r.label) for r in rows} - set(labels))):
+    if labels and (unknown := sorted(set(_names(rows)) - set(labels))):
         raise DataError(
             f"the {file} file holds {len(unknown)} labels that no training row has: {listing(unknown)}. "
             "Use the same label names in both files."
         )
+
+
+def _names(records: Sequence[Record]) -> tuple[str, ...]:
+    """All names of labels in records, in alphabetical order."""
+    return tuple(sorted({name for r in records for name in names_of(r.label)}))
 
 
 def _labelled(records: Sequence[Record]) -> list[Record]:
@@ -194,7 +204,8 @@ def _held_out(records: Sequence[Record], share: float, purpose: str, least: int)
     """The keys of records whose hash falls below the share; each class keeps a key, and `least` are held out if they can."""
     places: dict[str | None, dict[str, float]] = {}
     for record in records:
-        places.setdefault(record.label, {})[record.key] = _place(record.key, purpose)
+        for name in names_of(record.label) or (None,):
+            places.setdefault(name, {})[record.key] = _place(record.key, purpose)
     kept = {max(keys, key=keys.__getitem__) for keys in places.values()}
     free = {key: place for keys in places.values() for key, place in keys.items() if key not in kept}
     chosen = {key for key, place in free.items() if place < share}

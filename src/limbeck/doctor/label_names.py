@@ -95,5 +95,6 @@ def _lists(names: Sequence[str]) -> Iterator[Finding]:
             "labels_are_lists",
             "Labels name several classes at once.",
             f"{len(lists)} of {len(names)} labels are made of others, such as {listing(lists, 3)}.",
-            "Each combination counts as a class of its own. Keep one class for each text, or give each combination a name that is meant.",
+            "Each combination counts as a class of its own. Where several apply to a text, say so (--set task=multi-label-text-classification, and with "
+            "--set data.label_separator=SIGN what parts them); else keep one class for each text.",
         )

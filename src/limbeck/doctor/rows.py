@@ -9,6 +9,7 @@ import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from limbeck.data.audit import THIN
@@ -19,6 +20,7 @@ from limbeck.doctor.wording import are, first_of, graded, shown
 from limbeck.errors import listing
 from limbeck.evidence import Basis
 from limbeck.findings import Finding, Severity, refusal, warning
+from limbeck.label_sets import names_of
 from limbeck.payloads import text_of
 from limbeck.types import Record
 
@@ -42,7 +44,9 @@ def row_findings(prepared: Prepared) -> Iterator[Finding]:
     yield from _nearly_contradictory(labelled)
     yield from _copies(prepared)
     yield from _classes(prepared)
-    yield from label_findings(labelled, prepared.audit)
+    # Of several labels a row says of each what a row of that label alone says.
+    one_by_one = [r if isinstance(r.label, str) else replace(r, label=name) for r in labelled for name in names_of(r.label)]
+    yield from label_findings(one_by_one, prepared.audit)
     yield from text_findings(prepared)
 
 
@@ -152,10 +156,10 @@ def _copies(prepared: Prepared) -> Iterator[Finding]:
 
 def _classes(prepared: Prepared) -> Iterator[Finding]:
     splits = prepared.splits
-    training = Counter(str(r.label) for r in splits.train if r.label is not None)
+    training = Counter(name for r in splits.train for name in names_of(r.label))
     if not training:
         return
-    total = training.total()
+    total = sum(r.label is not None for r in splits.train)
     largest, most = training.most_common(1)[0]
     if most / total >= MAJORITY:
         yield warning(
@@ -175,7 +179,7 @@ def _classes(prepared: Prepared) -> Iterator[Finding]:
             f"{listing(thin)}; half of the classes have {typical:,.0f} or more.",
             "Misspelled labels look like this; mend them, merge the classes, or add rows.",
         )
-    judged = Counter(str(r.label) for r in splits.test)
+    judged = Counter(name for r in splits.test for name in names_of(r.label))
     if splits.basis is Basis.LABELS:
         absent = sorted(set(splits.labels) - set(judged))
         odd_ones = [c for c in absent if len(splits.test) * training[c] / total >= _EXPECTED]

@@ -25,13 +25,13 @@ Live = Callable[[NDArray[np.int64]], Signal]
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What a model is trained on: encoded inputs, class indices (N,) with -1 for none, and signals (N, …).
+    """What a model is trained on: encoded inputs, class indices (N,) with -1 for none (or labels (N, C), see `Batch`), and signals (N, …).
 
     words: the number of the word of each token, (T,) for each example. live: asks for further fields of the signal at every step.
     """
 
     encoded: Sequence[NDArray[Any]]
-    labels_N: NDArray[np.int64]
+    labels_N: NDArray[Any]
     signal: Signal = field(default_factory=Signal)
     words: Sequence[NDArray[np.int64]] | None = None
     live: Live | None = None

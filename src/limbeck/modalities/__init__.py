@@ -11,7 +11,9 @@ Beside what `limbeck.types.Modality` says, a modality has, for whoever must not 
     payload(value, folder)      a cell of a row as a payload; ValueError says what is wrong with it, and nothing where nothing is there
     key(payload)                the key of its content, which copies share
     to_json, from_json          a payload in JSON and back; what comes back may be a stranger's, so it never names a file
-    as_sent, received           a payload as a user hands it over, so that decoding counts where times are taken, and back
+    as_sent, received           a payload as a user hands it over, so that decoding counts where times are taken, and back: of a file's bytes no
+                                more than `most` of what is `counted` ("pixels", "seconds")
+    capture()                   what a page has to know that lets its user choose or record one
     work(payload)               tokens, or what is like them, for estimates of time
     of(origin)                  as whoever the run's students come from reads
     fitted(payloads, reading, min_count)    as a student of these payloads reads, and what it is made from: `identity`, `arguments(origin)`

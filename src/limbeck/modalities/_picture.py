@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pil
 from PIL import ImageOps, UnidentifiedImageError
 
-from limbeck.errors import DataError, InputFileError
+from limbeck.errors import DataError, InputFileError, TooLargeError
 from limbeck.payloads import Stored
 from limbeck.types import Operation
 
@@ -174,6 +174,15 @@ def picture(value: Any) -> Picture:
         raise DataError(f"names a file that cannot be read: {error}") from error
 
 
+def received(data: bytes, most: float) -> Picture:
+    """A picture from the bytes of a file that somebody sent, of at most so many pixels.
+
+    Raises:
+        DataError: as `decoded`.
+    """
+    return Picture(Source(data, decoded(data, most=min(most, MOST_PIXELS))))
+
+
 def sent(value: Any) -> Picture:
     """A picture from a base64 text of its file, which may come from a stranger: no path is read.
 
@@ -190,18 +199,19 @@ def sent(value: Any) -> Picture:
         raise DataError(f"holds a picture that is not base64: {error}") from error
 
 
-def decoded(data: bytes, name: str = "") -> Pixels:
-    """The pixels of a file's content.
+def decoded(data: bytes, name: str = "", most: float = MOST_PIXELS) -> Pixels:
+    """The pixels of a file's content; a picture of more than `most` is refused before any is decoded.
 
     Raises:
-        DataError: it is none of the formats, cut off, too large, or of numbers of which nobody says what is white.
+        TooLargeError: it has more pixels.
+        DataError: it is none of the formats, cut off, or of numbers of which nobody says what is white.
     """
     of = f" ({name})" if name else ""
     try:
         with Pil.open(io.BytesIO(data), formats=FORMATS) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise DataError(
-                    f"holds a picture of {opened.width:,} x {opened.height:,} pixels{of}; at most {MOST_PIXELS:,} are decoded"
+            if opened.width * opened.height > most:
+                raise TooLargeError(
+                    f"holds a picture of {opened.width:,} x {opened.height:,} pixels{of}; at most {most:,.0f} are decoded"
                 )
             opened.load()  # of an animation the frame that a file opens with, the first
             form = opened.format or ""
@@ -212,7 +222,7 @@ def decoded(data: bytes, name: str = "") -> Pixels:
     except UnidentifiedImageError as error:
         raise DataError(f"holds no picture{of}: {len(data):,} bytes that are none of {', '.join(FORMATS)}") from error
     except (Pil.DecompressionBombError, Pil.DecompressionBombWarning) as error:
-        raise DataError(f"holds a picture of more than {MOST_PIXELS:,} pixels{of}: a decompression bomb") from error
+        raise TooLargeError(f"holds a picture of more than {MOST_PIXELS:,} pixels{of}: a decompression bomb") from error
     except Exception as error:  # Pillow's decoders raise many kinds at what is damaged
         raise DataError(f"holds a picture that is cut off or damaged{of}: {error}") from error
 

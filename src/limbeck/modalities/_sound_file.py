@@ -16,12 +16,14 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.errors import DataError, missing_extra
+from limbeck.errors import DataError, TooLargeError, missing_extra
 
 Samples = NDArray[np.float32]
 """(N,), one channel."""
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
 MOST_SECONDS, MOST_CHANNELS = 60, 16
+MOST_SAMPLES = 2**25
+"""Of all channels together: a minute of five at 96 kHz. Silence can be packed a thousand times."""
 RATES = (4_000, 192_000)
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 _UNKNOWN_LENGTH = 0xFFFFFFFF
@@ -58,7 +60,7 @@ def mono(samples_NC: NDArray[np.float32], rate: int, of: str) -> Samples:
     if not samples_NC.size:
         raise DataError(f"holds a sound without a sample{of}")
     if len(samples_NC) > MOST_SECONDS * rate:
-        raise DataError(
+        raise TooLargeError(
             f"holds a sound of more than {MOST_SECONDS} seconds{of}. Cut it into clips; limbeck predict --stream listens through a long one"
         )
     if not np.isfinite(samples_NC).all():
@@ -76,6 +78,10 @@ def _of_libsndfile(data: bytes, of: str) -> tuple[NDArray[np.float32], int]:
             if file.format not in _FORMATS:
                 raise DataError(f"holds a sound in the format {file.format}{of}; {', '.join(_FORMATS)} are read")
             rate, promised = file.samplerate, file.frames
+            if min(promised, MOST_SECONDS * rate) * file.channels > MOST_SAMPLES:
+                raise TooLargeError(
+                    f"holds a sound of {file.channels} channels at {rate:,} Hz{of}; at most {MOST_SAMPLES:,} samples are unpacked"
+                )
             samples_NC = file.read(MOST_SECONDS * rate + 1, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise DataError(f"holds no sound, or one that is cut off or damaged{of}: {error.error_string}") from error

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.errors import DataError
+from limbeck.errors import DataError, TooLargeError
 from limbeck.modalities._audio_views import AudioViews
 from limbeck.modalities._cells import cell
 from limbeck.modalities._clip import Clip, by, clip, of_samples, sent
@@ -87,6 +87,7 @@ class Audio:
         )
     )
     """Synthetic clips whose logits a bundle carries; never a customer's. The last one is silence."""
+    counted: ClassVar[str] = "seconds"
     view_plan = AudioViews
     stream = staticmethod(stream_of)
     mistaken: ClassVar[Mapping[str, Callable[[Clip], Clip]]] = {
@@ -145,9 +146,12 @@ class Audio:
         return payload.source.content()
 
     @classmethod
-    def received(cls, value: Any) -> Clip:
-        """A payload back from what a user sent."""
-        return clip(value)
+    def received(cls, value: Any, most: float | None = None) -> Clip:
+        """A payload back from what a user sent, of at most `most` seconds."""
+        found = clip(value)
+        if most is not None and found.size > 1000 * most:
+            raise TooLargeError(f"holds a sound of {found.size / 1000:,.1f} seconds; at most {most:g} are heard")
+        return found
 
     @classmethod
     def work(cls, payload: Clip) -> float:
@@ -216,6 +220,10 @@ class Audio:
             seconds = min(LONGEST_DERIVED, max(0.2, np.ceil(length * 10) / 10))
         modality = Audio.reading(rate, float(seconds), mels or MELS)
         return modality, Fitted(*modality.features.shape)
+
+    def capture(self) -> Json:
+        """What a page has to know that records one: samples a second, and seconds that are listened to."""
+        return {"rate": self.features.rate, "seconds": self.features.seconds}
 
     def spec(self) -> Json:
         """All that `from_spec` needs."""

@@ -24,7 +24,7 @@ try:
     from limbeck.modalities._cells import cell
     from limbeck.modalities._image_views import ImageViews
     from limbeck.modalities._lazy import Lazy, Recent
-    from limbeck.modalities._picture import SUFFIXES, Picture, Pixels, by, coloured, picture, resized, sent
+    from limbeck.modalities._picture import FORMATS, SUFFIXES, Picture, Pixels, by, coloured, picture, received, resized, sent
 except ImportError as error:
     raise missing_extra(error.name or "PIL", "image", "reading pictures") from error
 
@@ -53,7 +53,7 @@ class Fitted:
 
     def arguments(self, origin: Any | None) -> Json:
         """What a student is made from, by the names of its arguments: with the weights of a ViT, where one is the teacher."""
-        start = origin.patches() if hasattr(origin, "patches") else None
+        start = origin.patches() if origin is not None and hasattr(origin, "patches") else None
         return {"channels": self.channels, "size": self.size, "mean": self.mean, "deviation": self.deviation, "start": start}
 
 
@@ -80,6 +80,7 @@ class Image:
     measure: ClassVar[tuple[str, str, str] | None] = None  # pictures are all read at one size
     golden: ClassVar[tuple[str, ...]]
     """Synthetic pictures whose logits a bundle carries; never a customer's."""
+    counted: ClassVar[str] = "pixels"
     view_plan = ImageViews
     mistaken: ClassVar[Mapping[str, Callable[[Picture], Picture]]] = {
         "with blue before red": partial(by, operation="blue_first"),
@@ -130,9 +131,9 @@ class Image:
         return payload.source.content()
 
     @classmethod
-    def received(cls, value: Any) -> Picture:
-        """A payload back from what a user sent."""
-        return picture(value)
+    def received(cls, value: Any, most: float | None = None) -> Picture:
+        """A payload back from what a user sent, of at most `most` pixels."""
+        return picture(value) if most is None else received(value, most)
 
     @classmethod
     def work(cls, payload: Picture) -> float:
@@ -203,6 +204,10 @@ class Image:
         ).astype(np.float64)
         mean, deviation = values_NC.mean(axis=0), np.maximum(values_NC.std(axis=0), 1.0)
         return modality, Fitted(channels, size, tuple(np.round(mean, 3).tolist()), tuple(np.round(deviation, 3).tolist()))
+
+    def capture(self) -> Json:
+        """What a page has to know that lets its user choose one: the media types that are decoded."""
+        return {"types": [f"image/{name.lower()}" for name in FORMATS]}
 
     def spec(self) -> Json:
         """All that `from_spec` needs, and the pixels of a picture that must come out."""

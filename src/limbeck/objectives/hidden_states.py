@@ -44,6 +44,7 @@ class HiddenStates:
 
     needs: ClassVar[frozenset[str]] = frozenset({"hidden_BWD", "mask_BW"})
     couples: ClassVar[Literal["element", "batch"]] = "element"
+    several: ClassVar[bool | None] = None  # whatever an answer is: it looks at none
 
     def init(self, student: Shapes, teacher: Shapes) -> nn.Module | None:
         """The projection from the student's width to the teacher's; the same for every seed."""

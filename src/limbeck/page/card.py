@@ -34,6 +34,7 @@ def card(material: Material, document: Document) -> str:
         teacher=_teacher(material),
         labels=sorted(c.label for c in material.report.classes),
         shown=_SHOWN,
+        several=material.report.task == _OF_SEVERAL,
         origins=origins,
     )
 
@@ -42,8 +43,8 @@ def metadata(material: Material) -> Json:
     """What the hub reads: task, tags, the teacher where it has an id there, and the results as a model-index."""
     report = material.report
     found: Json = {"library_name": "limbeck", "tags": ["limbeck", "knowledge-distillation", "onnx", *_task(report.task)]}
-    if report.task in _PIPELINES:
-        found["pipeline_tag"] = report.task
+    if (pipeline := _PIPELINES.get(report.task)) is not None:
+        found["pipeline_tag"] = pipeline
     if _ID.fullmatch(_teacher(material)):
         found["base_model"] = _teacher(material)
     metrics = _metrics(material)
@@ -51,7 +52,7 @@ def metadata(material: Material) -> Json:
         found["metrics"] = ["accuracy", "f1"]
     data = w.clean(_data(material))
     result = {
-        "task": {"type": report.task, "name": report.task.replace("-", " ").capitalize()},
+        "task": {"type": _PIPELINES.get(report.task, report.task), "name": report.task.replace("-", " ").capitalize()},
         "dataset": {
             "type": re.sub(r"[^\w.-]+", "-", data.removeprefix("hf://")).strip("-") or "private",
             "name": data,
@@ -63,11 +64,13 @@ def metadata(material: Material) -> Json:
     return found
 
 
-_PIPELINES = ("text-classification",)
+_PIPELINES = {"text-classification": "text-classification", "multi-label-text-classification": "text-classification"}
+"""What the hub calls a task."""
+_OF_SEVERAL = "multi-label-text-classification"
 
 
 def _task(task: str) -> list[str]:
-    return [task] if task in _PIPELINES else []
+    return [pipeline] if (pipeline := _PIPELINES.get(task)) else []
 
 
 def _metrics(material: Material) -> list[Json]:
@@ -79,7 +82,9 @@ def _metrics(material: Material) -> list[Json]:
         found.append({"type": kind, "name": f"{name}{how}", "value": round(value, 4)})
 
     if (quality := report.student.quality) is not None:
-        add("accuracy", "Accuracy", quality.accuracy.estimate)
+        if quality.micro_f1 is not None:
+            add("f1", "Micro-F1", quality.micro_f1.estimate)
+        add("accuracy", "Accuracy" if quality.micro_f1 is None else "All labels of a row right", quality.accuracy.estimate)
         add("f1", "Macro-F1", quality.macro_f1.estimate)
         ece = quality.ece if quality.ece_scaled is None else quality.ece_scaled
         if ece is not None:

@@ -73,7 +73,7 @@ def _judged(report: Report) -> tuple[str, ...]:
 
 def _quality(runs: Sequence[Material], names: Sequence[str]) -> Section:
     pairs = [r.report.against("teacher") for r in runs]
-    found = [p.difference for p in pairs if p is not None and p.difference is not None]
+    found = [d for p in pairs if p is not None and (d := p.decisive) is not None]
     reach = widest(found, max(r.report.margin for r in runs)) if found else 1.0
     rows = []
     for name, run, pair in zip(names, runs, pairs, strict=True):
@@ -83,10 +83,10 @@ def _quality(runs: Sequence[Material], names: Sequence[str]) -> Section:
             row(
                 name,
                 Cell(str(report.verdict), tone=TONES[report.verdict]),
-                Cell(w.percent(q.accuracy.estimate), w.span(q.accuracy)) if q else w.NOTHING,
-                w.percent(t.accuracy.estimate) if t else w.NOTHING,
-                w.percent(c.accuracy.estimate) if c else w.NOTHING,
-                difference(pair.difference, reach, -100 * report.margin) if pair and pair.difference else w.NOTHING,
+                Cell(w.percent(q.decisive.estimate), w.span(q.decisive)) if q else w.NOTHING,
+                w.percent(t.decisive.estimate) if t else w.NOTHING,
+                w.percent(c.decisive.estimate) if c else w.NOTHING,
+                difference(pair.decisive, reach, -100 * report.margin) if pair and pair.decisive else w.NOTHING,
                 w.percent(pair.agreement.estimate) if pair else w.NOTHING,
                 w.count(report.rows),
             )
@@ -94,7 +94,7 @@ def _quality(runs: Sequence[Material], names: Sequence[str]) -> Section:
     head = (
         "Run",
         "Verdict",
-        "Student’s accuracy",
+        "Student’s micro-F1 or accuracy" if any(r.report.several for r in runs) else "Student’s accuracy",
         "Teacher’s",
         "Without teacher",
         "Student − teacher, points",

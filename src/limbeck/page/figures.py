@@ -22,6 +22,7 @@ _STAGES = {
 _JUDGED = {
     "loss": "training loss",
     "accuracy": "accuracy, validation",
+    "micro-F1": "micro-F1, validation",
     "-KL": "−KL from the teacher, validation",
     "agreement": "same answer, validation",
 }

@@ -26,8 +26,9 @@ def reliability(material: Material) -> Section | None:
     drawn = figures.reliability(details.reliability)
     scaled = any(r.scaled for r in details.reliability if r.model == "student")
     as_shipped = "The student’s probabilities are those that the bundle gives, after its temperature. " if scaled else ""
+    of_what = "the yes and no to each label" if material.report.several else "the answers"
     says = (
-        "Of the answers that a model gives with a probability of 80%, eight in ten should be right: then its points lie on the dotted line. "
+        f"Of {of_what} that a model gives with a probability of 80%, eight in ten should be right: then its points lie on the dotted line. "
         "Points below it are answers of which the model is too sure.",
     )
     notes = (f"{as_shipped}Vertical lines are bounds, each one-sided at 95%. A larger point stands for more rows.",)
@@ -64,6 +65,11 @@ def classes(report: Report) -> Section | None:
     says = [
         f"{'No class is' if hurt == 0 else '1 class is' if hurt == 1 else f'{hurt} classes are'} shown to have lost accuracy."
     ]
+    if report.several:
+        verb = "No label is" if hurt == 0 else "1 label is" if hurt == 1 else f"{hurt} labels are"
+        says = [
+            f"{verb} shown to be missed more often than by the teacher. Shares are of the rows to which a label applies: on how many it is given."
+        ]
     if agreeing:
         says = ["By the teacher’s answer: on how many of the rows the student answers as the teacher does."]
     if few:

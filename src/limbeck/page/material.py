@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from limbeck.cascaded import CASCADE, Cascade
 from limbeck.curves import read_curves
-from limbeck.errors import InputFileError
+from limbeck.errors import BundleError, InputFileError
 from limbeck.evidence import REPORT_SCHEMA, Report
 from limbeck.search.front import Front
 from limbeck.types import Json
@@ -25,7 +26,7 @@ _MOST_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A run as its files tell it. name: what people call it; details, audit, front: None where the file is not there."""
+    """A run as its files tell it. name: what people call it; details, audit, front, cascade: None where the file is not there."""
 
     name: str
     report: Report
@@ -33,6 +34,7 @@ class Material:
     audit: Json | None = None
     front: Front | None = None
     curves: tuple[Json, ...] = field(default=())
+    cascade: Cascade | None = None
 
 
 def gather(path: Path) -> Material:
@@ -59,7 +61,19 @@ def gather(path: Path) -> Material:
     drawn = folder / "search" / "front.json"
     front = _read(Front, _json(drawn), drawn) if drawn.is_file() else None
     name = folder.resolve().name or str(folder)
-    return Material(name, report, details, audit, front, tuple(read_curves(folder / "curves.jsonl")))
+    curves = tuple(read_curves(folder / "curves.jsonl"))
+    return Material(name, report, details, audit, front, curves, _cascade(evidence / CASCADE, report))
+
+
+def _cascade(path: Path, report: Report) -> Cascade | None:
+    """What was chosen for this bundle; None: nothing, or for another one."""
+    if not path.is_file():
+        return None
+    try:
+        found = Cascade.read(path)
+    except BundleError as error:
+        raise InputFileError(str(error)) from error
+    return found if found.bundle == report.lineage.get("bundle") else None
 
 
 def evidence_of(path: Path) -> Path:

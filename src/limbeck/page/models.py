@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from limbeck.evidence import Basis, Comparison, Footprint, Interval, Measured, Quality, Report
 from limbeck.page.document import Bar, Cell, Fact, Section, Table, Tone, row
 from limbeck.verify import wording as w
+from limbeck.verify.company import VOID
 
 TITLES = {"teacher": "Teacher", "student": "Student", "control": "Student without teacher", "baseline": "Trivial baseline"}
 _MARK: Mapping[bool | None, tuple[str, Tone]] = {
@@ -23,6 +24,8 @@ def facts(report: Report) -> tuple[Fact, ...]:
     if pair is not None and pair.retention is not None:
         bounds = f"of the teacher’s accuracy; 95% bounds {w.span(pair.retention)}%"
         found.append(Fact("Kept", w.percent(pair.retention.estimate), bounds))
+    elif pair is not None and (d := pair.micro_f1_difference) is not None:
+        found.append(Fact("Against its teacher", w.points(d.estimate), f"points of micro-F1; 95% bounds {w.point_span(d)}"))
     elif pair is not None:
         found.append(
             Fact("Same answer", w.percent(pair.agreement.estimate), f"as the teacher; 95% bounds {w.span(pair.agreement)}%")
@@ -34,15 +37,22 @@ def facts(report: Report) -> tuple[Fact, ...]:
         mine, theirs = of(s), None if t is None else of(t)
         if mine is not None:
             there = f"of the teacher’s {shown(theirs)}" if theirs else ""
-            found.append(Fact(name, w.ratio(mine, theirs) if theirs else shown(mine), f"{shown(mine)} {there}".strip()))
+            void = "; void, others were busy" if name == _TIME and _void(report) else ""
+            found.append(Fact(name, w.ratio(mine, theirs) if theirs else shown(mine), f"{shown(mine)} {there}".strip() + void))
     return tuple(found)
 
 
+_TIME = "Time per answer"
 _COSTS: tuple[tuple[str, Callable[[float | None], str], Callable[[Footprint], float | None]], ...] = (
     ("Size", w.size, lambda f: f.bytes),
-    ("Time per answer", w.duration, lambda f: f.latency.p50_us / 1e6 if f.latency else None),
+    (_TIME, w.duration, lambda f: f.latency.p50_us / 1e6 if f.latency else None),
     ("Memory", w.size, lambda f: f.peak_memory_bytes),
 )
+
+
+def _void(report: Report) -> tuple[str, ...]:
+    """Why the times say nothing, where they do not."""
+    return tuple(note for note in report.notes if VOID in note)
 
 
 def quality(report: Report) -> Section:
@@ -51,7 +61,11 @@ def quality(report: Report) -> Section:
     names = [n for n in TITLES if n in there]
     pairs = {name: report.against("teacher", name) for name in names}
     lines: list[tuple[str, Callable[[str], Cell]]] = [
-        ("Accuracy", lambda n: _share(_of(there[n], lambda q: q.accuracy))),
+        ("Micro-F1", lambda n: _share(_of(there[n], lambda q: q.micro_f1))),
+        (
+            "All labels of a row right" if report.several else "Accuracy",
+            lambda n: _share(_of(there[n], lambda q: q.accuracy)),
+        ),
         ("Macro-F1", lambda n: _share(_of(there[n], lambda q: q.macro_f1))),
         ("Kept of the teacher’s accuracy", lambda n: _share(_pair(pairs[n], lambda p: p.retention))),
         ("Same answer as the teacher", lambda n: _share(_pair(pairs[n], lambda p: p.agreement))),
@@ -77,6 +91,12 @@ def quality(report: Report) -> Section:
             "Macro-F1 weighs rare classes like frequent ones. The calibration error is how far, on average, a probability lies from the share of "
             "answers that are right; 0 is best. KL is 0 where both models give the same probabilities."
         )
+    if report.several:
+        notes.append(
+            "Micro-F1 counts each label of each row, and the verdict is on it: 2 × those given rightly / (those given + those that apply). Each model "
+            "with probabilities has thresholds of its own, chosen on the same validation rows for its largest micro-F1. The calibration error is "
+            "of the yes or no to each label."
+        )
     return Section(
         "models",
         "The four models side by side" if len(names) == 4 else "The models side by side",
@@ -87,8 +107,8 @@ def quality(report: Report) -> Section:
 
 
 def _differences(report: Report) -> Table | None:
-    """What the differences of accuracy are worth."""
-    labelled = [(c, c.difference) for c in report.comparisons if c.first == "student" and c.difference is not None]
+    """What the differences of accuracy, or of micro-F1, are worth."""
+    labelled = [(c, d) for c in report.comparisons if c.first == "student" and (d := c.decisive) is not None]
     if not labelled:
         return None
     reach = widest([d for _, d in labelled], report.margin)
@@ -104,7 +124,13 @@ def _differences(report: Report) -> Table | None:
                 "" if c.mcnemar_p is None else w.p_value(c.mcnemar_p),
             )
         )
-    head = ("", "Accuracy, points", "Only the student is right", "Only the other is right", "McNemar p")
+    head = (
+        "",
+        "Micro-F1, points" if report.several else "Accuracy, points",
+        "Only the student is right",
+        "Only the other is right",
+        "McNemar p",
+    )
     return Table("What the differences are worth", head, tuple(rows))
 
 
@@ -160,6 +186,7 @@ def costs(report: Report) -> Section | None:
     notes = []
     if s.latency:
         notes.append("Time per answer: one query at a time on one thread, tokenising included, the models taking turns.")
+        notes += [f"{note}." for note in _void(report)]
     return Section("costs", "What it costs", (), (Table("Costs on the machine of the run", head, tuple(rows)),), tuple(notes))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from limbeck._version import __version__
 from limbeck.evidence import Report, Verdict
 from limbeck.page import losses, models, origins
+from limbeck.page.cascade import cascade
 from limbeck.page.document import Document, Tone
 from limbeck.page.material import Material
 from limbeck.verify import sentences as said
@@ -27,6 +28,7 @@ def whole(material: Material) -> Document:
         models.asked(report),
         origins.front(material),
         losses.reliability(material),
+        cascade(material),
         losses.classes(report),
         losses.slices(report),
         losses.flips(material),

@@ -28,6 +28,7 @@ from limbeck.findings import Checkup, Finding, Severity
 from limbeck.pipeline.asked import about_as_many, first_asked, most_rows
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
 from limbeck.pipeline.terms import terms
@@ -86,7 +87,10 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
     judging = len(splits.test)
     if splits.basis is Basis.CROSS_FITTING:
         judging = sum(r.label is not None for r in (*splits.train, *splits.valid))
-    yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
+    if run.recipe.several:
+        yield _of_one_label()
+    else:
+        yield from power_finding(splits.basis, judging, section.margin, section.least_agreement)
     others = {"test": prepared.test_as_read, "validation": prepared.valid_as_read}
     words = _probed(run, prepared, others)
     to_ask = replace(prepared, splits=first_asked(run, teacher, splits))  # what the run would not ask is not asked here either
@@ -105,10 +109,22 @@ def findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Finding]:
 
 def _of_training(run: Run, teacher: Any, splits: Splits) -> Iterator[Finding]:
     """What is wrong with the student's training as the recipe has it."""
-    plan, views = run.recipe.training_plan(), most_rows(run, teacher, splits) * _views_each(run, teacher)
+    views = most_rows(run, teacher, splits) * _views_each(run, teacher)
+    plan = plan_for(run, views)
     steps = plan.epochs * number_of_batches(views, plan.batch_size)
     hears = any(objective.needs for objective, _ in terms(run, teacher))
     yield from plan_findings(steps, plan.epochs, plan.batch_size, hears)
+
+
+def _of_one_label() -> Finding:
+    """What is not looked at where several labels may apply to a text."""
+    return Finding(
+        "several_labels",
+        Severity.NOTE,
+        "Several labels may apply to a text, so checks of one label among all are left out.",
+        "These hold a teacher's answers, a linear model of words and the number of test rows against one label for each text.",
+        "The report says what teacher and student reach, and how far each bound reaches.",
+    )
 
 
 def _views_each(run: Run, teacher: Any) -> int:
@@ -118,7 +134,7 @@ def _views_each(run: Run, teacher: Any) -> int:
 
 def _probed(run: Run, prepared: Prepared, others: Mapping[str, Sequence[Record]]) -> Probe | None:
     """A linear model of words on the rows, and on those of other files by their names, where they hold words."""
-    if not run.recipe.entry("modalities").vocabulary:
+    if run.recipe.several or not run.recipe.entry("modalities").vocabulary:
         return None
     return probe(prepared.as_read, others, prepared.splits.labels)
 

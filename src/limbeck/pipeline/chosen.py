@@ -16,6 +16,7 @@ import numpy as np
 from limbeck.data.split import Splits
 from limbeck.metrics.classification import accuracy, agreement
 from limbeck.pipeline.drafts import Students
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.student import fit_student, made_from, student_logits
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run, write_json
@@ -105,7 +106,7 @@ def _raced(
             named, progress=lambda _, done, total, note: run.progress("search", min(done, total - 1), total, f"{name}: {note}")
         )
         student, modality = students.new(fit[name])
-        epochs = max(1, round(RUNGS[rung] * named.recipe.training_plan().epochs))
+        epochs = max(1, round(RUNGS[rung] * plan_for(named, len(views)).epochs))
         of = made_from(named, teacher)
         fit_student(named, teacher, student, modality, store, views, splits, of, f"search-{name}", epochs)
         found = _quality(judged, student, modality, store, teacher.labels)

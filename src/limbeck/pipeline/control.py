@@ -19,8 +19,11 @@ from limbeck import catalog
 from limbeck.data.split import Splits
 from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.loop import Judge, Term, Training
+from limbeck.label_sets import aims
 from limbeck.metrics.classification import accuracy
+from limbeck.metrics.sets import micro_f1
 from limbeck.pipeline.origin import origin_of
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import LOGITS, loaded, unseen
 from limbeck.pipeline.training import trained
@@ -38,7 +41,7 @@ def control_logits(
     It is trained by the student's own plan: as many trials as the student had, which is one. Like the teacher it is chosen on the
     labelled validation rows, and trained again with them.
     """
-    plan = run.recipe.training_plan()
+    plan = plan_for(run, len(views))
     if any(r.label is not None for r in splits.train):
         steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
         last = None
@@ -92,9 +95,7 @@ def fit_control(
     payloads = [v.payload for v in views]
     labels = labels or splits.labels
     student, modality = new_student(run, backbone, payloads, labels, started)
-    index = {label: i for i, label in enumerate(labels)}
-    classes_N = np.array([index[str(v.label)] for v in views], dtype=np.int64)
-    true_N = np.array([index[str(r.label)] for r in valid], dtype=np.int64)
+    classes_N, true_N = (aims((x.label for x in some), labels, recipe.several) for some in (views, valid))
     epochs = max(1, round(steps / number_of_batches(len(payloads), plan.batch_size)))
     plan = replace(plan, epochs=epochs)
     judge = _right(modality, [r.payload for r in valid], true_N, run.device)
@@ -134,7 +135,7 @@ def _fit(
     student: Any,
     modality: Any,
     payloads: Sequence[Any],
-    classes_N: NDArray[np.int64],
+    classes_N: NDArray[Any],
     judge: Judge | None,
     plan: TrainingPlan,
     name: str,
@@ -143,7 +144,7 @@ def _fit(
     epochs: int | None = None,
 ) -> Training:
     """Train a student on hard labels; it stands ready to answer in the end."""
-    objective = catalog.find("objectives", "hard_labels")()
+    objective = catalog.find("objectives", "binary_hard_labels" if run.recipe.several else "hard_labels")()
     shapes = student.shapes()
     training = Training(
         student,
@@ -163,12 +164,15 @@ def _fit(
     return training
 
 
-def _right(modality: Any, payloads: Sequence[Any], true_N: NDArray[np.int64], device: str) -> Judge | None:
+def _right(modality: Any, payloads: Sequence[Any], true_N: NDArray[Any], device: str) -> Judge | None:
     if not payloads:
         return None
     encoded = modality.encode(payloads)
 
     def judge(module: nn.Module) -> Mapping[str, float]:
-        return {"accuracy": accuracy(student_logits(module, modality, encoded, device).argmax(1).numpy(), true_N)}
+        logits_NC = student_logits(module, modality, encoded, device).numpy()
+        if true_N.ndim == 2:
+            return {"micro-F1": micro_f1(logits_NC > 0, true_N)}
+        return {"accuracy": accuracy(logits_NC.argmax(axis=1), true_N)}
 
     return judge

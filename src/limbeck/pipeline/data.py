@@ -8,6 +8,9 @@ from limbeck.run import Run
 
 def read_data(run: Run) -> Prepared:
     """Read the data, set aside what cannot be used, and divide the rest."""
-    prepared = prepare(run.recipe.data, run.recipe.verify.cross_fit_below, run.recipe.entry("modalities"))
+    recipe = run.recipe
+    # Several labels are always judged on rows that are held out: thresholds out of fold would be others than the shipped ones.
+    few = 0 if recipe.several else recipe.verify.cross_fit_below
+    prepared = prepare(recipe.data, few, recipe.entry("modalities"), recipe.several)
     run.progress("data", 1, 1, prepared.note())
     return prepared

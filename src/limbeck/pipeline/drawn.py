@@ -21,6 +21,7 @@ from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.chosen import FOLDER, RUNGS, Yardstick, yardstick
 from limbeck.pipeline.control import control_choice
 from limbeck.pipeline.shipped import own_size, teacher_bundle
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import Run, write_json
 from limbeck.search.fit import Weighed
@@ -105,7 +106,7 @@ def _control(
     labelled = any(r.label is not None for r in splits.train)
     if not run.recipe.verify.control or judged.by != "accuracy" or not labelled:
         return []
-    plan = run.recipe.training_plan()
+    plan = plan_for(run, len(views))
     steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
     reached = control_choice(run, splits, plan, steps, teacher.labels)["accuracy"]
     return [Reference("control", reached, chosen.cost.bytes, chosen.cost.latency_p50)]

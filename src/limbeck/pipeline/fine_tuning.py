@@ -28,8 +28,10 @@ from limbeck.data.split import Splits, can_choose, spared
 from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Term, Training
+from limbeck.label_sets import aims
 from limbeck.metrics.classification import accuracy
 from limbeck.metrics.probabilities import log_softmax
+from limbeck.metrics.sets import micro_f1
 from limbeck.pipeline.teacher import LOGITS, TAUGHT, name_of
 from limbeck.pipeline.terms import told
 from limbeck.pipeline.training import precision, trained
@@ -112,7 +114,8 @@ class _Tuning:
         self._others = sorted((r for r in splits.train if r.label is None), key=lambda r: r.key)[:_MOST]
         self._from = dict(backbone.fingerprint())
         self._identities: dict[tuple[int, int], Json] = {}
-        self._rounds = _rounds(self._section, len(self._train), len(self._others))
+        # What teachers say of several labels is no lesson here: a round would have to average yes and no apart.
+        self._rounds = 0 if run.recipe.several else _rounds(self._section, len(self._train), len(self._others))
 
     def finished(self) -> list[Any]:
         """The last round's teachers, where they lie proven in the run's folder; else none."""
@@ -230,11 +233,11 @@ class _Tuning:
         plan = TrainingPlan(planned, section.batch_size, section.learning_rate, section.weight_decay, section.warmup_share)
         epochs = chosen["epochs"] if chosen else None
         seed += run.recipe.seed
-        index = {label: i for i, label in enumerate(labels)}
-        teacher.add_head(labels, seed)
+        several = run.recipe.several
+        teacher.add_head(labels, seed, **({"several": True} if several else {}))
         teacher.freeze(section.frozen_layers)
-        label_N = np.array([-1 if r.label is None else index[r.label] for r in lesson.rows], dtype=np.int64)
-        signals, objective = Signal(), catalog.find("objectives", "hard_labels")()
+        label_N = aims((r.label for r in lesson.rows), labels, several)
+        signals, objective = Signal(), catalog.find("objectives", "binary_hard_labels" if several else "hard_labels")()
         if lesson.said_NC is not None:
             given_NC = np.full((len(lesson.labelled), len(labels)), (1 - _SURE) / (len(labels) - 1))
             given_NC[np.arange(len(given_NC)), label_N[: len(given_NC)]] = _SURE
@@ -245,7 +248,12 @@ class _Tuning:
         def judge(module: nn.Module) -> Mapping[str, float]:
             del module  # it is the teacher's own
             found_NC = teacher.answer([r.payload for r in judging], LOGITS).logits_BC
-            return {"accuracy": accuracy(found_NC.argmax(axis=1), np.array([index[str(r.label)] for r in judging]))}
+            true_N = aims((r.label for r in judging), labels, several)
+            return (
+                {"micro-F1": micro_f1(found_NC > 0, true_N)}
+                if several
+                else {"accuracy": accuracy(found_NC.argmax(axis=1), true_N)}
+            )
 
         training = Training(
             teacher.module,

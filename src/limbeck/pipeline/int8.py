@@ -167,6 +167,10 @@ def in_int8(run: Run, student: Any, graph: Graph, target: Any, model: Path, moda
     Raises:
         ParityError: the int8 file that was written is not the one that was chosen: too few labels agree, or one hangs on the batch.
     """
+    if run.recipe.several:
+        return Form(
+            graph, _TOLERANCES * target.tolerance, {"chosen": None, "why": "nearness is measured of one label among all"}
+        )
     if getattr(student.settings, "network", "float32") != "int8":
         return Form(
             graph, _TOLERANCES * target.tolerance, {"chosen": None, "why": "float32 is asked for, or all that the family has"}

@@ -22,7 +22,8 @@ from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.disk import write_whole
 from limbeck.errors import LimbeckError, MissingExtraError, RunFolderError
-from limbeck.evidence import Basis, Report
+from limbeck.evidence import Basis, Calibration, Report
+from limbeck.label_sets import aims
 from limbeck.page.material import DETAILS, EVIDENCE, gather
 from limbeck.page.origins import bare
 from limbeck.page.written import PAGES, write
@@ -33,7 +34,9 @@ from limbeck.redact import redacted
 from limbeck.run import REPORT, Run
 from limbeck.types import Record
 from limbeck.verify.compare import Answers
-from limbeck.verify.details import details
+from limbeck.verify.compare_sets import SetAnswers
+from limbeck.verify.details import Details, details
+from limbeck.verify.details_of_sets import details_of_sets
 
 
 def write_pages(run: Run, report: Report, splits: Splits) -> None:
@@ -43,17 +46,12 @@ def write_pages(run: Run, report: Report, splits: Splits) -> None:
         run.progress("pages", 0, 1, "")
         rows, answers = _answered(folder / ANSWERS, report, splits)
         bundle = Bundle.open(run.folder / "bundle")
-        labels = bundle.manifest.labels
-        index = {label: i for i, label in enumerate(labels)}
+        labels, several = bundle.manifest.labels, run.recipe.several
         labelled = report.basis is not Basis.AGREEMENT
-        calibration, fitted = report.calibration, answers.get("temperature")
-        found = details(
-            Answers(answers["teacher"]),
-            Answers(
-                answers["student"],
-                temperature=fitted if fitted is not None else calibration.temperature if calibration.rows else None,
-            ),
-            np.array([index[str(r.label)] for r in rows], dtype=np.int64) if labelled else None,
+        made: Any = details_of_sets if several else details
+        found: Details = made(
+            *_two(answers, report.calibration, several),
+            aims((r.label for r in rows), labels, several) if labelled else None,
             labels,
             [bare(r.where) for r in rows],
             np.unique([r.key for r in rows], return_inverse=True)[1],
@@ -69,6 +67,16 @@ def write_pages(run: Run, report: Report, splits: Splits) -> None:
             run.progress("pages", 1, 1, f"none: {error}")
             return
     run.progress("pages", 1, 1, f"{folder / PAGES[0]}")
+
+
+def _two(answers: dict[str, NDArray[Any]], calibration: Calibration, several: bool) -> tuple[Any, Any]:
+    """What teacher and student answered, as the details are made from."""
+    fitted = answers.get("temperature")
+    temperature: Any = fitted if fitted is not None else calibration.temperature if calibration.rows else None
+    if not several:
+        return Answers(answers["teacher"]), Answers(answers["student"], temperature=temperature)
+    teacher = SetAnswers(answers["teacher"], answers["teacher_thresholds"].tolist())
+    return teacher, SetAnswers(answers["student"], calibration.thresholds, temperature=temperature)
 
 
 def pages_lie_there(run: Run) -> bool:

@@ -19,6 +19,7 @@ from limbeck.data.split import Splits
 from limbeck.disk import write_whole
 from limbeck.evidence import Basis, Calibration, Measured, OutOfScope, Report, SeedSpread
 from limbeck.findings import Checkup
+from limbeck.label_sets import aims
 from limbeck.pipeline.asked import told_of_asked
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.cascade import write_cascade
@@ -27,6 +28,7 @@ from limbeck.pipeline.cleaned import told_of_lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
 from limbeck.pipeline.labelling import MEASURED, told_of_labelling
+from limbeck.pipeline.proof_of_several import held_out_sets
 from limbeck.pipeline.seeds import over_parts, over_seeds, told_of_seeds
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
 from limbeck.pipeline.student import calibration_rows
@@ -37,7 +39,8 @@ from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View
 from limbeck.verify import levels
 from limbeck.verify.calibrate import calibrate, temperatures
-from limbeck.verify.compare import Answers, compare
+from limbeck.verify.compare import Answers, Compared, compare
+from limbeck.verify.compare_sets import compare_sets
 from limbeck.verify.doors import same_through_cli
 from limbeck.verify.footprint import Model
 from limbeck.verify.gates import judge
@@ -56,7 +59,7 @@ class Judged:
     """The held-out rows and everybody's answers to them; `what` says of each model what it is, `seeds` what students of other seeds reach."""
 
     rows: tuple[Record, ...]
-    answers: dict[str, Answers]
+    answers: dict[str, Any]
     what: dict[str, str]
     seeds: SeedSpread | None = None
 
@@ -77,29 +80,32 @@ def prove(
         teacher.precision = "float32"  # it is judged at its best
     predictor = Predictor(bundle)
     crossed = splits.basis is Basis.CROSS_FITTING
-    judged = _out_of_fold(run, teacher, bundle, splits) if crossed else _held_out(run, teacher, predictor, store, views, splits)
-    written = teacher_bundle(run, teacher)
+    several = recipe.several
+    if several:
+        judged = Judged(splits.test, *held_out_sets(run, teacher, predictor, store, views, splits))
+    else:
+        judged = (
+            _out_of_fold(run, teacher, bundle, splits) if crossed else _held_out(run, teacher, predictor, store, views, splits)
+        )
+    written = teacher_bundle(run, teacher, judged.answers["teacher"].thresholds if several else ())
     seeds = judged.seeds
-    if not crossed:
+    if not crossed and not several:
         logits = [np.asarray(judged.answers[name].logits) for name in ("teacher", "student")]
         seeds = over_seeds(run, teacher, store, views, splits, *logits)
     with run.stage("verify"):
         run.progress("verify", 0, 1, "")
-        index = {label: i for i, label in enumerate(teacher.labels)}
         true_N = None
         if splits.basis is not Basis.AGREEMENT:
-            true_N = np.array([index[str(r.label)] for r in judged.rows], dtype=np.int64)
-        compared = compare(
-            judged.answers,
-            true_N,
-            teacher.labels,
-            margin=section.margin,
-            least_agreement=section.least_agreement,
-            basis=splits.basis,
-            class_drop=section.gates.class_drop,
-            text_N=np.unique([r.key for r in judged.rows], return_inverse=True)[1],
-            parted=parted(judged.rows, recipe.data.slices, recipe.entry("modalities").measure),
-        )
+            true_N = aims((r.label for r in judged.rows), teacher.labels, several)
+        how: dict[str, Any] = {
+            "margin": section.margin,
+            "least_agreement": section.least_agreement,
+            "text_N": np.unique([r.key for r in judged.rows], return_inverse=True)[1],
+            "parted": parted(judged.rows, recipe.data.slices, recipe.entry("modalities").measure),
+        }
+        of_one: dict[str, Any] = {} if several else {"basis": splits.basis, "class_drop": section.gates.class_drop}
+        held_against: Any = compare_sets if several else compare
+        compared: Compared = held_against(judged.answers, true_N, teacher.labels, **how, **of_one)
         of_levels = _levels(run, teacher, judged, true_N)
         payloads = [r.payload for r in judged.rows]
         check_alone(predictor.logits, payloads)
@@ -171,7 +177,8 @@ def prove(
     evidence = run.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     _write_answers(run, judged)
-    write_cascade(run, teacher, written, bundle, predictor, splits)
+    if not several:
+        write_cascade(run, teacher, written, bundle, predictor, splits)
     write_json(evidence / REPORT, report.to_json())
     complete(run, bundle)
     run.progress("verify", 1, 1, f"{report.rows:,} held-out rows")
@@ -208,8 +215,7 @@ def _held_out(
 def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judged:
     """Answers of models that were made as the shipped ones were, to rows that they have not seen."""
     found = cross_fit(run, teacher, splits)
-    index = {label: i for i, label in enumerate(teacher.labels)}
-    true_N = np.array([index[str(r.label)] for r in found.rows])
+    true_N = aims((r.label for r in found.rows), teacher.labels)
     calibration = bundle.manifest.calibration
     # A temperature that was fitted on some of the judged rows is fitted anew for each part, on the others.
     seen = calibration.rows > 0 and calibration.against == "labels"
@@ -308,6 +314,8 @@ def _write_answers(run: Run, judged: Judged) -> None:
     arrays: dict[str, NDArray[Any]] = {"keys": np.array([r.key for r in judged.rows])}
     for name, given in judged.answers.items():
         arrays[name] = np.asarray(given.predicted if given.logits is None else given.logits)
+        if len(thresholds := getattr(given, "thresholds", ())):
+            arrays[f"{name}_thresholds"] = np.asarray(thresholds)
     if isinstance(fitted := judged.answers["student"].temperature, np.ndarray):
         arrays["temperature"] = fitted  # of the part that each row was in
     buffer = io.BytesIO()

@@ -23,6 +23,7 @@ from torch import nn
 from limbeck import catalog
 from limbeck.bundle import Bundle, seal
 from limbeck.errors import BundleError, ExportError, TeacherError
+from limbeck.evidence import Calibration
 from limbeck.modalities._pruning import special_ids
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.teacher_graph import read_alike, teacher_graph
@@ -39,8 +40,8 @@ FOLDER, WRITTEN = "teacher-onnx", Path("evidence") / "teacher.json"
 _OTHERWISE = 1e-3  # of a logit: more than float32 on another device does, less than a padding that is read as text
 
 
-def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
-    """The teacher as a sealed ONNX bundle in float32, from the run's folder if it is proven to lie there.
+def teacher_bundle(run: Run, teacher: Any, thresholds: tuple[float, ...] = ()) -> Bundle | str:
+    """The teacher as a sealed ONNX bundle in float32, from the run's folder if it is proven to lie there; of several labels with its thresholds.
 
     A transformer of BERT's kind under our own head is written operator by operator, as students are: of all forms that were measured
     (torch's exporter, that with ONNX Runtime's fusions, its fused attention) this one answers soonest (docs/diary.md). Every other
@@ -55,7 +56,8 @@ def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
     """
     if isinstance(own := getattr(teacher, "bundle", None), Bundle):
         return own
-    identity = digest({"teacher": _without_precision(teacher.fingerprint()), "environment": run.environment})
+    made_from = {"teacher": _without_precision(teacher.fingerprint()), "environment": run.environment}
+    identity = digest({**made_from, "thresholds": list(thresholds)} if thresholds else made_from)
     if (before := _proven(run.folder, identity)) is not None:
         return before
     with run.stage("teacher_file"):
@@ -67,7 +69,7 @@ def teacher_bundle(run: Run, teacher: Any) -> Bundle | str:
         try:
             if precision is not None:
                 teacher.precision = "float32"
-            found: Bundle | str = _written(run, teacher, draft)
+            found: Bundle | str = _written(run, teacher, draft, thresholds)
         except (TeacherError, ExportError, BundleError) as error:
             found = str(error)
         finally:
@@ -129,7 +131,7 @@ def own_size(teacher: Any) -> int:
     return int(getattr(teacher, "bytes", 0) or 4 * teacher.parameters)
 
 
-def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
+def _written(run: Run, teacher: Any, draft: Path, thresholds: tuple[float, ...]) -> Bundle:
     """The teacher's file in its bundle, held against the teacher."""
     target = catalog.find("targets", "onnx")()
     path = draft / target.filename
@@ -152,6 +154,7 @@ def _written(run: Run, teacher: Any, draft: Path) -> Bundle:
         spec=modality.spec(),
         golden={"payloads": list(modality.golden), "logits": golden_BC.tolist(), "tolerance": tolerance},
         model=path,
+        calibration=Calibration(thresholds=thresholds),
     )
 
 

@@ -21,12 +21,15 @@ from limbeck.engine.batches import Examples, lengths
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
 from limbeck.evidence import Calibration
+from limbeck.label_sets import aims
 from limbeck.losses.divergence import forward_kl
+from limbeck.losses.questions import binary_kl
 from limbeck.manifest import Precision
 from limbeck.metrics.classification import agreement
 from limbeck.pipeline.int8 import in_int8
 from limbeck.pipeline.int8_bench import spread
 from limbeck.pipeline.origin import lent_table
+from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.terms import terms as chosen_terms
 from limbeck.pipeline.training import trained
@@ -36,6 +39,7 @@ from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, Runner, Shapes, View, digest
 from limbeck.verify.calibrate import calibrate
 from limbeck.verify.parity import BATCHES, check_parity, check_pieces
+from limbeck.verify.thresholds import EVEN, calibrate_several
 
 BUILT = Path("evidence") / "student.json"
 """What the bundle was made from: its proof, until there is a report."""
@@ -96,22 +100,22 @@ def fit_student(
                 term.state.to(run.device)
         live = frozenset[str]().union(*(t.objective.needs for t in terms if getattr(t.objective, "live", False)))
         stored = frozenset[str]().union(*(t.objective.needs for t in terms)) - live
-        index = {label: i for i, label in enumerate(teacher.labels)}
         examples = Examples(
             modality.encode(payloads),
-            np.array([-1 if v.label is None else index[v.label] for v in views], dtype=np.int64),
+            aims((v.label for v in views), teacher.labels, recipe.several),
             store.get(payloads, stored),
             words=modality.words(payloads) if "hidden_BWD" in live | stored else None,
             live=(lambda chosen_B: teacher.answer([payloads[i] for i in chosen_B], live)) if live else None,
         )
         judged = [r.payload for r in unseen(run, splits)]
-        judge = nearness(modality, judged, store.get(judged, LOGITS).logits_BC, run.device) if judged else None
+        near = nearness_of_sets if recipe.several else nearness
+        judge = near(modality, judged, store.get(judged, LOGITS).logits_BC, run.device) if judged else None
         training = Training(
             student,
             examples,
             modality.collate,
             terms,
-            recipe.training_plan(),
+            plan_for(run, len(views)),
             judge=judge,
             seed=recipe.seed,
             device=run.device,
@@ -167,6 +171,19 @@ def nearness(modality: Any, payloads: Sequence[Any], teacher_NC: NDArray[np.floa
         logits_NC = student_logits(module, modality, encoded, device)
         divergence = float(forward_kl(logits_NC, target_NC).mean())
         return {"-KL": -divergence, "agreement": agreement(logits_NC.argmax(1).numpy(), teacher_NC.argmax(axis=1))}
+
+    return judge
+
+
+def nearness_of_sets(modality: Any, payloads: Sequence[Any], teacher_NC: NDArray[np.float32], device: str) -> Judge:
+    """The same where several labels may apply: the divergence of all labels, and the share of rows whose likely labels are the teacher's."""
+    encoded = modality.encode(payloads)
+    target_NC = torch.from_numpy(teacher_NC)
+
+    def judge(module: nn.Module) -> Mapping[str, float]:
+        logits_NC = student_logits(module, modality, encoded, device)
+        alike_N = ((logits_NC > 0) == (target_NC > 0)).all(dim=1)
+        return {"-KL": -float(binary_kl(logits_NC, target_NC).mean()), "agreement": float(alike_N.double().mean())}
 
     return judge
 
@@ -248,23 +265,24 @@ def _calibrated(
     """Temperature and threshold of the written file on validation rows: against their labels where enough of them have one."""
     rows, true_N = calibration_rows(run, splits, teacher.labels)
     if store is None or not rows:
-        return Calibration()
+        return Calibration(thresholds=(EVEN,) * len(teacher.labels) if run.recipe.several else ())
     payloads = [r.payload for r in rows]
     teacher_NC = np.asarray(store.get(payloads, LOGITS).logits_BC)
     section = run.recipe.verify
+    if run.recipe.several:
+        return calibrate_several(answer(payloads), teacher_NC, true_N)
     return calibrate(
         answer(payloads), teacher_NC, true_N, section.least_agreement, section.abstain_cost if splits.outside else None
     )
 
 
-def calibration_rows(run: Run, splits: Splits, labels: Sequence[str]) -> tuple[list[Record], NDArray[np.int64] | None]:
+def calibration_rows(run: Run, splits: Splits, labels: Sequence[str]) -> tuple[list[Record], NDArray[Any] | None]:
     """The validation rows that a model may be calibrated on, new to teacher and student, none where they are too few; and their
-    classes, None where too few of them have a label."""
+    classes (`limbeck.label_sets.aims`), None where too few of them have a label."""
     there = unseen(run, splits)
     labelled = [r for r in there if r.label is not None]
     if len(labelled) >= _LEAST_TO_CALIBRATE:
-        index = {label: i for i, label in enumerate(labels)}
-        return labelled, np.array([index[str(r.label)] for r in labelled], dtype=np.int64)
+        return labelled, aims((r.label for r in labelled), labels, run.recipe.several)
     return (list(there) if len(there) >= _LEAST_TO_CALIBRATE else []), None
 
 

@@ -49,11 +49,18 @@ def load_teacher(run: Run, splits: Splits) -> Any:
 
 def loaded(run: Run) -> Any:
     """The teacher as it came: the one that is ready, else loaded by the recipe."""
-    if run.ready is not None:
-        return run.ready
-    teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
-    if hasattr(teacher, "close"):  # one that is handed over belongs to whoever did
-        run.owned.append(teacher)
+    several = run.recipe.several
+    if (teacher := run.ready) is None:
+        teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
+        if hasattr(teacher, "close"):  # one that is handed over belongs to whoever did
+            run.owned.append(teacher)
+    if hasattr(teacher, "answers_with"):
+        teacher.answers_with(several)
+    elif several:  # one that was handed over: a recipe cannot name it
+        raise TeacherError(
+            f"{name_of(run, teacher)} gives one label among all; with several labels to a text hand over a callable, an estimator of several labels, or "
+            "a teacher of kind recorded or huggingface."
+        )
     return teacher
 
 

@@ -23,6 +23,7 @@ from limbeck.doctor.calibration import standing
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
 from limbeck.doctor.steadiness import read_otherwise, steadiness_findings, written_otherwise
 from limbeck.findings import Finding, Severity
+from limbeck.label_sets import Label, aims
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore, described, is_store
@@ -61,6 +62,8 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
         first, again = (np.asarray(teacher.answer(few, LOGITS).logits_BC) for _ in range(2))
         alone = np.concatenate([np.asarray(teacher.answer([p], LOGITS).logits_BC) for p in few])
         yield from steadiness_findings(first, again, alone, 10 * teacher.tolerance)
+    if run.recipe.several:  # what follows holds each answer against one label among all
+        return
     logits_NC, answered = _answers(teacher, store, payloads)
     rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
     told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
@@ -81,6 +84,8 @@ def fine_tuned_findings(
 ) -> Iterator[Finding]:
     """What is wrong with a teacher that this run has fine-tuned: on validation rows that it has not seen, where there are enough, else
     on rows that it learned. All answers lie in the store."""
+    if run.recipe.several:
+        return
     new = [r for r in unseen(run, prepared.splits) if r.label is not None]
     rows = new if len(new) >= 100 else asked_rows(prepared.splits.train)
     logits_NC = np.asarray(store.get([r.payload for r in rows], LOGITS).logits_BC)
@@ -89,6 +94,8 @@ def fine_tuned_findings(
 
 def names_findings(run: Run, prepared: Prepared) -> Iterator[Finding]:
     """Where a teacher's classes have other names than the data's, as LABEL_0 is one: which of them fits which label, by its answers."""
+    if run.recipe.several:
+        return
     teacher = run.recipe.entry("teachers").load(run.recipe.settings("teachers"), run.device)
     labels = prepared.splits.labels
     rows = [r for r in asked_rows([*prepared.splits.train, *prepared.splits.valid]) if r.label is not None]
@@ -104,7 +111,7 @@ def asked_rows(rows: Sequence[Record]) -> list[Record]:
     """Some rows, as many of each class as can be, in an order by the hash of their keys: labelled ones where there are any."""
     labelled = [r for r in rows if r.label is not None]
     ordered = sorted(labelled or rows, key=lambda r: zlib.crc32(r.key.encode()))
-    by_label: dict[str | None, list[Record]] = defaultdict(list)
+    by_label: dict[Label | None, list[Record]] = defaultdict(list)
     for row in ordered:
         by_label[row.label].append(row)
     each = max(PER_CLASS, MOST_ASKED // len(by_label)) if by_label else 0
@@ -114,13 +121,13 @@ def asked_rows(rows: Sequence[Record]) -> list[Record]:
 def as_asked(prepared: Prepared, rows: Sequence[Record], logits_NC: NDArray[Any], teacher: Any, words: float | None) -> Asked:
     """Answers with the labels of their rows, and of the rows beside these in the file."""
     index = {label: i for i, label in enumerate(teacher.labels)}
-    class_of = [-1 if r.label is None else index.get(r.label, -1) for r in prepared.as_read]
+    class_of = [-1 if r.label is None else index.get(str(r.label), -1) for r in prepared.as_read]
     place = {r.where: i for i, r in enumerate(prepared.as_read) if r.where}
     padded = [-1, *class_of, -1]
     places = [place.get(r.where, -2) for r in rows]
     return Asked(
         logits_NC,
-        np.array([-1 if r.label is None else index[r.label] for r in rows], dtype=np.int64),
+        aims((r.label for r in rows), teacher.labels),
         np.array([padded[i] if i >= 0 else -1 for i in places], dtype=np.int64),
         np.array([padded[i + 2] if i >= 0 else -1 for i in places], dtype=np.int64),
         tuple(teacher.labels),

@@ -19,6 +19,7 @@ from limbeck.doctor.lesson import FALL, Lesson, lesson_findings
 from limbeck.engine.batches import Examples
 from limbeck.engine.loop import Term, Training
 from limbeck.findings import Finding
+from limbeck.label_sets import Label, aims
 from limbeck.metrics.probabilities import confidence
 from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.terms import named_terms
@@ -55,7 +56,7 @@ def trial_findings(run: Run, teacher: Any, prepared: Prepared) -> Iterator[Findi
 
 def _rows(records: Sequence[Record]) -> list[Record]:
     """A few rows of different labels and texts."""
-    by_label: dict[str | None, list[Record]] = {}
+    by_label: dict[Label | None, list[Record]] = {}
     for r in {r.key: r for r in records if not isinstance(r.payload, str) or r.payload.strip()}.values():
         by_label.setdefault(r.label, []).append(r)
     turns = max(map(len, by_label.values()), default=0)
@@ -71,8 +72,7 @@ def _taught(
     labels: Sequence[str],
     terms: Mapping[str, tuple[Any, float]],
 ) -> Lesson:
-    payloads, index = [r.payload for r in rows], {label: i for i, label in enumerate(labels)}
-    classes_B = np.array([-1 if r.label is None else index[r.label] for r in rows], dtype=np.int64)
+    payloads, classes_B = [r.payload for r in rows], aims((r.label for r in rows), labels, run.recipe.several)
     needs = frozenset[str]().union(*(o.needs for o, _ in terms.values()))
     shapes, theirs = student.shapes(), Shapes(len(labels), getattr(teacher, "width", 0))
     made = [Term(o, weight, o.init(shapes, theirs)) for o, weight in terms.values()]
@@ -107,7 +107,7 @@ def _taught(
     softened = {
         name: _softened(signal, o.temperature)
         for name, (o, _) in terms.items()
-        if hasattr(o, "temperature") and signal.logits_BC is not None
+        if hasattr(o, "temperature") and signal.logits_BC is not None and not run.recipe.several
     }
     return Lesson(tuple(losses), gradients, trainable, plan.learning_rate, asleep, awake, noise, apart, softened, complete)
 
@@ -117,6 +117,10 @@ def _signal(teacher: Any, payloads: Sequence[Any], classes_B: Any, classes: int,
     if teacher.has_head:
         found: Signal = teacher.answer(payloads, needs)
         return found
+    if classes_B.ndim == 2:  # of several labels
+        return Signal(
+            logits_BC=np.where(classes_B > 0.5, 1.0, -1.0).astype(np.float32) * np.float32(np.log(_SURE / (1 - _SURE)))
+        )
     dice = np.random.default_rng(0)
     aimed_B = np.where(classes_B >= 0, classes_B, dice.integers(0, classes, len(classes_B)))
     said_BC = np.full((len(aimed_B), classes), (1 - _SURE) / max(1, classes - 1))

@@ -14,7 +14,7 @@ from limbeck.bundle import Bundle
 from limbeck.errors import BundleError, LimbeckError, MissingExtraError, UnknownNameError
 from limbeck.manifest import GOLDEN, SPEC
 from limbeck.runtime.golden import Golden
-from limbeck.types import Prediction, Runner
+from limbeck.types import Runner
 
 _BATCH = 64
 
@@ -52,10 +52,12 @@ class Predictor:
         # A stranger's model may fail at another batch than that of the golden examples.
         self._run: Runner = lambda inputs: _whole(where, manifest.model, lambda: run(inputs))
         read = self.modality.from_json
-        golden.check(lambda payloads: _whole(where, GOLDEN, lambda: self._answered(list(map(read, payloads)))), where)
+        encode = self.modality.encode
+        golden.check(lambda rows: _whole(where, GOLDEN, lambda: self.logits_of(encode(list(map(read, rows))))), where)
 
-    def predict(self, payloads: Sequence[Any]) -> list[Prediction]:
-        """One `Prediction` (label, probability, abstain) for each payload, in order.
+    def predict(self, payloads: Sequence[Any]) -> Any:
+        """One `Prediction` (label, probability, abstain) for each payload, in order; of a task of several labels one `LabelSet` (labels,
+        probabilities), by the bundle's threshold for each label.
 
         The probability is softmax(logits / temperature), the temperature fitted on validation rows. `abstain` is true where it lies
         below the bundle's threshold; without one it never is.
@@ -75,21 +77,24 @@ class Predictor:
             return []
         return self.answers(self.logits(payloads))
 
-    def answers(self, logits_NC: NDArray[np.float32]) -> list[Prediction]:
-        """What raw outputs (N, C) of `logits` mean: label, probability, and whether it abstains."""
+    @property
+    def several(self) -> bool:
+        """Whether it answers with several labels to a payload."""
+        return bool(getattr(self._task, "several", False))
+
+    def answers(self, logits_NC: NDArray[np.float32]) -> Any:
+        """What raw outputs (N, C) of `logits` mean: label, probability, and whether it abstains; or the labels that apply."""
         fitted = self.calibration
-        found: list[Prediction] = self._task.answers(
-            logits_NC, self.labels, temperature=fitted.temperature, threshold=fitted.threshold
-        )
-        return found
+        threshold = fitted.thresholds or fitted.threshold
+        return self._task.answers(logits_NC, self.labels, temperature=fitted.temperature, threshold=threshold)
 
     def logits(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
         """Raw outputs (N, C), float32, before any temperature, in order; longer inputs are batched with their like."""
-        return self._answered(payloads) if payloads else np.zeros((0, len(self.labels)), np.float32)
+        return self.logits_of(self.modality.encode(payloads)) if payloads else np.zeros((0, len(self.labels)), np.float32)
 
-    def _answered(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
-        encoded = self.modality.encode(payloads)
-        if len(encoded) == 1:
+    def logits_of(self, encoded: Sequence[Any]) -> NDArray[np.float32]:
+        """The same of payloads that the modality has encoded, at least one."""
+        if len(encoded) <= _BATCH:
             return self._run(self.modality.collate(encoded))
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         starts = range(0, len(order), _BATCH)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 
+from limbeck.budget import Budget
 from limbeck.errors import BudgetError
-from limbeck.evidence import Budget
 from limbeck.search.candidates import Candidate
 from limbeck.search.measure import Cost
 

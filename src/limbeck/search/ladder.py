@@ -20,7 +20,7 @@ from limbeck.archive import MOST_ARCHIVE_BYTES, packed, unpacked
 from limbeck.bundle import Bundle
 from limbeck.disk import read_whole, write_whole
 from limbeck.errors import BundleError, InputFileError, listing
-from limbeck.manifest import SCHEMA_VERSION
+from limbeck.manifest import SCHEMA_OF_ONE_LABEL as SCHEMA_VERSION
 from limbeck.plain_json import canonical, parse
 from limbeck.search.machine import card
 from limbeck.search.measure import Cost, cost

@@ -13,7 +13,7 @@ from typing import Any
 
 from limbeck.disk import read_whole, write_whole
 from limbeck.errors import BudgetError, InputFileError, listing
-from limbeck.manifest import SCHEMA_VERSION
+from limbeck.manifest import SCHEMA_OF_ONE_LABEL as SCHEMA_VERSION
 from limbeck.plain_json import canonical, parse
 from limbeck.search.machine import Card, words
 from limbeck.search.measure import Cost

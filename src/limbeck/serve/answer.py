@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.label_sets import LabelSet, sigmoid
 from limbeck.types import Json, Prediction
 
 AnsweredBy = Literal["student", "teacher", "person"]
@@ -27,7 +28,8 @@ class Answer:
 
     confidence: calibrated probability of `label`. abstain: whether it lies below the bundle's threshold.
     top: the most probable labels with their probabilities, best first. escalation: why the student's answer stands though it was to be
-    handed over; None: it was not to be, or somebody has answered.
+    handed over; None: it was not to be, or somebody has answered. labels: where several may apply, those that do with their probabilities, best
+    first; `label` is then the first of them, or empty where none applies.
     """
 
     label: str
@@ -36,6 +38,7 @@ class Answer:
     top: tuple[tuple[str, float], ...] = ()
     answered_by: AnsweredBy = "student"
     escalation: Escalation | None = None
+    labels: tuple[tuple[str, float], ...] | None = None
 
     def best(self, top_k: int) -> Answer:
         """The answer with no more than `top_k` labels."""
@@ -43,13 +46,15 @@ class Answer:
 
     def to_json(self) -> Json:
         """The answer as `/v1/classify` gives it; probabilities to six digits."""
+        if self.labels is not None:
+            return {"labels": _listed(self.labels), "answered_by": self.answered_by, "top": _listed(self.top)}
         return {
             **({} if self.escalation is None else {"escalation": self.escalation}),
             "label": self.label,
             "confidence": round(self.confidence, 6),
             "abstain": self.abstain,
             "answered_by": self.answered_by,
-            "top": [{"label": label, "probability": round(p, 6)} for label, p in self.top],
+            "top": _listed(self.top),
         }
 
 
@@ -89,3 +94,20 @@ def answers_of(
         top = tuple((labels[c], p) for c, p in zip(best_K, shares, strict=True))
         found.append(Answer(prediction.label, prediction.probability, prediction.abstain, top))
     return tuple(found)
+
+
+def answers_of_sets(
+    logits_NC: NDArray[np.float32], predictions: Sequence[LabelSet], labels: Sequence[str], temperature: float, top_k: int
+) -> tuple[Answer, ...]:
+    """The same where several labels may apply: each has a probability of its own, whether it is among those that apply or not."""
+    found = []
+    for p_C, prediction in zip(sigmoid(logits_NC, temperature), predictions, strict=True):
+        best_K = (-p_C).argsort(kind="stable")[:top_k].tolist()
+        given = tuple(zip(prediction.labels, prediction.probabilities, strict=True))
+        first, sure = given[0] if given else ("", float(1.0 - p_C.max()))
+        found.append(Answer(first, sure, False, tuple((labels[c], float(p_C[c])) for c in best_K), labels=given))
+    return tuple(found)
+
+
+def _listed(pairs: Sequence[tuple[str, float]]) -> list[Json]:
+    return [{"label": label, "probability": round(p, 6)} for label, p in pairs]

@@ -13,12 +13,15 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from limbeck.serve.classify import answered_now, read
+from limbeck.serve import sent
+from limbeck.serve.answer import Answers
+from limbeck.serve.classify import answered_now, quick, read
 from limbeck.serve.gate import Gate
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import SECURITY, TURNED_AWAY, Refusal, Reply, Request, json_reply
 from limbeck.serve.routes import Route, find
 from limbeck.serve.service import Service
+from limbeck.serve.turn import Turn
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -46,24 +49,45 @@ class App:
         self, service: Service, limits: Limits | None = None, routes: Sequence[BaseRoute] = (), gate: Gate | None = None
     ) -> None:
         self.service, self.limits, self.gate = service, limits or Limits(), gate
+        self.turn = Turn(service)
         self.held = 0  # bytes of bodies whose requests are not answered yet
         self._pages = Starlette(routes=list(routes)) if routes else None
         if self._pages is not None:
             self._pages.state.service, self._pages.state.gate = service, gate
 
-    def direct(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Reply | None:
-        """The reply to a `POST /v1/classify` where it can be given at once; else None, and the request was admitted."""
+    @property
+    def most_body(self) -> int:
+        """Bytes that a body may have: more where pictures or clips are taken."""
+        files = any(kind in self.service.reads for kind in sent.KINDS)
+        return max(self.limits.body, self.limits.upload) if files else self.limits.body
+
+    def direct(self, headers: Sequence[tuple[bytes, bytes]], body: bytes, send: Callable[[Reply], None]) -> bool:
+        """Send the reply to a `POST /v1/classify` where nothing has to be awaited for it: now, or when this turn of the event loop ends; else
+        false, and the request was admitted."""
         try:
             given = dict(headers)
             self._admit(given, "answer")
-            _check_type(given)
-            answers = answered_now(self.service, read(self.limits, body))
+            if not _is_json(given):
+                return False
+            asked = read(self.limits, body)
+            if quick(self.service, asked):
+                self.turn.add(asked, lambda answers: send(self._direct_reply(answers)))
+                return True
+            answers = answered_now(self.service, asked)
         except Refusal as refusal:
-            return self._refused(DIRECT, refusal)
+            send(self._refused(DIRECT, refusal))
+            return True
         except Exception as error:
-            return self._failed(DIRECT, error)
+            send(self._failed(DIRECT, error))
+            return True
         if answers is None:
-            return None
+            return False
+        send(self._direct_reply(answers))
+        return True
+
+    def _direct_reply(self, answers: Answers | Exception) -> Reply:
+        if isinstance(answers, Exception):
+            return self._failed(DIRECT, answers)
         self.service.counts.replied(DIRECT, 200)
         return json_reply(answers.to_json())
 
@@ -96,9 +120,10 @@ class App:
             self._admit(headers, route.scope)
         body = b""
         if route.method == "POST":
-            _check_type(headers)
+            _check_type(headers, route.files)
             body = await self._body(receive)
-        return await route.handler(self.service, self.limits, Request(route.method, scope["path"], headers, body, params))
+        request = Request(route.method, scope["path"], headers, body, params, scope["query_string"])
+        return await route.handler(self.service, self.limits, request)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._pages is not None
@@ -124,9 +149,9 @@ class App:
                 raise Refusal(400, "disconnected", "the client has gone")
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > self.limits.body:  # of a server whose protocol has no such limit
+            if len(body) > self.most_body:  # of a server whose protocol has no such limit
                 raise Refusal(
-                    413, "body_too_large", f"a body may have {self.limits.body:,} bytes", headers=((b"connection", b"close"),)
+                    413, "body_too_large", f"a body may have {self.most_body:,} bytes", headers=((b"connection", b"close"),)
                 )
         return bytes(body)
 
@@ -147,10 +172,18 @@ class App:
         return self._refused(path, Refusal(500, "internal_error", "the server failed; the error is in its log"))
 
 
-def _check_type(headers: Mapping[bytes, bytes]) -> None:
+def _is_json(headers: Mapping[bytes, bytes]) -> bool:
+    return headers.get(b"content-type", b"").lower() in _JSON_TYPES
+
+
+def _check_type(headers: Mapping[bytes, bytes], files: bool) -> None:
     """Pages of other sites can send forms and plain text anywhere without asking, but no JSON."""
-    if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
-        raise Refusal(415, "unsupported_type", "send JSON, with the header 'content-type: application/json'")
+    if _is_json(headers):
+        return
+    if not files or not sent.is_file(sent.media_type(headers)):
+        also = ", or a file with its own (image/png, audio/wav)" if files else ""
+        raise Refusal(415, "unsupported_type", f"send JSON, with the header 'content-type: application/json'{also}")
+    sent.check_origin(headers)
 
 
 async def _send(reply: Reply, scope: Scope, send: Send) -> None:

@@ -12,13 +12,14 @@ from typing import Protocol
 from limbeck.serve.answer import Answer, Escalation
 from limbeck.serve.figure import Figure
 from limbeck.serve.kept import Kept
+from limbeck.serve.payload import Payload
 from limbeck.serve.stage import Stage
 
 
 class Watcher(Protocol):
     """Somebody who looks on."""
 
-    def seen(self, text: str, answer: Answer) -> None:
+    def seen(self, text: Payload, answer: Answer) -> None:
         """The student has answered; it has to be quick."""
 
     def figures(self) -> Iterator[Figure]:
@@ -55,13 +56,13 @@ class Cascade:
         """Whether the student is not sure."""
         return answer.confidence < self._threshold
 
-    def seen(self, text: str, answer: Answer) -> None:
+    def seen(self, text: Payload, answer: Answer) -> None:
         """The student has answered."""
         self._answers += 1
         for watcher in self._watchers:
             watcher.seen(text, answer)
 
-    async def __call__(self, text: str, answer: Answer) -> Answer:
+    async def __call__(self, text: Payload, answer: Answer) -> Answer:
         """The better answer, or the student's with the reason why it stands."""
         self._wanted += 1
         found, label = answer, None
@@ -77,6 +78,7 @@ class Cascade:
             if heard.answered_by == "person" or heard.confidence >= self._sure:
                 break
         if self._kept is not None:
+            assert isinstance(text, str)  # whoever keeps is asked about texts alone
             self._kept.add(text, answer, label)
         return replace(answer, escalation=why or "no answer") if found is answer else found
 

@@ -16,6 +16,7 @@ from limbeck.runtime.pieces import Pieces
 from limbeck.runtime.predict import Predictor, load
 from limbeck.serve.cascade import Cascade, Watcher
 from limbeck.serve.kept import Kept
+from limbeck.serve.payload import TEXT
 from limbeck.serve.service import Model
 from limbeck.serve.settings import HandOver
 from limbeck.serve.shadow import Shadow
@@ -39,6 +40,12 @@ def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> 
     Raises:
         LimbeckError: an address or a file is none, or nothing says below which confidence to ask.
     """
+    _check_files(student, wanted)
+    if student.predictor.several:
+        raise InputFileError(
+            f"{student.source} gives several labels to a text; what is handed over is chosen by the confidence of one. Leave out --teacher, --person, "
+            "--keep, --threshold and --shadow."
+        )
     bundle = Bundle.open(student.source, key)
     predictor, file = student.predictor, _chosen(student, wanted)
     stages = []
@@ -46,7 +53,7 @@ def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> 
     if wanted.teacher is not None:
         stages.append(Stage("teacher", _teacher(predictor, wanted), asking))
     if wanted.person is not None:
-        stages.append(Stage("person", _person(predictor, wanted), asking))
+        stages.append(Stage("person", _person(student, wanted), asking))
     if not stages and (wanted.keep is not None or wanted.threshold is not None):
         raise InputFileError(
             "--keep and --threshold are about what is handed over: name who is asked with --teacher or --person"
@@ -61,6 +68,24 @@ def escalation_of(student: Model, wanted: HandOver, key: Path | None = None) -> 
         watchers.append(Watch(predictor.labels, Pieces.of(bundle), file.reference if file else None, wanted.watch))
     kept = None if wanted.keep is None else Kept(wanted.keep, wanted.keep_days, wanted.keep_bytes)
     return Cascade(threshold, stages, wanted.sure, watchers, kept)
+
+
+def _check_files(student: Model, wanted: HandOver) -> None:
+    """Refuse what is done with texts alone.
+
+    Raises:
+        InputFileError: it is asked for, and the student reads pictures or clips.
+    """
+    if student.reads == TEXT:
+        return
+    noun = f"{student.predictor.modality.noun}s"
+    if "://" in str(wanted.teacher):
+        raise InputFileError(
+            f"an endpoint is asked about texts, and '{student.name}' reads {noun}. Give its teacher as a bundle"
+        )
+    for option, given in (("--redact", wanted.redact), ("--keep", wanted.keep is not None)):
+        if given:
+            raise InputFileError(f"{option} takes out of texts what points to a person; of {noun} nobody can. Leave it out")
 
 
 def conversations_of(wanted: HandOver) -> Conversations | None:
@@ -102,7 +127,7 @@ def _threshold(predictor: Predictor, file: Chosen | None, wanted: HandOver) -> f
 def _teacher(predictor: Predictor, wanted: HandOver) -> Asked:
     named = str(wanted.teacher)
     if "://" not in named:
-        return BundleTeacher(load(named), predictor.labels)
+        return BundleTeacher(load(named), predictor)
     if not wanted.model:
         raise InputFileError(f"the teacher at {named} needs the name of its model: --teacher-model NAME")
     try:
@@ -112,12 +137,12 @@ def _teacher(predictor: Predictor, wanted: HandOver) -> Asked:
     return endpoint(named, wanted.model, predictor.labels, wanted.key_env, redact=wanted.redact)
 
 
-def _person(predictor: Predictor, wanted: HandOver) -> Asked:
+def _person(student: Model, wanted: HandOver) -> Asked:
     try:
         from limbeck.serve.outside import Person
     except ImportError as error:
         raise _without(error) from error
-    return Person(_webhook(wanted), predictor.labels, wanted.redact)
+    return Person(_webhook(wanted), student.predictor.labels, wanted.redact, student.reads)
 
 
 def _webhook(wanted: HandOver) -> Post:

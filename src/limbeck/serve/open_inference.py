@@ -1,6 +1,6 @@
 """The Open Inference Protocol, version 2 (KServe, Triton, MLServer). Knows its tensors; knows nothing of models.
 
-One input, `text`, BYTES of shape [N]. Outputs: `label` (BYTES), `confidence` (FP64), `abstain` (BOOL), all of shape [N]. Its errors are texts, as the
+One input, BYTES of shape [N]: `text`, or of other models `image` or `audio`, files in base64. Outputs: `label` (BYTES), `confidence` (FP64), `abstain` (BOOL), all of shape [N]. Its errors are texts, as the
 protocol says.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from limbeck._version import __version__
-from limbeck.serve.classify import Asked, answered
+from limbeck.serve import sent
+from limbeck.serve.classify import Asked, answered_by_one
 from limbeck.serve.limits import Limits
+from limbeck.serve.payload import TEXT
 from limbeck.serve.reply import Refusal, Reply, Request, json_object, json_reply, kind_of, texts_of
 from limbeck.serve.service import Model, Service
 from limbeck.types import Json
@@ -50,7 +52,7 @@ async def metadata(service: Service, limits: Limits, request: Request) -> Reply:
     """
     del limits
     model = _model(service, request)
-    inputs = [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+    inputs = [{"name": model.reads, "datatype": "BYTES", "shape": [-1]}]
     outputs = [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in _OUTPUTS.items()]
     about = {"name": model.name, "versions": [model.sha256[:12]], "platform": "limbeck"}
     return json_reply({**about, "inputs": inputs, "outputs": outputs})
@@ -68,7 +70,7 @@ async def ready(service: Service, limits: Limits, request: Request) -> Reply:
 
 
 async def infer(service: Service, limits: Limits, request: Request) -> Reply:
-    """Labels of texts, as tensors.
+    """Labels of texts, pictures or clips, as tensors.
 
     Raises:
         Refusal: the request is none, or there is no such model.
@@ -79,7 +81,7 @@ async def infer(service: Service, limits: Limits, request: Request) -> Reply:
     if not (identity is None or (type(identity) is str and len(identity) <= _MOST_ID)):
         raise Refusal(422, "invalid_id", f"'id' must be a text of at most {_MOST_ID} characters")
     wanted = _wanted(body.get("outputs"))
-    answers = await answered(service, limits, Asked(_texts(body, limits), model.name))
+    answers = await answered_by_one(service, limits, _asked(body, limits, model))
     values: dict[str, list[Any]] = {
         "label": [a.label for a in answers.results],
         "confidence": [a.confidence for a in answers.results],
@@ -104,26 +106,30 @@ def _model(service: Service, request: Request) -> Model:
     return found
 
 
-def _texts(body: Json, limits: Limits) -> list[str]:
-    """The texts of the one input tensor.
+def _asked(body: Json, limits: Limits, model: Model) -> Asked:
+    """What the one input tensor holds: texts, or of other models files in base64.
 
     Raises:
         Refusal: it is not as the protocol says.
     """
     inputs = body.get("inputs")
     if type(inputs) is not list or len(inputs) != 1 or type(inputs[0]) is not dict:
-        raise Refusal(422, "invalid_inputs", "'inputs' must be a list with one tensor, called 'text'")
+        raise Refusal(422, "invalid_inputs", f"'inputs' must be a list with one tensor, called '{model.reads}'")
     tensor = inputs[0]
-    if tensor.get("name") != "text" or tensor.get("datatype") != "BYTES":
-        raise Refusal(422, "invalid_inputs", "the input must be called 'text' and have the datatype BYTES")
+    if tensor.get("name") != model.reads or tensor.get("datatype") != "BYTES":
+        raise Refusal(422, "invalid_inputs", f"the input must be called '{model.reads}' and have the datatype BYTES")
     data = tensor.get("data")
     if type(data) is not list:
         raise Refusal(422, "invalid_inputs", f"its data must be a list of texts; it is {kind_of(data)}")
-    texts = texts_of(data, limits, "inputs[0].data")
-    shape = tensor.get("shape")
-    if type(shape) is not list or shape not in ([len(texts)], [len(texts), 1]) or any(type(n) is not int for n in shape):
-        raise Refusal(422, "invalid_inputs", f"its shape must be [{len(texts)}], as many texts as it holds")
-    return texts
+    if model.reads == TEXT:
+        asked = Asked(texts_of(data, limits, "inputs[0].data"), model.name)
+    else:
+        files = sent.of_json([{"base64": text} for text in data], limits, "inputs[0].data")
+        asked = Asked(files.contents, model.name, kind=files.kind)
+    count, shape = len(data), tensor.get("shape")
+    if type(shape) is not list or shape not in ([count], [count, 1]) or any(type(n) is not int for n in shape):
+        raise Refusal(422, "invalid_inputs", f"its shape must be [{count}], as many as it holds")
+    return asked
 
 
 def _wanted(outputs: Any) -> list[str]:

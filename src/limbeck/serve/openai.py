@@ -1,6 +1,7 @@
 """OpenAI's API, for clients that speak it already: models, chat completions, embeddings. Knows its forms; knows nothing of models.
 
-The last message of the user is classified, and the label is the answer. Settings of a language model that change nothing here (temperature, top_p,
+The last message of the user is classified, and the label is the answer; where the model reads pictures or clips, the one in that message
+(`image_url` with a data: URL, `input_audio`), and words beside it are read over. Settings of a language model that change nothing here (temperature, top_p,
 penalties, seed) are read over. Token counts are left out: nothing is paid by the token. What else is known stands under `limbeck`.
 """
 
@@ -10,18 +11,22 @@ import math
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from limbeck.serve import sent
 from limbeck.serve.answer import Answer
-from limbeck.serve.classify import Asked, answered, model_of
+from limbeck.serve.classify import Asked, answered_by_one, model_of
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import Refusal, Reply, Request, json_object, json_reply, kind_of, texts_of
 from limbeck.serve.service import Service
 from limbeck.types import Json
 
 _MOST_LOGPROBS = 20
+_FILES = {"image_url": ("image", "url"), "input_audio": ("audio", "data")}
+"""Parts of a message that are files: what they hold, and under which key."""
 _EVENTS = ((b"content-type", b"text/event-stream; charset=utf-8"),)
 
 
@@ -51,7 +56,7 @@ async def chat(service: Service, limits: Limits, request: Request) -> Reply:
         Refusal: the request is none, or asks for what a classifier cannot give.
     """
     body = json_object(request.body)
-    text = _asked(body, limits)
+    asked = _asked(body, limits)
     logprobs = _logprobs(body)
     stream, options = body.get("stream"), body.get("stream_options")
     if not (stream is None or type(stream) is bool):
@@ -60,7 +65,7 @@ async def chat(service: Service, limits: Limits, request: Request) -> Reply:
         raise Refusal(422, "invalid_stream_options", "'stream_options' must be an object", param="stream_options")
     if body.get("n") not in (None, 1):
         raise Refusal(422, "invalid_n", "'n' must be 1: a classifier gives one answer", param="n")
-    answers = await answered(service, limits, Asked([text], model_of(body), max(1, logprobs or 1)))
+    answers = await answered_by_one(service, limits, replace(asked, model=model_of(body), top_k=max(1, logprobs or 1)))
     (found,) = answers.results
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": answers.model}
     own = {**found.to_json(), "milliseconds": round(answers.milliseconds, 3)}
@@ -103,8 +108,8 @@ def _model(name: str) -> Json:
     return {"id": name, "object": "model", "created": 0, "owned_by": "limbeck"}
 
 
-def _asked(body: Json, limits: Limits) -> str:
-    """The text of the user's last message.
+def _asked(body: Json, limits: Limits) -> Asked:
+    """The text of the user's last message, or the file in it.
 
     Raises:
         Refusal: there is none.
@@ -120,10 +125,32 @@ def _asked(body: Json, limits: Limits) -> str:
         raise Refusal(422, "invalid_messages", "there is no message of the user", param="messages")
     content = said[-1]
     if type(content) is list:
+        files = [part for part in content if type(part) is dict and part.get("type") in tuple(_FILES)]
+        if files:
+            return _file(files)
         content = _joined(content)
     if type(content) is not str:
         raise Refusal(422, "invalid_messages", f"the content must be a text; it is {kind_of(content)}", param="messages")
-    return texts_of(content, limits, "messages")[0]
+    return Asked(texts_of(content, limits, "messages"))
+
+
+def _file(parts: Sequence[Json]) -> Asked:
+    """The picture or the clip of a message.
+
+    Raises:
+        Refusal: there are several, or it lies somewhere else: nothing is fetched.
+    """
+    if len(parts) != 1:
+        raise Refusal(422, "invalid_messages", "a message may hold one picture or one clip", param="messages")
+    kind, key = _FILES[parts[0]["type"]]
+    held = parts[0].get(parts[0]["type"])
+    value = held.get(key) if type(held) is dict else None
+    if kind == "image" and type(value) is str and value[:5] != "data:":
+        raise Refusal(422, "invalid_messages", "nothing is fetched: send the picture itself, as a data: URL", param="messages")
+    content, _ = sent.decoded(value, f"{parts[0]['type']}.{key}", "messages")
+    if not content:
+        raise Refusal(422, "empty_file", "the file is empty", param="messages")
+    return Asked([content], kind=kind)
 
 
 def _joined(parts: Sequence[Any]) -> str:
@@ -134,7 +161,9 @@ def _joined(parts: Sequence[Any]) -> str:
     """
     for part in parts:
         if type(part) is not dict or part.get("type") != "text" or type(part.get("text")) is not str:
-            raise Refusal(422, "invalid_messages", "each part of a message must be a text", param="messages")
+            raise Refusal(
+                422, "invalid_messages", "each part of a message must be a text, a picture or a clip", param="messages"
+            )
     return "\n".join(part["text"] for part in parts)
 
 

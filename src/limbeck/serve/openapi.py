@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from limbeck.serve.routes import Route
 
 _REASONS = {
-    400: "The request is not HTTP or not JSON, or asks for what a classifier has not.",
+    400: "The request is not HTTP, not JSON or not a form, or asks for what a classifier has not.",
     401: "No key, an unknown one, or one that has ended.",
-    403: "The key has not the scope.",
+    403: "The key has not the scope, or the page of another site sends files.",
     404: "No model has this name.",
     405: "Another method is meant here.",
     408: "The request took too long to arrive.",
-    413: "The body or a text is too large.",
-    415: "The body is not said to be JSON.",
-    422: "The JSON is not of the form.",
+    413: "The body, a text, a picture or a clip is too large.",
+    415: "The body is not said to be JSON, or a file where one is taken; or its format is not decoded here.",
+    422: "The JSON is not of the form, a file cannot be read, or the model reads something else.",
     429: "The key asks too often; see Retry-After.",
     431: "The headers are too large or too many.",
     503: "Too much waits, no answer came in time, or the process is about to end; see Retry-After.",
@@ -40,7 +40,7 @@ def document(routes: Iterable[Route], limits: Limits) -> Json:
         "info": {
             "title": "limbeck",
             "version": __version__,
-            "summary": "Labels of texts, by a distilled student.",
+            "summary": "Labels of texts, pictures and clips, by a distilled student.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
@@ -71,7 +71,12 @@ def _operation(route: Route) -> Json:
     if names:
         operation["parameters"] = [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]
     if "request" in about:
-        operation["requestBody"] = {"required": True, "content": _json(about["request"])}
+        operation["requestBody"] = {"required": True, "content": {**_json(about["request"]), **(_FILES if route.files else {})}}
+    if route.files:
+        operation["parameters"] = [
+            {"name": name, "in": "query", "description": f"Of a file sent as it is: {words}", "schema": {"type": "string"}}
+            for name, words in _BESIDE.items()
+        ]
     if route.scope is not None:
         operation["security"] = [{}, {"bearer": []}, {"key": []}]
     return {**operation, "responses": dict(sorted(responses.items()))}
@@ -81,8 +86,13 @@ def _json(schema: str) -> Json:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
+_BESIDE = {"model": "a name of /v1/models.", "top_k": "how many labels the answer lists."}
+_FILES: Mapping[str, Json] = {
+    "multipart/form-data": {"schema": {"$ref": "#/components/schemas/Form"}},
+    **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/*", "audio/*", "application/octet-stream")},
+}
 _ABOUT: Mapping[str, Json] = {
-    "/v1/classify": {"summary": "Labels of one text or many.", "request": "Classify", "response": "Classified"},
+    "/v1/classify": {"summary": "Labels of one text or many, or of pictures or clips.", "request": "Classify", "response": "Classified"},
     "/v1/models": {"summary": "The models' names (OpenAI).", "response": "Models"},
     "/v1/models/{model}": {"summary": "One model (OpenAI).", "response": "Model"},
     "/v1/chat/completions": {
@@ -96,7 +106,7 @@ _ABOUT: Mapping[str, Json] = {
     "/v2/health/ready": {"summary": "All models answer (Open Inference Protocol).", "response": "Any"},
     "/v2/models/{model}": {"summary": "A model's tensors (Open Inference Protocol).", "response": "Any"},
     "/v2/models/{model}/ready": {"summary": "Whether a model answers (Open Inference Protocol).", "response": "Any"},
-    "/v2/models/{model}/infer": {"summary": "Labels of texts, as tensors (Open Inference Protocol).", "request": "Infer", "response": "Inferred"},
+    "/v2/models/{model}/infer": {"summary": "Labels of texts, pictures or clips, as tensors (Open Inference Protocol).", "request": "Infer", "response": "Inferred"},
     "/health/live": {"summary": "The process runs.", "response": "Any"},
     "/health/ready": {"summary": "All bundles are loaded and answer as they must.", "response": "Any"},
     "/openapi.json": {"summary": "This document.", "response": "Any"},
@@ -120,13 +130,28 @@ def _schemas(limits: Limits) -> Json:
         "label": string, "confidence": probability, "abstain": boolean,
         "answered_by": {"enum": ["student", "teacher", "person"]}, "top": {"type": "array", "items": label},
     }  # fmt: skip
+    lists = {"type": "array", "items": label}
+    several = {
+        **_object(["labels", "answered_by", "top"], {"labels": lists, "answered_by": answer["answered_by"], "top": lists}),
+        "description": "Of a model of several labels: those that apply, perhaps none.",
+    }
     why = {"enum": list(get_args(Escalation)), "description": "Why nobody else has answered, where somebody was to be asked."}
     error = {"message": string, "type": string, "code": string, "param": {"type": ["string", "null"]}}
-    part = _object(["type", "text"], {"type": {"const": "text"}, "text": text})
+    file = _object(["base64"], {"base64": {"type": "string", "description": "A file in base64, or a data: URL."}}, closed=True)
+    files = {"type": "array", "items": file, "minItems": 1, "maxItems": limits.items}
+    part = {
+        "oneOf": [
+            _object(["type", "text"], {"type": {"const": "text"}, "text": text}),
+            _object(["type", "image_url"], {"type": {"const": "image_url"}, "image_url": _object(["url"], {"url": string})}),
+            _object(
+                ["type", "input_audio"], {"type": {"const": "input_audio"}, "input_audio": _object(["data"], {"data": string})}
+            ),
+        ]
+    }
     said = {"role": {"const": "user"}, "content": {"anyOf": [text, {"type": "array", "items": part, "minItems": 1}]}}
     intent = _object(["name", "confidence"], {"name": string, "confidence": probability})
     tensor = {
-        "name": {"const": "text"}, "datatype": {"const": "BYTES"}, "shape": {"type": "array", "items": {"type": "integer"}}, "data": texts
+        "name": {"enum": ["text", "image", "audio"], "description": "What the model reads; files are in base64."}, "datatype": {"const": "BYTES"}, "shape": {"type": "array", "items": {"type": "integer"}}, "data": texts
     }  # fmt: skip
     output = {"name": {"enum": ["label", "confidence", "abstain"]}}
     model = _object(["id", "object"], {"id": string, "object": {"const": "model"}})
@@ -137,17 +162,35 @@ def _schemas(limits: Limits) -> Json:
         "Classify": _object(
             ["input"],
             {
-                "input": {"anyOf": [text, texts]},
+                "input": {"anyOf": [text, texts, file, files]},
                 "model": {"type": ["string", "null"], "description": "A name of /v1/models; the first where it is absent."},
                 "top_k": {"type": "integer", "minimum": 1, "maximum": limits.top_k, "default": 1},
             },
             closed=True,
         ),
+        "Form": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {
+                "file": {
+                    "description": "One picture or clip, or several; a field that holds a file may have any name.",
+                    "anyOf": [
+                        {"type": "string", "format": "binary"},
+                        {"type": "array", "items": {"type": "string", "format": "binary"}},
+                    ],
+                },
+                "model": string,
+                "top_k": {"type": "integer", "minimum": 1, "maximum": limits.top_k},
+            },
+        },
         "Classified": _object(
             ["model", "results", "milliseconds"],
             {
                 "model": string,
-                "results": {"type": "array", "items": _object(list(answer), {**answer, "escalation": why})},
+                "results": {
+                    "type": "array",
+                    "items": {"anyOf": [_object(list(answer), {**answer, "escalation": why}), several]},
+                },
                 "milliseconds": number,
             },
         ),

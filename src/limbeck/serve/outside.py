@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from limbeck.redact import pseudonymised
 from limbeck.serve.answer import Answer
+from limbeck.serve.payload import TEXT, Payload
 from limbeck.serve.post import Post, UnavailableError
 from limbeck.serve.reply import Refusal
 from limbeck.serve.teacher import better
@@ -50,26 +52,28 @@ class EndpointTeacher:
 class Person:
     """A person behind a webhook: who takes a text over, and may answer at once.
 
-    It gets {"text", "label", "confidence", "top"} of the student, and says with any 2xx that somebody takes over. Where its body is an object
-    with a "label" that the student knows, that is the answer.
+    It gets {"text", "label", "confidence", "top"} of the student, with "image" or "audio" (the file in base64) in place of "text" where the student
+    reads these, and says with any 2xx that somebody takes over. Where its body is an object with a "label" that the student knows, that is the answer.
 
     Args:
         post: the webhook.
         labels: the student's.
         redact: what points to a person stays here.
+        reads: what the student reads.
     """
 
-    def __init__(self, post: Post, labels: Sequence[str], redact: bool = False) -> None:
-        self._post, self._labels, self._redact = post, frozenset(labels), redact
+    def __init__(self, post: Post, labels: Sequence[str], redact: bool = False, reads: str = TEXT) -> None:
+        self._post, self._labels, self._redact, self._reads = post, frozenset(labels), redact, reads
 
-    def answer(self, text: str, student: Answer, until: float) -> Answer | None:
+    def answer(self, text: Payload, student: Answer, until: float) -> Answer | None:
         """The person's answer, or the student's under the person's name until there is one.
 
         Raises:
             UnavailableError: nobody takes it.
         """
         said = {k: v for k, v in student.to_json().items() if k in ("label", "confidence", "top")}
-        body = self._post({"text": pseudonymised(text) if self._redact else text, **said}, until)
+        shown = base64.b64encode(text).decode() if isinstance(text, bytes) else pseudonymised(text) if self._redact else text
+        body = self._post({self._reads: shown, **said}, until)
         if body is None:
             return None
         label = body.get("label") if isinstance(body, dict) else None

@@ -70,7 +70,7 @@ class Post:
         )
 
     def __call__(self, body: Any, until: float) -> Any:
-        """The parsed answer; None where it cannot be read, or this one question is refused.
+        """The parsed answer, {} where there is none that can be read; None where this one question is refused.
 
         Args:
             body: what is asked, as JSON.
@@ -101,9 +101,10 @@ class Post:
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise UnavailableError(type(error).__name__) from None
         try:
-            return json.loads(content) if content.strip() else {}
+            found = json.loads(content)
         except (ValueError, RecursionError):
-            return None
+            return {}
+        return {} if found is None else found
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from limbeck.serve.answer import Answer
-from limbeck.serve.classify import Asked, answered
+from limbeck.serve.classify import Asked, answered_by_one
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import Refusal, Reply, Request, json_object, json_reply, kind_of, texts_of
 from limbeck.serve.service import Service
@@ -49,7 +49,7 @@ async def webhook(service: Service, limits: Limits, request: Request) -> Reply:
 
 
 async def _answer(service: Service, limits: Limits, text: str, top_k: int) -> Answer:
-    return (await answered(service, limits, Asked([text], top_k=top_k))).results[0]
+    return (await answered_by_one(service, limits, Asked([text], top_k=top_k))).results[0]
 
 
 def _intent(name: str, confidence: float) -> Json:

@@ -9,6 +9,7 @@ from typing import Any
 
 from limbeck import plain_json, shop
 from limbeck.errors import InputFileError, RepliesError, listing, nearest
+from limbeck.serve.payload import TEXT
 from limbeck.text import clean
 
 OTHERWISE = "out_of_scope"
@@ -20,6 +21,16 @@ _TEXTS = {
     "handing_over": "I am passing you on to a colleague.",
 }
 _LISTS = ("examples", "person")
+_UNSURE = {
+    TEXT: "I am not sure what you mean. Could you say it in other words?",
+    "image": "I am not sure what I see. Could you show me another picture?",
+    "audio": "I am not sure what I hear. Could you say it again?",
+}
+_ABOUT: dict[str, dict[str, Any]] = {
+    "image": {"name": "Pictures", "greeting": "Hello! Show me a picture, and I tell you what I see."},
+    "audio": {"name": "Sounds", "greeting": "Hello! Let me hear something, and I tell you what it is."},
+}
+"""How a page is headed where its bundle reads no texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Replies:
     """All that a page needs to talk.
 
     by_intent: the reply to each label. otherwise: where the model abstains. name, greeting: of the shop. handing_over: to whoever asks
-    for a person. examples: what a customer may ask. person: the intents that ask for a person.
+    for a person. examples: what a customer may ask. person: the intents that ask for a person. reads: what the bundle reads.
     """
 
     by_intent: Mapping[str, str]
@@ -37,20 +48,21 @@ class Replies:
     handing_over: str = _TEXTS["handing_over"]
     examples: tuple[str, ...] = ()
     person: frozenset[str] = frozenset()
+    reads: str = TEXT
 
     def to(self, intent: str, abstain: bool = False) -> str:
         """What is said to an intent. A label that came with a newer bundle is named."""
-        return self.otherwise if abstain else self.by_intent.get(intent) or _named(intent)
+        return self.otherwise if abstain else self.by_intent.get(intent) or _named(intent, self.reads)
 
 
-def replies(path: Path | None, labels: Sequence[str]) -> Replies:
+def replies(path: Path | None, labels: Sequence[str], reads: str = TEXT) -> Replies:
     """The operator's replies where a file of them is given, else those that there are.
 
     Raises:
         InputFileError: there is no such file.
         RepliesError: it does not fit the labels.
     """
-    return of(labels) if path is None else read(path, labels)
+    return of(labels, reads) if path is None else read(path, labels)
 
 
 def read(path: str | Path, labels: Sequence[str]) -> Replies:
@@ -78,19 +90,24 @@ def read(path: str | Path, labels: Sequence[str]) -> Replies:
     return _made(content)
 
 
-def of(labels: Sequence[str]) -> Replies:
+def of(labels: Sequence[str], reads: str = TEXT) -> Replies:
     """The replies where the operator gave none: those of the demo's shop for a bundle with its labels, else each intent by its name."""
     written = shop.replies()
     if set(labels) == set(written) - {OTHERWISE}:
         return _made({**written, _PAGE: shop.PAGE})
     return Replies(
-        {label: _named(label) for label in labels},
-        "I am not sure what you mean. Could you say it in other words?",
+        {label: _named(label, reads) for label in labels},
+        _UNSURE.get(reads, _UNSURE[TEXT]),
+        **_ABOUT.get(reads, {}),
+        reads=reads,
     )
 
 
-def _named(intent: str) -> str:
-    return f"I understood: {intent.replace('_', ' ')}. (No reply is written for it; start the server with --replies FILE.)"
+def _named(intent: str, reads: str) -> str:
+    words = intent.replace("_", " ")
+    if reads in _ABOUT:  # whoever shows a picture asks what it is
+        return f"{'I hear' if reads == 'audio' else 'I see'}: {words}."
+    return f"I understood: {words}. (No reply is written for it; start the server with --replies FILE.)"
 
 
 def _made(content: Mapping[str, Any]) -> Replies:

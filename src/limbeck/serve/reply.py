@@ -28,13 +28,14 @@ JSON_TYPE = (b"content-type", b"application/json")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: its body is whole. params: what stands in the path where its route has names."""
+    """One request: its body is whole. params: what stands in the path where its route has names. query: behind its question mark."""
 
     method: str
     path: str
     headers: Mapping[bytes, bytes]
     body: bytes
     params: Mapping[str, str]
+    query: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ Handler = Callable[[Service, Limits, Request], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path. `{name}` in it stands for one segment. scope: what a key must allow; None: nobody needs a key."""
+    """One path. `{name}` in it stands for one segment. scope: what a key must allow; None: nobody needs a key. files: whether its body may be files."""
 
     method: str
     path: str
     handler: Handler
     scope: str | None = "answer"
+    files: bool = False
 
 
 async def _document(service: Service, limits: Limits, request: Request) -> Reply:
@@ -31,7 +32,7 @@ async def _document(service: Service, limits: Limits, request: Request) -> Reply
 
 
 ROUTES = (
-    Route("POST", "/v1/classify", classify),
+    Route("POST", "/v1/classify", classify, files=True),
     Route("GET", "/v1/models", openai.models),
     Route("GET", "/v1/models/{model}", openai.model),
     Route("POST", "/v1/chat/completions", openai.chat),

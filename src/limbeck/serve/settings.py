@@ -64,7 +64,7 @@ class Settings:
     keys: the file of API keys; None: nobody needs one. open: that this is meant, where others than this machine can reach the address. metrics: where /metrics is; None: nowhere.
     hand_over: who is asked where the first model is not sure.
     pages: whether there are pages, which anybody may use. replies: what they say to each intent; None: of limbeck's own.
-    origins: of foreign pages that may hold the widget.
+    origins: of foreign pages that may hold the widget. proxies: addresses whose X-Forwarded-For is believed, beside this machine's.
     """
 
     bundles: Mapping[str, Path]
@@ -77,5 +77,6 @@ class Settings:
     pages: bool = True
     replies: Path | None = None
     origins: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     hand_over: HandOver = field(default_factory=HandOver)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from limbeck.evidence import Interval
 from limbeck.serve.answer import Answer
 from limbeck.serve.figure import Figure
+from limbeck.serve.payload import Payload
 from limbeck.serve.stage import Stage
 from limbeck.verify.statistics import proportion, unpaired_difference
 
@@ -48,7 +49,7 @@ class Shadow:
         self.dropped = False
         """Whether the last whole window is shown to lie below what it was at distillation, by so much that it matters."""
 
-    def seen(self, text: str, answer: Answer) -> None:
+    def seen(self, text: Payload, answer: Answer) -> None:
         """Perhaps ask the teacher too; nobody waits for it."""
         if self._dice() >= self._share:
             return
@@ -59,7 +60,7 @@ class Shadow:
         self._tasks.add(task)  # the loop itself holds no task
         task.add_done_callback(self._tasks.discard)
 
-    async def _compare(self, text: str, answer: Answer) -> None:
+    async def _compare(self, text: Payload, answer: Answer) -> None:
         found = await self._teacher.ask(text, answer)
         if isinstance(found, Answer):
             self._count(found.label == answer.label)

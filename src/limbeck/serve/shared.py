@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from limbeck.serve.board import Board
 from limbeck.serve.live import Live
 from limbeck.serve.rates import Rates
+from limbeck.serve.visitors import Visitors
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """board: what each process said last. rates: of keys. live: counts of the last two minutes."""
+    """board: what each process said last. rates: of keys. live: counts of the last two minutes. visitors: of the pages."""
 
     board: Board
     rates: Rates
     live: Live
+    visitors: Visitors

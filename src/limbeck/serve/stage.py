@@ -19,6 +19,7 @@ from typing import Any
 
 from limbeck.serve.answer import Answer, Escalation
 from limbeck.serve.breaker import Breaker
+from limbeck.serve.payload import Payload
 from limbeck.serve.teacher import Asked
 
 _NICE = 10
@@ -59,13 +60,13 @@ class Stage:
         """Whether a question that nobody waits for would keep no other one waiting."""
         return self._flying < max(1, self._asking.workers - 1) and self.breaker.state == "closed"
 
-    async def ask(self, text: str, student: Answer) -> Answer | Escalation:
+    async def ask(self, text: Payload, student: Answer) -> Answer | Escalation:
         """An answer, or why there is none."""
         found = await self._answer(text, student)
         self.outcomes["answered" if isinstance(found, Answer) else found] += 1
         return found
 
-    async def _answer(self, text: str, student: Answer) -> Answer | Escalation:
+    async def _answer(self, text: Payload, student: Answer) -> Answer | Escalation:
         if self._flying >= self._asking.workers + self._asking.waiting:
             return "busy"
         if self._closing or not self.breaker.allows():
@@ -87,7 +88,7 @@ class Stage:
             return "failed"
         return "no answer" if found is None else found
 
-    def _in_time(self, text: str, student: Answer, until: float) -> Answer | None:
+    def _in_time(self, text: Payload, student: Answer, until: float) -> Answer | None:
         """Ask, unless nobody waits for it any more."""
         if time.monotonic() >= until:
             raise TimeoutError

@@ -109,6 +109,7 @@ def run(settings: Settings, listener: socket.socket) -> int:
         from limbeck.serve.rates import Rates
         from limbeck.serve.shared import Shared
         from limbeck.serve.supervisor import Supervisor
+        from limbeck.serve.visitors import Visitors
     except ImportError as error:
         raise missing_extra(error.name or "uvicorn", "serve", "limbeck serve") from error
     if any(importlib.util.find_spec(package) is None for package in ("uvicorn", "uvloop", "httptools", "starlette")):
@@ -117,7 +118,9 @@ def run(settings: Settings, listener: socket.socket) -> int:
         Keys.read(settings.keys)
     count = settings.processes
     board = Board(count)
-    shared = Shared(board, Rates(), Live([label for bundle in found for label in bundle.manifest.labels], count))
+    live = Live([label for bundle in found for label in bundle.manifest.labels], count)
+    visitors = Visitors(settings.limits.page_rate, settings.limits.page_burst, settings.proxies)
+    shared = Shared(board, Rates(), live, visitors)
     port = listener.getsockname()[1]
 
     def work(number: int) -> None:

@@ -1,25 +1,25 @@
 """Who is asked where the student is not sure, and the nearest of them: a large bundle. Knows how it is asked; decides nothing and keeps nothing.
 
-Each is called in a thread of its own, with a text, the student's answer and the moment behind which nobody waits. `outside.py` has those behind an
+Each is called in a thread of its own, with a text (or the bytes of a picture or a clip, where the student reads these), the student's answer and the moment behind which nobody waits. `outside.py` has those behind an
 address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from limbeck.errors import TeacherError, listing
 from limbeck.runtime.predict import Predictor
 from limbeck.serve.answer import Answer
+from limbeck.serve.payload import Payload
 
 
 class Asked(Protocol):
     """Somebody who may know better."""
 
-    def answer(self, text: str, student: Answer, until: float) -> Answer | None:
+    def answer(self, text: Any, student: Answer, until: float) -> Answer | None:
         """A better answer; None where it has none for this text.
 
         Raises:
@@ -35,21 +35,26 @@ class BundleTeacher:
 
     Args:
         predictor: loaded.
-        labels: the student's.
+        student: the one who asks.
 
     Raises:
-        TeacherError: its labels are others.
+        TeacherError: it reads something else, or its labels are others.
     """
 
-    def __init__(self, predictor: Predictor, labels: Sequence[str]) -> None:
-        if odd := sorted(set(predictor.labels) ^ set(labels)):
+    def __init__(self, predictor: Predictor, student: Predictor) -> None:
+        if type(predictor.modality) is not type(student.modality):
+            raise TeacherError(
+                f"the teacher {predictor.path} reads {predictor.modality.noun}s, and the student reads {student.modality.noun}s. "
+                "Give the teacher-onnx/ of the run that made the student."
+            )
+        if odd := sorted(set(predictor.labels) ^ set(student.labels)):
             raise TeacherError(
                 f"the teacher {predictor.path} has other labels than the student: only one of them has {listing(odd)}. "
                 "Give the teacher-onnx/ of the run that made the student."
             )
         self._predictor = predictor
 
-    def answer(self, text: str, student: Answer, until: float) -> Answer:
+    def answer(self, text: Payload, student: Answer, until: float) -> Answer:
         """Its answer, with its own calibrated confidence; it stays where it is, so nobody is asked."""
         del until
         logits_NC = self._predictor.logits([text])

@@ -13,6 +13,7 @@ from limbeck.drift import Counts, Moved, Reference, moved, unpacked
 from limbeck.runtime.pieces import Pieces
 from limbeck.serve.answer import Answer
 from limbeck.serve.figure import Figure
+from limbeck.serve.payload import Payload
 
 
 class Watch:
@@ -49,11 +50,14 @@ class Watch:
         self.moved: tuple[Moved, ...] = ()
         """Of the last whole window."""
 
-    def seen(self, text: str, answer: Answer) -> None:
+    def seen(self, text: Payload, answer: Answer) -> None:
         """Perhaps count a text and its answer."""
         if self._dice() >= self._share:
             return
-        ids: Sequence[int] = () if self._pieces is None or self._known is None else self._pieces(text)
+        ids: Sequence[int] = ()
+        if self._pieces is not None and self._known is not None:
+            assert isinstance(text, str)  # nothing else has pieces
+            ids = self._pieces(text)
         if self._learning:
             assert isinstance(self._known, set)
             self._known.update(ids)

@@ -9,10 +9,12 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Sequence
 from types import FrameType
 
 import uvicorn
 import uvloop
+from starlette.routing import BaseRoute
 
 from limbeck.errors import LimbeckError
 from limbeck.serve.app import App
@@ -46,13 +48,16 @@ class Worker:
     def __init__(self, number: int, settings: Settings, shared: Shared) -> None:
         self._number, self._settings, self._board, self._rates = number, settings, shared.board, shared.rates
         self._parent = os.getppid()
-        service = Service.load(settings.bundles, settings.signed_by, queued=settings.limits.queued)
+        service = Service.load(settings.bundles, settings.signed_by, limits=settings.limits)
         service.escalate = self._escalate(service.models[service.default])
         shared.live.process(number)
-        said = replies(settings.replies, service.model(None).predictor.labels)
+        first = service.model(None)
+        said = replies(settings.replies, first.predictor.labels, first.reads)
         service.reply = lambda answer: said.to(answer.label, answer.abstain)
         person = conversations_of(settings.hand_over)
-        routes = pages(service, said, settings.origins, shared.live, settings.limits, person) if settings.pages else ()
+        routes: Sequence[BaseRoute] = ()
+        if settings.pages:
+            routes = pages(service, said, settings.origins, shared.live, settings.limits, person, shared.visitors)
         self.app = App(service, settings.limits, routes, self._gate())
         self._reloads: dict[str, int] = {"done": 0, "failed": 0}
         self._failed = ""

@@ -124,7 +124,7 @@ def stages(sizes: Sizes, make: Make) -> nn.ModuleList:
 
 def last_width(sizes: Sizes) -> int:
     """Channels behind the last stage."""
-    return sizes.width * 2 ** (sizes.stages - 1)
+    return int(sizes.width * 2 ** (sizes.stages - 1))
 
 
 @torch.no_grad()

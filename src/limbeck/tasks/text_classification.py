@@ -19,15 +19,20 @@ class TextClassification(OneLabel):
     @classmethod
     def baseline(cls, payloads: Sequence[str], labels: Sequence[str]) -> Any | None:
         """The trivial model, fitted; None where the texts hold no word at all."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import make_pipeline
         from sklearn.svm import LinearSVC
 
-        # Single characters count as words: some scripts write no spaces, and short messages have few.
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")
         try:
-            return make_pipeline(vectorizer, LinearSVC(random_state=0)).fit(payloads, labels)
+            return make_pipeline(cls.words(), LinearSVC(random_state=0)).fit(payloads, labels)
         except ValueError as error:
             if "empty vocabulary" in str(error):
                 return None
             raise
+
+    @classmethod
+    def words(cls) -> Any:
+        """What the trivial model sees of a text."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        # Single characters count as words: some scripts write no spaces, and short messages have few.
+        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")

@@ -1,7 +1,8 @@
 """A Python callable as a teacher. Knows what it returns for a list of texts; knows nothing of what it does.
 
 It takes a list of texts and returns, for each: a label; or a dict of probabilities by label (of some labels: the rest belongs to
-the others together); or a dict of votes (whole numbers); or all of them an array (texts, labels) of probabilities.
+the others together); or a dict of votes (whole numbers); or all of them an array (texts, labels) of probabilities. Where several labels may apply, it
+is a list of labels, or a dict or an array of the probability of each by itself.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from limbeck.errors import TeacherError
 from limbeck.payloads import plain
 from limbeck.teachers._content import content_of
 from limbeck.teachers._labels import Labels, labels_of
-from limbeck.teachers._said import Says, fields, understood, way_of
+from limbeck.teachers._said import Said, Says, fields, understood, way_of
+from limbeck.teachers._said_of_several import understood_of_several, way_of_several
 from limbeck.teachers._tried import tried
 from limbeck.types import Fingerprint, Record, Signal, digest
 
@@ -71,11 +73,10 @@ class Function:
         self._call, self._version = call, version
         self._tried = tried(reads, _TRIED)
         self.name = name or getattr(call, "__qualname__", type(call).__name__)
-        self._own: tuple[str, ...] = ()
-        self.labels: tuple[str, ...] = ()
-        self.says: Says = "probabilities"
-        if labels:
-            self._settle(labels, self._asked(list(map(plain, self._tried))))
+        self._own: tuple[str, ...] = labels_of(labels, None, "function") if labels else ()
+        self.labels = self._own
+        self._several = False
+        self._says: Says | None = None
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> Function:
@@ -115,6 +116,18 @@ class Function:
         named = {name for a in said if isinstance(a, dict) for name in a} if isinstance(said, list) else set()
         self._settle(sorted(named) if named >= set(labels) and named else labels, said)
 
+    def answers_with(self, several: bool) -> None:
+        """Whether several labels may apply to what it is asked."""
+        if several != self._several:
+            self._several, self._says = several, None
+
+    @property
+    def says(self) -> Says:
+        """In which way it answers: asked once, as soon as its labels are known."""
+        if self._says is None and self._own:
+            self._settle(self._own, self._asked(list(map(plain, self._tried))))
+        return self._says or "probabilities"
+
     def gives(self) -> frozenset[str]:
         """Logits; where it names some classes only, also which."""
         return fields(self.says)
@@ -134,6 +147,7 @@ class Function:
             "weights": digest([content_of(holds).sha256, content_of(shown).sha256]),
             "labels": digest(self._own),
             "version": self._version,
+            **({"labels of a text": "several"} if self._several else {}),
         }
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
@@ -141,14 +155,19 @@ class Function:
         parts = []
         for start in range(0, len(payloads), _BATCH):
             texts = [plain(p) for p in payloads[start : start + _BATCH]]
-            parts.append(understood(self._asked(texts), self.says, self._own, f"teacher {self.name}").signal(needs))
+            parts.append(self._understood(self._asked(texts), self.says).signal(needs))
         return Signal(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in parts[0].given()})
 
     def _settle(self, labels: Sequence[str], said: Any) -> None:
         self._own = labels_of(labels, None, "function")
         self.labels = self._own
-        self.says = way_of(said, self._own, f"teacher {self.name}")
-        understood(said, self.says, self._own, f"teacher {self.name}")
+        where = f"teacher {self.name}"
+        self._says = way_of_several(said, where) if self._several else way_of(said, self._own, where)
+        self._understood(said, self._says)
+
+    def _understood(self, said: Any, says: Says) -> Said:
+        understand = understood_of_several if self._several else understood
+        return understand(said, says, self._own, f"teacher {self.name}")
 
     def _asked(self, texts: list[Any]) -> Any:
         try:

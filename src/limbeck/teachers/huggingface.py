@@ -26,6 +26,7 @@ from limbeck.errors import TeacherError
 from limbeck.settings import Count
 from limbeck.shop import packaged_model
 from limbeck.teachers._encoder_weights import encoder_weights
+from limbeck.teachers._head_of import check_head, problem_of
 from limbeck.teachers._layer_importance import most_missed, stack_of
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
 from limbeck.teachers._word_states import BY_WORD, WordStates, numbered
@@ -66,6 +67,7 @@ class Huggingface:
         labels: class names in the order of the logits; empty as long as there is no head.
         max_tokens: texts are cut to this many tokens, special ones included.
         device: where it computes.
+        several: whether its head is of several labels, each with a yes or no; None: it has none yet.
 
     Example:
         >>> teacher = Huggingface.load(Huggingface.Settings("path/or/hub-id"))  # doctest: +SKIP
@@ -92,9 +94,10 @@ class Huggingface:
         labels: Sequence[str],
         max_tokens: int,
         device: str = "cpu",
+        several: bool | None = None,
     ) -> None:
         self.module = module.to(device).eval()
-        self.labels = tuple(labels)
+        self.labels, self._several = tuple(labels), several
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
         self._device = device
@@ -119,54 +122,44 @@ class Huggingface:
             own_head = Path(source) / HEAD_FILE
             head: nn.Linear | None = None
             labels: list[str] = []
+            several: bool | None = None
             if any(a.endswith("ForSequenceClassification") for a in config.architectures or []):
                 model = whole(transformers.AutoModelForSequenceClassification, source, options)
-                labels = [str(config.id2label[i]) for i in range(config.num_labels)]
+                labels, several = [str(config.id2label[i]) for i in range(config.num_labels)], problem_of(config)
             else:
                 model = whole(transformers.AutoModel, source, options)
                 if own_head.is_file():
                     weights = load_file(own_head)
                     head = nn.Linear(weights["weight"].shape[1], weights["weight"].shape[0])
                     head.load_state_dict(weights)
-                    labels = list(json.loads((Path(source) / HEAD_CONFIG).read_text(encoding="utf-8"))["labels"])
+                    described = json.loads((Path(source) / HEAD_CONFIG).read_text(encoding="utf-8"))
+                    labels, several = list(described["labels"]), bool(described.get("several", False))
             longest = longest_input(model, config, tokenizer)
             if longest is not None and settings.max_tokens > longest:
                 raise TeacherError(
                     f"teacher.max_tokens is {settings.max_tokens}, but '{settings.model}' reads at most {longest} tokens. "
                     f"Run again with --set teacher.max_tokens={longest}"
                 )
-        return cls(EncoderClassifier(model, head), tokenizer, labels, settings.max_tokens, device)
+        return cls(EncoderClassifier(model, head), tokenizer, labels, settings.max_tokens, device, several)
 
     @classmethod
     def tiny(cls, folder: Path, seed: int = 0) -> Huggingface:
         """A very small random classifier, saved to `folder` and loaded from it: what the contract tests use."""
-        words = [
-            "[PAD]",
-            "[UNK]",
-            "[CLS]",
-            "[SEP]",
-            *"abcdefghijklmnopqrstuvwxyz",
-            *(f"##{c}" for c in "abcdefghij"),
-        ]
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghij")]
         (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
         (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, use_fast=True)
         torch.manual_seed(seed)
-        config = transformers.BertConfig(
-            vocab_size=len(words),
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-        )
+        sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        config = transformers.BertConfig(vocab_size=len(words), **sizes)
         with quiet():
             teacher = cls(EncoderClassifier(transformers.BertModel(config), None), tokenizer, (), 32)
             teacher.add_head(["greeting", "question", "thanks"], seed=0)
             teacher.save(folder)
         return cls.load(cls.Settings(str(folder)))
 
-    def add_head(self, labels: Sequence[str], seed: int) -> None:
-        """Give a backbone a new linear head for `labels`; it answers chance until it is fine-tuned."""
+    def add_head(self, labels: Sequence[str], seed: int, several: bool = False) -> None:
+        """Give a backbone a new linear head for `labels`, of which `several` may apply; it answers chance until it is fine-tuned."""
         assert self.module.head is None, "a teacher with a head keeps it"
         generator = torch.Generator().manual_seed(seed)
         head = nn.Linear(int(cast(Any, self.module.backbone).config.hidden_size), len(labels))
@@ -174,7 +167,11 @@ class Huggingface:
             head.weight.normal_(0.0, 0.02, generator=generator)
             head.bias.zero_()
         self.module.head = head.to(self._device)
-        self.labels = tuple(labels)
+        self.labels, self._several = tuple(labels), several
+
+    def answers_with(self, several: bool) -> None:
+        """Whether several labels may apply to a text: its head has to be of that kind (else a TeacherError), where it has one."""
+        check_head(several, self._several, str(getattr(cast(Any, self.module.backbone).config, "_name_or_path", "")))
 
     @property
     def has_head(self) -> bool:
@@ -201,7 +198,7 @@ class Huggingface:
                 {k: v.contiguous().cpu() for k, v in self.module.head.state_dict().items()},
                 folder / HEAD_FILE,
             )
-            described = {"labels": list(self.labels), "pooling": "mean"}
+            described: Json = {"labels": list(self.labels), "pooling": "mean", **({"several": True} if self._several else {})}
             (folder / HEAD_CONFIG).write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
 
     # --- what every teacher does ---------------------------------------------------------------------------
@@ -228,6 +225,7 @@ class Huggingface:
             "max_tokens": str(self.max_tokens),
             "pooling": "own head" if self.module.head is None else "mean",
             "precision": self.precision,
+            **({"labels of a text": "several"} if self._several else {}),
         }
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:

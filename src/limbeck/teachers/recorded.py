@@ -6,6 +6,8 @@ A row has a text and one of
     top_k           a JSON object of the best labels with probabilities, or with log-probabilities (none above 0)
     votes           a JSON object (label to how often it was named)
     label           a label
+
+Where several labels may apply, these are the probability of each by itself, or `label` with a list of all that apply.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import numpy as np
 from limbeck.errors import TeacherError, listing
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Says, fields, understood
+from limbeck.teachers._said_of_several import understood_of_several
 from limbeck.types import Fingerprint, Signal, digest
 
 COLUMNS: tuple[Says, ...] = ("probabilities", "top_k", "votes", "labels")
@@ -71,6 +74,7 @@ class Recorded:
         self._answers, self.says, self._own = dict(answers), says, tuple(labels)
         self.labels = tuple(labels)
         self._fingerprint, self.name = dict(fingerprint), name
+        self._several = False
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> Recorded:
@@ -125,13 +129,26 @@ class Recorded:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         return cls.load(cls.Settings(str(path)))
 
+    def answers_with(self, several: bool) -> None:
+        """Whether several labels may apply to a text.
+
+        Raises:
+            TeacherError: the file cannot say so.
+        """
+        if several and self.says not in ("probabilities", "labels"):
+            raise TeacherError(
+                f"{self.name}: several labels may apply to a text, and the file holds {self.says}, which are of one label among all. "
+                "Record the probability of each label, or a list of labels (teacher.column)."
+            )
+        self._several = several
+
     def gives(self) -> frozenset[str]:
         """Logits; with top-k also which of them are known."""
         return fields(self.says)
 
     def fingerprint(self) -> Fingerprint:
-        """The file's content, its columns and the labels."""
-        return self._fingerprint
+        """The file's content, its columns and the labels, and how they are read."""
+        return {**self._fingerprint, **({"labels of a text": "several"} if self._several else {})}
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """What was written down of each text.
@@ -145,7 +162,8 @@ class Recorded:
                 f"{self.name}: nothing is written of {len(missing):,} of {len(payloads):,} texts, such as {missing[0]!r:.80}. "
                 "All rows that train, choose and judge need an answer: record them too, or leave these rows out."
             )
-        return understood(found, self.says, self._own, self.name).signal(needs)
+        understand = understood_of_several if self._several else understood
+        return understand(found, self.says, self._own, self.name).signal(needs)
 
 
 def _says(settings: Any) -> Says | None:
@@ -158,7 +176,7 @@ def _says(settings: Any) -> Says | None:
 
 def _answer(cell: Any, says: Says, settings: Any, where: str) -> Any:
     if says == "labels":
-        return str(cell)
+        return _named(cell)
     try:
         value = json.loads(cell) if isinstance(cell, str) else cell
         if isinstance(value, Mapping):
@@ -175,6 +193,16 @@ def _answer(cell: Any, says: Says, settings: Any, where: str) -> Any:
     if says == "top_k" and numbers and max(numbers.values()) <= 0.0:
         return {k: math.exp(v) for k, v in numbers.items()}
     return numbers
+
+
+def _named(cell: Any) -> Any:
+    """A label, or a list of them; in a csv file such a list is written as JSON."""
+    if isinstance(cell, str) and cell.startswith("[") and cell.endswith("]"):
+        try:
+            cell = json.loads(cell)
+        except ValueError:  # a name in brackets
+            return cell
+    return tuple(map(str, cell)) if isinstance(cell, list) else str(cell)
 
 
 def _rows(name: str, content: bytes) -> Iterable[dict[str, Any]]:

@@ -3,6 +3,9 @@
 The estimator takes raw texts: a pipeline that begins with a vectoriser. Scores of a decision function are no probabilities: they are
 multiplied by the factor under which labelled rows are likeliest, found once by `discover`.
 
+Where several labels may apply, its probabilities are those of each label by itself, as a OneVsRestClassifier's are that was fitted on an array of ones
+and zeros (teacher.labels names its columns), and its scores are read with a sigmoid.
+
 Source of that factor: Guo et al. (2017), On Calibration of Modern Neural Networks, section 4.2.
 
 Letters: B texts, C classes.
@@ -19,10 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import TeacherError, listing, missing_extra
+from limbeck.label_sets import aims, as_questions, names_of
 from limbeck.metrics.probabilities import log_softmax
 from limbeck.teachers._content import content_of
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Says, of_probabilities, of_scores
+from limbeck.teachers._said_of_several import of_yes
 from limbeck.types import Fingerprint, Record, Signal, digest
 
 _FACTORS = np.geomspace(0.1, 100.0, 61)
@@ -78,6 +83,7 @@ class Sklearn:
         self.labels = labels_of(labels, [str(c) for c in estimator.classes_], "sklearn")
         self._own = self.labels
         self._factor = factor
+        self._several = False
         self._content = content_of(estimator)
         self.name = name or _called(estimator)
         self.parameters, self.bytes = self._content.numbers, self._content.bytes
@@ -110,14 +116,19 @@ class Sklearn:
         del labels
         if self._factor is not None or hasattr(self._estimator, "predict_proba"):
             return
-        index = {label: place for place, label in enumerate(self._own)}
-        known = [r for r in rows if r.label in index][:2000]
+        known = [r for r in rows if r.label is not None and set(names_of(r.label)) <= set(self._own)][:2000]
         self._factor = 1.0
         if known:
             scores_NC = self._scores([r.payload for r in known])
-            true_N = np.array([index[str(r.label)] for r in known])
-            likely = [float(log_softmax(f * scores_NC)[np.arange(len(true_N)), true_N].mean()) for f in _FACTORS]
+            aims_N = aims((r.label for r in known), self._own, self._several).astype(np.int64)
+            if self._several:  # each label is a question of two classes
+                scores_NC, aims_N = as_questions(scores_NC).reshape(-1, 2), aims_N.reshape(-1)
+            likely = [float(log_softmax(f * scores_NC)[np.arange(len(aims_N)), aims_N].mean()) for f in _FACTORS]
             self._factor = round(float(_FACTORS[int(np.argmax(likely))]), 6)
+
+    def answers_with(self, several: bool) -> None:
+        """Whether several labels may apply to a text."""
+        self._several = several
 
     def gives(self) -> frozenset[str]:
         """Logits."""
@@ -126,7 +137,8 @@ class Sklearn:
     def fingerprint(self) -> Fingerprint:
         """All that the fitted estimator holds, its labels, and the factor of its scores."""
         sums = {"weights": self._content.sha256, "labels": digest(self._own)}
-        return {"kind": "sklearn", **sums, "factor": f"{self._factor}"}
+        several = {"labels of a text": "several"} if self._several else {}
+        return {"kind": "sklearn", **sums, "factor": f"{self._factor}", **several}
 
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """Log-probabilities, or scores times the factor."""
@@ -136,7 +148,8 @@ class Sklearn:
     def _logits(self, texts: list[str]) -> NDArray[np.float32]:
         where = f"teacher {self.name}"
         if hasattr(self._estimator, "predict_proba"):
-            return of_probabilities(self._estimator.predict_proba(texts), len(self._own), where).logits_BC
+            given_BC = self._estimator.predict_proba(texts)
+            return (of_yes if self._several else of_probabilities)(given_BC, len(self._own), where).logits_BC
         return of_scores((self._factor or 1.0) * self._scores(texts), len(self._own), where).logits_BC
 
     def _scores(self, texts: list[str]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ Letters: N rows, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from limbeck.bundle import Bundle
 from limbeck.catalog import find
 from limbeck.errors import DataError, listing
 from limbeck.evidence import Basis, Interval, Measured, Quality, Report
+from limbeck.label_sets import aims, names_of
 from limbeck.runtime.predict import Predictor
 from limbeck.types import Json, Record
-from limbeck.verify.classes import Group, class_groups
+from limbeck.verify.classes import Group
 from limbeck.verify.compare import Answers, compare, quality_of
+from limbeck.verify.compare_sets import SetAnswers, compare_sets, label_groups, quality_of_sets
 from limbeck.verify.notes import repeated
 from limbeck.verify.slices import parted, slice_groups
 from limbeck.verify.statistics import independent_share, proportion
+from limbeck.verify.thresholds import EVEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,17 @@ def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] 
         DataError: no row has a label, or some have a label that the bundle cannot give; the message names it and where it stands.
     """
     predictor = Predictor(bundle)
-    judged, true_N = _labelled(records, predictor.labels)
+    several = predictor.several
+    judged, true_N = _labelled(records, predictor.labels, several)
     logits_NC, text_N = predictor.logits([r.payload for r in judged]), _texts(judged)
     fitted = predictor.calibration
-    quality = quality_of(Answers(logits_NC, temperature=fitted.temperature if fitted.rows else None), true_N, text_N)
+    answers = _answers(predictor, logits_NC)
+    of: Any = quality_of_sets if several else quality_of
+    quality: Quality = of(answers, true_N, text_N)
     worth = independent_share(text_N)
-    right_N = logits_NC.argmax(axis=1) == true_N
+    truth_NC = true_N > 0.5 if several else np.eye(len(predictor.labels), dtype=bool)[true_N]
+    given_NC = answers.sets if several else np.eye(len(predictor.labels), dtype=bool)[answers.classes[0]]
+    right_N = (given_NC == truth_NC).all(axis=1)
     answered = answered_accuracy = None
     if fitted.threshold > 0:
         sure_N = np.array([not a.abstain for a in predictor.answers(logits_NC)])
@@ -89,13 +97,12 @@ def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] 
         if sure_N.any():
             share = independent_share(text_N[sure_N])
             answered_accuracy = proportion(share * (right_N & sure_N).sum(), share * sure_N.sum())
-    there = set(true_N.tolist())
 
-    def shares(groups: Sequence[Group]) -> tuple[ClassShare, ...]:
+    def shares(groups: Sequence[Group], good: Mapping[str, NDArray[np.bool_]] | None = None) -> tuple[ClassShare, ...]:
         found = []
         for g in groups:
-            share = independent_share(text_N[g.among_N])
-            right = proportion(share * right_N[g.among_N].sum(), share * g.among_N.sum())
+            share, good_N = independent_share(text_N[g.among_N]), right_N if good is None else good[g.name]
+            right = proportion(share * good_N[g.among_N].sum(), share * g.among_N.sum())
             found.append(ClassShare(g.name, int(g.among_N.sum()), right))
         return tuple(sorted(found, key=lambda k: (k.right.estimate, -k.rows, k.label)))
 
@@ -106,8 +113,9 @@ def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] 
         threshold=fitted.threshold,
         answered=answered,
         answered_accuracy=answered_accuracy,
-        classes=shares(class_groups(predictor.labels, true_N)),
-        absent=tuple(label for c, label in enumerate(predictor.labels) if c not in there),
+        # Of one label among all, a row of a class is right exactly where it is given the class.
+        classes=shares(label_groups(predictor.labels, truth_NC), dict(zip(predictor.labels, given_NC.T, strict=True))),
+        absent=tuple(label for label, there in zip(predictor.labels, truth_NC.any(axis=0), strict=True) if not there),
         notes=repeated(len(judged), len(np.unique(text_N))),
         bundle=str(bundle.path),
         bundle_sha256=bundle.sha256,
@@ -143,25 +151,22 @@ def against_teacher(
             "Give the teacher-onnx/ of the run that made the bundle."
         )
     labelled = any(r.label is not None for r in records)
-    judged, true_N = _labelled(records, student.labels) if labelled else (list(records), None)
+    several = student.several
+    judged, true_N = _labelled(records, student.labels, several) if labelled else (list(records), None)
     payloads = [r.payload for r in judged]
     order_C = [large.labels.index(label) for label in student.labels]
     fitted = student.calibration
-    answers = {
-        "teacher": Answers(large.logits(payloads)[:, order_C]),
-        "student": Answers(student.logits(payloads), temperature=fitted.temperature if fitted.rows else None),
-    }
     basis, text_N = Basis.LABELS if labelled else Basis.AGREEMENT, _texts(judged)
-    found = compare(
-        answers,
-        true_N,
-        student.labels,
-        margin=margin,
-        least_agreement=least_agreement,
-        basis=basis,
-        text_N=text_N,
-        parted=parted(judged, slices, _measure(bundle)),
-    )
+    how: dict[str, Any] = {"margin": margin, "least_agreement": least_agreement, "text_N": text_N}
+    how["parted"] = parted(judged, slices, _measure(bundle))
+    given = {"teacher": large.logits(payloads)[:, order_C], "student": student.logits(payloads)}
+    if several:
+        theirs = _answers(large, given["teacher"])
+        theirs = replace(theirs, thresholds=[theirs.thresholds[c] for c in order_C])
+        found = compare_sets({"teacher": theirs, "student": _answers(student, given["student"])}, true_N, student.labels, **how)
+    else:
+        of_one = {"teacher": Answers(given["teacher"]), "student": _answers(student, given["student"])}
+        found = compare(of_one, true_N, student.labels, basis=basis, **how)
     left_out = len(records) - len(judged)
     return Report(
         task=bundle.manifest.task,
@@ -195,23 +200,32 @@ def against_teacher(
     )
 
 
-def _labelled(records: Sequence[Record], labels: Sequence[str]) -> tuple[list[Record], NDArray[np.int64]]:
-    """The rows that have a label, and their classes."""
+def _answers(predictor: Predictor, logits_NC: NDArray[np.float32]) -> Any:
+    """What a bundle says of rows, with its temperature where it has one: of one label, or of several at its thresholds."""
+    fitted = predictor.calibration
+    temperature = fitted.temperature if fitted.rows else None
+    if not predictor.several:
+        return Answers(logits_NC, temperature=temperature)
+    return SetAnswers(logits_NC, fitted.thresholds or (EVEN,) * len(predictor.labels), temperature=temperature)
+
+
+def _labelled(records: Sequence[Record], labels: Sequence[str], several: bool) -> tuple[list[Record], NDArray[Any]]:
+    """The rows that have a label, and their classes (`limbeck.label_sets.aims`)."""
     judged = [r for r in records if r.label is not None]
     if not judged:
         raise DataError("no row has a label, so nothing can be measured. Give labelled rows, or a teacher to be compared with.")
-    index = {label: c for c, label in enumerate(labels)}
-    strange: dict[str, str] = {}
+    strange, known = dict[str, str](), set(labels)
     for r in judged:
-        if r.label not in index:
-            strange.setdefault(str(r.label), r.where)
+        for name in names_of(r.label):
+            if name not in known:
+                strange.setdefault(name, r.where)
     if strange:
         name, where = next(iter(strange.items()))
         raise DataError(
             f"{where}: the bundle has no class '{name}'; {len(strange):,} labels of these rows are unknown to it: "
             f"{listing(sorted(strange))}. Rename them, or leave these rows out: the bundle can only be wrong on them."
         )
-    return judged, np.array([index[str(r.label)] for r in judged], dtype=np.int64)
+    return judged, aims((r.label for r in judged), labels, several)
 
 
 def _measure(bundle: Bundle) -> tuple[str, str, str] | None:

@@ -17,10 +17,11 @@ def remeasured_page(found: Remeasured) -> RenderableType:
     """Accuracy first, then what else was measured, then at most ten classes that are wrong most often, and as many values of each slice."""
     q = found.quality
     without = f"; {w.rows(found.left_out)} without a label left out" if found.left_out else ""
+    accuracy = f"{w.percent(q.accuracy.estimate)} ({w.span(q.accuracy)})"
+    first = f"accuracy {accuracy}" if (f1 := q.micro_f1) is None else f"micro-F1 {w.percent(f1.estimate)} ({w.span(f1)})"
     parts: list[RenderableType] = [
-        Text(
-            f"accuracy {w.percent(q.accuracy.estimate)} ({w.span(q.accuracy)}) on {w.rows(found.rows)}{without}", style="bold"
-        ),
+        Text(f"{first} on {w.rows(found.rows)}{without}", style="bold"),
+        *([] if f1 is None else [Text(f"all labels right on {accuracy} of the rows")]),
         Text(f"macro-F1 {w.percent(q.macro_f1.estimate)} ({w.span(q.macro_f1)})"),
     ]
     if q.ece is not None:
@@ -39,7 +40,8 @@ def remeasured_page(found: Remeasured) -> RenderableType:
     if found.absent:
         parts.append(Text(f"{len(found.absent):,} of its {len(found.absent) + len(found.classes):,} classes have no row here"))
     wrong = [k for k in found.classes if k.right.estimate < 1]
-    for title, shares in (("classes that are wrong most often", wrong), *found.slices.items()):
+    worst = "classes that are wrong most often" if f1 is None else "labels that are missed most often"
+    for title, shares in ((worst, wrong), *found.slices.items()):
         table = columns(cut(title).plain, "rows", "right", "bounds")
         for k in shares[:_WORST]:
             table.add_row(cut(k.label), w.count(k.rows), w.percent(k.right.estimate, 0), w.span(k.right))

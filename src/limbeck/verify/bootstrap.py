@@ -1,11 +1,13 @@
-"""Bootstrap intervals for what has no closed form: macro-F1, its paired difference, the mean of a figure. Knows arrays; knows no models.
+"""Bootstrap intervals for what has no closed form: macro-F1 and micro-F1, paired differences of them, the mean of a figure. Knows arrays; knows no
+models.
 
 Rows are resampled whole, so two models stay paired. Letters: N rows, R repeats of cross-fitting, K kinds of rows, S resamples, C classes.
 
 Rows that are alike in truth and in all answers are one kind, so a resample is one draw from a multinomial over K kinds and counts of
 classes are one matrix product: 2,000 resamples of 3,080 rows take a tenth of a second. The bounds are BCa (bias-corrected and
 accelerated): the percentile bounds of macro-F1 lie too low, as F1 of small classes does in resamples. A bootstrap of few rows holds less
-than it promises (benchmarks/intervals.py), so below 10 rows it is not used, and no verdict ever rests on one.
+than it promises (benchmarks/intervals.py), so below 10 rows it is not used, and no verdict rests on one but that of several labels, whose
+micro-F1 has no closed form.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ MANY_ROWS = 50_000
 
 
 class Resampled:
-    """Resamples of rows with a truth and the answers of one or more models: macro-F1 of each model, paired.
+    """Resamples of rows with a truth and the answers of one or more models: macro-F1 of each model, paired, and of several labels micro-F1.
 
     Args:
-        true_N: classes.
-        predicted_MRN: answers of M models in R repeats.
+        true_N: classes; of several labels (N, C), ones where one applies.
+        predicted_MRN: answers of M models in R repeats; of several labels (M, R, N, C).
         confidence: of each bound.
         seed: of the resamples.
         worth: independent rows per row (`statistics.independent_share`): bounds lie further away by the root of its inverse.
@@ -43,36 +45,54 @@ class Resampled:
     def __init__(
         self, true_N: Indices, predicted_MRN: Indices, confidence: float = 0.95, seed: int = 0, worth: float = 1.0
     ) -> None:
-        models, repeats, rows = predicted_MRN.shape
-        kinds_KX, self.counts_K = np.unique(
-            np.concatenate([true_N[None], predicted_MRN.reshape(models * repeats, rows)]).T, axis=0, return_counts=True
-        )
+        models, repeats, rows = predicted_MRN.shape[:3]
+        answers_NX = np.concatenate([true_N[None], predicted_MRN.reshape(models * repeats, *true_N.shape)]).swapaxes(0, 1)
+        kinds_KX, self.counts_K = np.unique(answers_NX.reshape(rows, -1), axis=0, return_counts=True)
         self.rows, self.confidence, self._worth = rows, confidence, worth
-        one_CC = np.eye(int(kinds_KX.max()) + 1, dtype=np.float32)
-        true_KC = one_CC[kinds_KX[:, 0]]
+        several = true_N.ndim == 2
+        kinds_KX = kinds_KX.reshape(len(kinds_KX), *answers_NX.shape[1:])
+        one_CC = None if several else np.eye(int(kinds_KX.max()) + 1, dtype=np.float32)
+
+        def given(column: int) -> NDArray[np.float32]:
+            """Ones at the classes of each kind (K, C), by the truth (0) or an answer."""
+            return np.asarray(kinds_KX[:, column] if one_CC is None else one_CC[kinds_KX[:, column]], np.float32)
+
+        true_KC = given(0)
         dice = np.random.default_rng(seed)
         blocks = [  # since draws come as integers of eight bytes
             dice.multinomial(rows, self.counts_K / rows, size=RESAMPLES // 10).astype(np.float32) for _ in range(10)
         ]
-        self._f1: list[tuple[float, Floats, Floats]] = []
+        self._f1: dict[str, list[tuple[float, Floats, Floats]]] = {"macro": [], "micro": []}
         for model in range(models):
-            whole, drawn_S, away_K = [], [], []
-            for column in range(1 + model * repeats, 1 + (model + 1) * repeats):
-                predicted_KC = one_CC[kinds_KX[:, column]]
-                hits_KC, there_KC = true_KC * predicted_KC, true_KC + predicted_KC
-                hits_C, there_C = self.counts_K @ hits_KC, self.counts_K @ there_KC
-                whole.append(_macro_f1(hits_C[None], there_C[None])[0])
-                drawn_S.append(np.concatenate([_macro_f1(w @ hits_KC, w @ there_KC) for w in blocks]))
-                away_K.append(_macro_f1(hits_C - hits_KC, there_C - there_KC))  # each kind with one row less: the jackknife
-            self._f1.append((float(np.mean(whole)), np.mean(drawn_S, axis=0), np.mean(away_K, axis=0)))
+            for kind, score in (("macro", _macro_f1), *([("micro", _micro_f1)] if several else [])):
+                whole, drawn_S, away_K = [], [], []
+                for column in range(1 + model * repeats, 1 + (model + 1) * repeats):
+                    predicted_KC = given(column)
+                    hits_KC, there_KC = true_KC * predicted_KC, true_KC + predicted_KC
+                    hits_C, there_C = self.counts_K @ hits_KC, self.counts_K @ there_KC
+                    whole.append(score(hits_C[None], there_C[None])[0])
+                    drawn_S.append(np.concatenate([score(w @ hits_KC, w @ there_KC) for w in blocks]))
+                    away_K.append(score(hits_C - hits_KC, there_C - there_KC))  # each kind with one row less: the jackknife
+                self._f1[kind].append((float(np.mean(whole)), np.mean(drawn_S, axis=0), np.mean(away_K, axis=0)))
 
     def macro_f1(self, model: int, fallback: Interval) -> Interval:
         """The interval of one model's macro-F1; the bounds of `fallback` where the resamples do not vary or rows are too few."""
-        return self._interval(*self._f1[model], fallback, (0.0, 1.0))
+        return self._interval(*self._f1["macro"][model], fallback, (0.0, 1.0))
+
+    def micro_f1(self, model: int, fallback: Interval) -> Interval:
+        """The interval of one model's micro-F1, of several labels; see `macro_f1`."""
+        return self._interval(*self._f1["micro"][model], fallback, (0.0, 1.0))
 
     def macro_f1_difference(self, first: int, second: int, fallback: Interval) -> Interval:
         """The interval of macro-F1 of `first` - macro-F1 of `second`; see `macro_f1`."""
-        (estimate, drawn_S, away_K), (other, other_S, other_K) = self._f1[first], self._f1[second]
+        return self._difference("macro", first, second, fallback)
+
+    def micro_f1_difference(self, first: int, second: int, fallback: Interval) -> Interval:
+        """The same of micro-F1, of several labels."""
+        return self._difference("micro", first, second, fallback)
+
+    def _difference(self, kind: str, first: int, second: int, fallback: Interval) -> Interval:
+        (estimate, drawn_S, away_K), (other, other_S, other_K) = self._f1[kind][first], self._f1[kind][second]
         return self._interval(estimate - other, drawn_S - other_S, away_K - other_K, fallback, (-1.0, 1.0))
 
     def _interval(
@@ -145,3 +165,9 @@ def _macro_f1(hits_SC: NDArray[Any], there_SC: NDArray[Any]) -> Floats:
     """Macro-F1 from hits, and from rows of a class plus rows so predicted; over the classes that occur, as `metrics` takes it."""
     f1_SC = 2.0 * hits_SC / np.maximum(there_SC, 1).astype(np.float64)
     return np.asarray(f1_SC.sum(axis=1) / np.maximum((there_SC > 0).sum(axis=1), 1))
+
+
+def _micro_f1(hits_SC: NDArray[Any], there_SC: NDArray[Any]) -> Floats:
+    """Micro-F1 from the same; 1 where no label applies and none is given."""
+    hits_S, there_S = np.asarray(hits_SC, np.float64).sum(axis=1), np.asarray(there_SC, np.float64).sum(axis=1)
+    return np.where(there_S > 0, 2.0 * hits_S / np.maximum(there_S, 1.0), 1.0)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 BUSY = 0.10
 """Share of the cores' time that others may take before times are void."""
+VOID = "are void"
+"""What a note says of such times."""
 _STAT = Path("/proc/stat")
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from limbeck.bundle import Bundle
 from limbeck.errors import ParityError
+from limbeck.label_sets import LabelSet
 from limbeck.runtime.predict import Predictor
+from limbeck.types import Json, Prediction
 
 _TOLERANCE = 1e-5
 """Of a probability: the command line prints six digits, and may batch otherwise."""
@@ -49,14 +51,28 @@ def same_through_cli(bundle: Bundle, payloads: Sequence[Any], predictor: Predict
         raise ParityError(f"limbeck predict gives {len(found):,} answers for {len(expected):,} rows. {_FAULT}")
     worst = 0.0
     for row, (line, answer) in enumerate(zip(found, expected, strict=True)):
-        difference = abs(line["probability"] - answer.probability)
-        if line["label"] != answer.label or not difference <= _TOLERANCE:
+        printed, given = _told(line), _given(answer)
+        difference = max((abs(a - b) for a, b in zip(printed[1], given[1], strict=False)), default=0.0)
+        if printed[0] != given[0] or not difference <= _TOLERANCE:
             raise ParityError(
-                f"row {row + 1}: limbeck predict answers {line['label']} ({line['probability']}), Python answers {answer.label} "
-                f"({answer.probability:.6f}). {_FAULT}"
+                f"row {row + 1}: limbeck predict answers {printed[0]} {printed[1]}, Python answers {given[0]} {given[1]}. {_FAULT}"
             )
         worst = max(worst, difference)
     return worst
+
+
+def _told(line: Json) -> tuple[list[str], list[float]]:
+    """The labels of a printed line with their probabilities."""
+    if "labels" in line:
+        return [said["label"] for said in line["labels"]], [said["probability"] for said in line["labels"]]
+    return [line["label"]], [line["probability"]]
+
+
+def _given(answer: Prediction | LabelSet) -> tuple[list[str], list[float]]:
+    """Those of an answer."""
+    if isinstance(answer, LabelSet):
+        return list(answer.labels), list(answer.probabilities)
+    return [answer.label], [answer.probability]
 
 
 _FAULT = "This is a fault of limbeck: please report it with the bundle's manifest."

@@ -28,7 +28,7 @@ from limbeck.bundle import MANIFEST, Bundle
 from limbeck.errors import BundleError
 from limbeck.evidence import Footprint, Latency
 from limbeck.runtime.predict import Predictor
-from limbeck.verify.company import BUSY, Company
+from limbeck.verify.company import BUSY, VOID, Company
 
 Answer = Callable[[Any], object]
 
@@ -113,7 +113,7 @@ def footprints(models: Sequence[Model], queries: Sequence[Any], threads: int = 1
         # Not even their ratio: a large model that shares its caches with others loses twice as much as a small one.
         notes = (
             f"Others took {share:.0%} of the cores while latency and cold start were measured, so these figures and their ratios "
-            "are void. Remove evidence/report.json and run the same command on a quiet machine to measure them again",
+            f"{VOID}. Remove evidence/report.json and run the same command on a quiet machine to measure them again",
         )
     return Footprints(tuple(map(_footprint, models, times, starts)), notes)
 

@@ -26,7 +26,7 @@ def from_run(run: Path, margin: float, share: float | None = None) -> Cascade:
     Raises:
         InputFileError: it is no finished run, or kept no answers to validation rows.
     """
-    bundle = Bundle.open(run / "bundle")
+    bundle = _of_one_label(Bundle.open(run / "bundle"))
     found = Validation.read(run / "evidence" / VALIDATION, bundle.sha256)
     try:
         before = Cascade.read(run / "evidence" / CASCADE, bundle.sha256)
@@ -70,7 +70,7 @@ def validated(bundle: Bundle, teacher: Bundle, records: Sequence[Record]) -> Val
         BundleError: a bundle makes no model.
         DataError: the two have other labels, or the rows are too few or have labels that no class has.
     """
-    student, large = Predictor(bundle), Predictor(teacher)
+    student, large = Predictor(_of_one_label(bundle)), Predictor(teacher)
     if set(large.labels) != set(student.labels):
         odd = sorted(set(large.labels) ^ set(student.labels))
         raise DataError(f"the labels of {teacher.path} are not those of {bundle.path}: only one of them has {listing(odd)}.")
@@ -92,6 +92,19 @@ def validated(bundle: Bundle, teacher: Bundle, records: Sequence[Record]) -> Val
         np.array([index[str(r.label)] for r in rows], dtype=np.int64) if rows[0].label is not None else None,
         bundle.sha256,
     )
+
+
+def _of_one_label(bundle: Bundle) -> Bundle:
+    """The bundle, if a cascade can be chosen for it.
+
+    Raises:
+        DataError: it gives several labels.
+    """
+    if bundle.manifest.calibration.thresholds:
+        raise DataError(
+            f"{bundle.path} gives several labels to a text, and a cascade hands over by the confidence of one. Serve it without --cascade."
+        )
+    return bundle
 
 
 def _choosing(records: Sequence[Record]) -> list[Record]:

@@ -51,8 +51,16 @@ def _quality(report: Report, there: dict[str, Measured]) -> Table | None:
     """The models side by side on the same rows."""
     pairs = {name: report.against("teacher", name) for name in there}
     table = columns("", *there)
+    several: list[tuple[str, Callable[[str], str]]] = [
+        ("micro-F1", lambda n: w.percent(f.estimate) if (q := there[n].quality) and (f := q.micro_f1) else ""),
+        ("", lambda n: w.span(q.micro_f1) if (q := there[n].quality) else ""),
+    ]
     lines: list[tuple[str, Callable[[str], str]]] = [
-        ("accuracy", lambda n: w.percent(q.accuracy.estimate) if (q := there[n].quality) else ""),
+        *(several if report.several else []),
+        (
+            "all labels right" if report.several else "accuracy",
+            lambda n: w.percent(q.accuracy.estimate) if (q := there[n].quality) else "",
+        ),
         ("", lambda n: w.span(q.accuracy) if (q := there[n].quality) else ""),
         ("retained of the teacher's", lambda n: w.percent(p.retention.estimate) if (p := pairs[n]) and p.retention else ""),
         ("", lambda n: w.span(p.retention) if (p := pairs[n]) else ""),
@@ -72,11 +80,13 @@ def _quality(report: Report, there: dict[str, Measured]) -> Table | None:
 
 
 def _differences(report: Report) -> Table | None:
-    """What the differences of accuracy, or of answers, are worth."""
-    labelled = [(c, c.difference) for c in report.comparisons if c.first == "student" and c.difference is not None]
+    """What the differences of accuracy, or of micro-F1, are worth."""
+    labelled = [(c, d) for c in report.comparisons if c.first == "student" and (d := c.decisive) is not None]
     if not labelled:
         return None
-    table = columns("accuracy, points", "difference", "bounds", "right alone", "McNemar p")
+    table = columns(
+        "micro-F1, points" if report.several else "accuracy, points", "difference", "bounds", "right alone", "McNemar p"
+    )
     for c, difference in labelled:
         table.add_row(
             f"student {w.MINUS} {c.second}",
@@ -135,7 +145,8 @@ def _worst(report: Report) -> Table | None:
         return None
     agreeing = report.basis is Basis.AGREEMENT
     names = ("rows", "as the teacher", "bounds") if agreeing else ("rows", "teacher", "student", "points", "bounds")
-    table = columns("classes that lost most" if not agreeing else "the teacher's answers that change most", *names)
+    lost_most = "labels that are missed more" if report.several else "classes that lost most"
+    table = columns(lost_most if not agreeing else "the teacher's answers that change most", *names)
     for c in lost:
         bounds = "too few rows" if c.difference is None else w.point_span(c.difference)
         if agreeing:

@@ -13,7 +13,7 @@ def verdict(report: Report) -> str:
     pair = report.against("teacher")
     if pair is None:
         return str(report.verdict)
-    d = pair.difference
+    d, figure = pair.decisive, "micro-F1" if report.several else "accuracy"
     if d is None:
         a = pair.agreement
         bound = f"at most {w.percent(a.high)}" if report.verdict is Verdict.LOST else f"at least {w.percent(a.low)}"
@@ -31,7 +31,7 @@ def verdict(report: Report) -> str:
             sure = "has lost nothing" if d.low >= 0 else f"has lost at most {w.points(d.low, sign=False)}"
         allowed = "1 is" if report.margin == 0.01 else f"{w.fine(report.margin)} are"
         said = (
-            f"the student {change} accuracy {'as' if change == 'has the same' else 'against'} its teacher and, with 95% "
+            f"the student {change} {figure} {'as' if change == 'has the same' else 'against'} its teacher and, with 95% "
             f"certainty, {sure} ({allowed} allowed)."
         )
     return f"{report.verdict}: {said}"
@@ -101,6 +101,14 @@ def _remarks(report: Report) -> Iterator[str]:
         elif c.threshold > 0:
             good = "as accurately as the teacher all" if c.against == "labels" else "as the teacher does as often as asked"
             yield f"Below a probability of {c.threshold:.2f} it abstains: of those rows it answers {w.percent(c.answered, 0)}, {good}."
+    if report.several and c.thresholds:
+        low, high = (f"{end(c.thresholds):.2f}" for end in (min, max))
+        chosen = f", chosen for the largest micro-F1 on {w.rows(c.rows)} of validation" if c.rows else ""
+        yield (
+            f"A label is given where its probability reaches its own threshold, {low} to {high}{chosen}; the models that it is held against have "
+            "thresholds of their own, from the same rows."
+        )
+        yield "Bounds of micro-F1 and of its differences are those of a paired bootstrap of rows."
     if report.student.footprint and report.student.footprint.latency:
         yield "Latency: one query at a time on one thread, tokenising included, the models taking turns."
     if any(p.difference is not None for p in report.comparisons):

@@ -3,6 +3,7 @@
 import { element, sign } from "./elements.js";
 import { memory } from "./memory.js";
 import { Trouble } from "./service.js";
+import { forgotten, shown as shownFile, showing } from "./showing.js";
 
 const WRITING_AFTER_MS = 250;
 const MODELS = { student: "small model", teacher: "large model", person: "a colleague" };
@@ -15,15 +16,19 @@ const MODELS = { student: "small model", teacher: "large model", person: "a coll
 export function conversation(place, { server, settings, heading = "h1", close = null }) {
   const kept = memory("limbeck-conversation");
   const log = element("div", { class: "log", role: "log", "aria-label": "Conversation", tabindex: "0" });
+  const { takes } = settings;
+  const files = showing(settings, { show, complain, wordy: !takes.text });
   const box = element("textarea", {
     id: "say", rows: "1", placeholder: "Write a message", autocomplete: "off", enterkeyhint: "send", "aria-describedby": "keys",
   });
+  const words = takes.text ? [element("label", { class: "hidden", for: "say" }, "Your message"), box] : [];
   const form = element(
-    "form", { class: "write" },
-    element("label", { class: "hidden", for: "say" }, "Your message"),
-    box,
-    element("button", { class: "send", "aria-label": "Send" }, sign("send")),
+    "form", { class: takes.text ? "write" : "write wordless" },
+    ...words,
+    ...files.buttons,
+    takes.text && element("button", { class: "send", "aria-label": "Send" }, sign("send")),
   );
+  const first = takes.text ? box : form.querySelector("button");
   const state = element("p", { class: "state" });
   const person = element("button", { type: "button", class: "person" }, sign("person"), element("span"));
   const chat = element(
@@ -40,7 +45,8 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     form,
     element(
       "p", { class: "small" },
-      element("span", { id: "keys" }, "Enter sends, Shift+Enter starts a new line. "),
+      takes.text && element("span", { id: "keys" }, "Enter sends, Shift+Enter starts a new line. "),
+      takes.image && element("span", { class: "drops" }, "Pictures can be dropped here. "),
       element("span", {}, "A model answers, and it can be wrong."),
     ),
   );
@@ -50,6 +56,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
   showAll();
   place.append(chat);
   toEnd("instant");
+  if (takes.image || takes.audio) files.listen(chat);
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -69,10 +76,11 @@ export function conversation(place, { server, settings, heading = "h1", close = 
   person.addEventListener("click", () => (kept.handedOver ? backToTheModel() : inTurn(askForAPerson)));
   chat.querySelector(".again").addEventListener("click", () => {
     kept.forget();
+    forgotten(log);
     showState();
     log.replaceChildren();
     showAll();
-    box.focus();
+    first.focus();
   });
   if (close) {
     chat.querySelector("header").lastChild.addEventListener("click", close);
@@ -80,7 +88,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
       if (event.key === "Escape" && !event.isComposing) close();
     });
   }
-  return { focus: () => box.focus({ preventScroll: true }) };
+  return { focus: () => first.focus({ preventScroll: true }) };
 
   // --- what is said ---------------------------------------------------------------------------------------
 
@@ -88,6 +96,21 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     log.querySelector(".examples")?.remove();
     const row = add(said("customer", text));
     inTurn(() => deliver(text, row));
+  }
+
+  function show(file, kind, words) {
+    log.querySelector(".examples")?.remove();
+    const one = shownFile(file, kind, words);
+    one.addEventListener("load", () => toEnd()); // only now is it known how high a picture is
+    const row = add(said("customer", words, null, one));
+    inTurn(() => deliverFile(file, words, row));
+  }
+
+  async function deliverFile(file, words, row) {
+    const found = await attempt(() => server.show(file), { again: () => inTurn(() => deliverFile(file, words, row)), row });
+    if (found === null) return;
+    kept.keep({ who: "customer", text: words });
+    await answeredWith(found, "Label");
   }
 
   /** One message after the other, so that answers stand in the order of the questions. */
@@ -108,9 +131,13 @@ export function conversation(place, { server, settings, heading = "h1", close = 
       toEnd();
       return;
     }
-    keep({ who: "shop", text: found.reply, facts: found });
+    await answeredWith(found, "Intent");
+  }
+
+  async function answeredWith(found, what) {
+    keep({ who: "shop", text: found.reply, facts: { ...found, what } });
     if (found.hand_over && !kept.handedOver) await askForAPerson(false);
-    else if (found.abstain && !kept.handedOver) offerAPerson();
+    else if (found.abstain && !kept.handedOver && !person.hidden) offerAPerson();
   }
 
   async function askForAPerson(aloud = true) {
@@ -131,7 +158,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     kept.hand(false);
     showState();
     keep({ who: "note", text: "You are back with the assistant" });
-    box.focus();
+    first.focus();
   }
 
   /** What `act` gives, or null where it failed and the conversation says so. */
@@ -151,7 +178,15 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     }
   }
 
+  function complain(words) {
+    add(element("div", { class: "row trouble", role: "alert" }, element("p", {}, words)));
+  }
+
   function trouble(error, { again, edit, row }) {
+    if (!error.retry && !edit && row) {
+      complain(error.message);
+      return;
+    }
     const words = error.retry || !edit ? "Try again" : "Edit the message";
     const button = element("button", { type: "button" }, words);
     const notice = add(element("div", { class: "row trouble" }, element("p", {}, error.message), button));
@@ -162,7 +197,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     button.addEventListener("click", () => {
       notice.remove();
       row?.classList.remove("unsent");
-      box.focus();
+      first.focus();
       if (error.retry || !edit) again();
       else edit();
     });
@@ -189,7 +224,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
 
   function showAll() {
     log.append(said("shop", settings.greeting), ...kept.said.map(shown));
-    if (kept.said.length || !settings.examples.length) return;
+    if (kept.said.length || !settings.examples.length || !takes.text) return;
     const examples = element("div", { class: "examples", role: "group", "aria-label": "Examples" });
     for (const text of settings.examples) {
       const button = element("button", { type: "button" }, text);
@@ -206,7 +241,8 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     const handed = kept.handedOver;
     state.textContent = handed && settings.person ? "A colleague has been asked" : "Answers at once";
     chat.classList.toggle("handed", handed);
-    person.hidden = handed && !settings.person;
+    person.hidden = !settings.person && (handed || !takes.text);
+    files.hide(handed && settings.person && takes.text); // a colleague is told in words
     person.lastChild.textContent = handed ? "Back to the assistant" : "Talk to a person";
   }
 
@@ -215,7 +251,7 @@ export function conversation(place, { server, settings, heading = "h1", close = 
     const button = element("button", { type: "button" }, "Talk to a person");
     const offer = element("div", { class: "offer" }, button);
     button.addEventListener("click", () => {
-      box.focus();
+      first.focus();
       inTurn(askForAPerson);
     });
     add(offer);
@@ -236,20 +272,20 @@ function shown(entry) {
   return entry.who === "note" ? element("p", { class: "note" }, element("span", {}, entry.text)) : said(entry.who, entry.text, entry.facts);
 }
 
-function said(who, text, facts) {
+function said(who, text, facts, file = null) {
   return element(
     "div", { class: `row ${who}` },
     element("span", { class: "hidden" }, who === "customer" ? "You: " : "Assistant: "),
-    element("p", {}, text),
+    file ?? element("p", {}, text),
     facts && factsOf(facts),
   );
 }
 
 /** What was understood, how surely, how fast and by whom: a line for who wants to know. */
-function factsOf({ intent, confidence, milliseconds, answered_by: by, abstain }) {
+function factsOf({ intent, what = "Intent", confidence, milliseconds, answered_by: by, abstain }) {
   const name = intent.replaceAll("_", " ");
   const pairs = [
-    ["Intent", abstain ? `perhaps ${name}` : name],
+    [what, abstain ? `perhaps ${name}` : name],
     ["Confidence", confidence > 0.99 ? "over 99 %" : `${Math.round(confidence * 100)} %`],
     ["Time", `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`],
     ["Answered by", MODELS[by] ?? by],

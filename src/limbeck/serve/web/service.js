@@ -23,13 +23,18 @@ export function service(base) {
       return found;
     },
     say: (text, conversation) => ask("chat/message", { text, conversation }),
+    /** file: a Blob with a picture or a clip. */
+    show: (file) => ask("chat/message", file),
     person: (said, conversation) => ask("chat/person", { said, conversation }),
     /** key: for a server that shows its figures to some only. */
     live: (key) => ask("live/data", undefined, key ? { Authorization: `Bearer ${key}` } : {}),
   };
 
   async function ask(path, body, headers = {}) {
-    const how = body === undefined ? { headers } : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const file = body instanceof Blob;
+    const how = body === undefined
+      ? { headers }
+      : { method: "POST", headers: { "Content-Type": file ? body.type : "application/json" }, body: file ? body : JSON.stringify(body) };
     let answer;
     let content;
     try {
@@ -42,8 +47,15 @@ export function service(base) {
       throw new Trouble("I cannot reach the server at the moment. Your message is not lost: try again when you are connected.");
     }
     if (answer.ok && content !== null) return content;
-    throw trouble(answer, content, most);
+    throw (file && aboutFile(answer.status)) || trouble(answer, content, most);
   }
+}
+
+/** What a server says of a file, in words; null where it says the same of any message. */
+function aboutFile(status) {
+  if (status === 413) return new Trouble("This is too large for me. Please send a smaller one.", { retry: false });
+  if (status === 415 || status === 422) return new Trouble("I cannot read this: it is damaged, or of a kind that I do not know.", { retry: false });
+  return null;
 }
 
 function trouble(answer, content, most) {
