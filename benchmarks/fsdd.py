@@ -39,8 +39,8 @@ FINE_TUNE = {
     "refit": False,
 }
 VIEWS = {"per_record": 6, "speed": 0.25}
-STUDENT = {"width": 28, "depth": 2, **HEARD}
-TRAINING = {"epochs": 10}
+STUDENT = {"width": 48, "depth": 1, **HEARD}
+TRAINING = {"epochs": 4}
 SEEDS = 3
 BYTES = 60_000
 Recording = tuple[str, str, str, int]

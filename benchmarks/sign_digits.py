@@ -23,7 +23,19 @@ from fashion_mnist import measured
 from harness import arguments, write
 from limbeck.cli import Watch
 
-TEACHER: dict[str, Any] = {"kind": "wide_resnet", "depth": 16, "width": 2, "size": 64, "channels": 3, "shift": 5, "erase": 16}
+TEACHER: dict[str, Any] = {
+    "kind": "wide_resnet",
+    "depth": 10,
+    "width": 2,
+    "stride": 2,
+    "size": 64,
+    "channels": 3,
+    "shift": 5,
+    "turn": 15.0,
+    "zoom": 0.15,
+    "light": 0.25,
+    "erase": 16,
+}
 FINE_TUNE = {
     "epochs": 60,
     "batch_size": 32,
@@ -32,9 +44,9 @@ FINE_TUNE = {
     "weight_decay": 0.05,
     "refit": False,
 }
-VIEWS = {"per_record": 40, "rotate": 15.0, "shift": 0.1, "zoom": 0.15, "colour": 0.25, "erase": 0.25}
-STUDENT = {"width": 48, "depth": 3, "size": 64}
-TRAINING = {"epochs": 12}
+VIEWS = {"per_record": 16, "rotate": 15.0, "shift": 0.1, "zoom": 0.15, "colour": 0.25, "erase": 0.25}
+STUDENT = {"width": 48, "depth": 2, "size": 48}  # 98,173 bytes
+TRAINING = {"epochs": 10}
 BYTES = 500_000
 
 

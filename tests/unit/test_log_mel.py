@@ -89,3 +89,16 @@ def test_a_spec_comes_back_from_json() -> None:
 def test_a_spec_that_is_none_is_refused(change: dict) -> None:
     with pytest.raises(DataError, match="expected|rise|nothing else"):
         LogMel.from_json({**SPEC.to_json(), **change})
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000])
+def test_a_quiet_room_and_no_sound_at_all_are_nearly_the_same(rate: int) -> None:
+    spec, dice = LogMel.usual(rate, 0.8, 32), np.random.default_rng(0)
+    time = np.arange(rate // 2) / rate
+    vowel = sum(np.sin(2 * np.pi * f * time) * np.sin(np.pi * time / 0.5) for f in (300, 900, 2100)).astype(np.float32) / 3
+    hiss = dice.standard_normal(len(vowel)).astype(np.float32)
+    plain = spec(vowel)
+    room, loud = (spec(vowel + hiss * np.float32(10 ** (-decibels / 20))) for decibels in (75, 30))
+    assert np.abs(room - plain).mean() < 0.1
+    assert np.abs(loud - plain).mean() > 3 * np.abs(room - plain).mean()
+    assert 20 * np.log10(spec.window / 4) - 10 * np.log10(spec.floor) == pytest.approx(56.0)

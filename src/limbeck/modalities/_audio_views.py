@@ -6,7 +6,6 @@ samples, and nobody keeps them. Operations act on the decoded clip, before anybo
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.modalities._clip import OPERATIONS, Clip
+from limbeck.modalities._dice import dice_of
 from limbeck.modalities._resample import resampled
 from limbeck.modalities._sound_file import Samples
 from limbeck.settings import CountOrZero, Limits, Probability
@@ -89,7 +89,7 @@ class AudioViews:
         mixed = (*alone, Operation("mixup", _VERSION))
         for record in records:
             for number in range(self.per_record):
-                own = _seed(record.key, number, seed)
+                own = dice_of(record.key, number, seed)
                 dice = Random(own)
                 if dice.random() < self.mixup_share:
                     other = records[dice.randrange(len(records))]
@@ -225,7 +225,3 @@ OPERATIONS.update(
 
 def _filtered(samples: Samples, amplitude_F: NDArray[np.floating[Any]]) -> Samples:
     return np.fft.irfft(np.fft.rfft(samples) * amplitude_F, n=len(samples)).astype(np.float32)
-
-
-def _seed(key: str, number: int, seed: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{key}/{number}/{seed}".encode()).digest()[:6], "big")

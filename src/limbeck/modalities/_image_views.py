@@ -9,7 +9,6 @@ kind a data set is. A shirt or a dog stays what it is: set `views.flip: true` th
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import Annotated
 import numpy as np
 from PIL import Image as Pil
 
+from limbeck.modalities._dice import dice_of
 from limbeck.modalities._picture import OPERATIONS, Picture, Pixels, as_pil, coloured, resized
 from limbeck.modalities._randaugment import randaugment
 from limbeck.settings import CountOrZero, Limits, Probability, Share
@@ -89,7 +89,7 @@ class ImageViews:
         mixes = {kind: (*alone, Operation(kind, _VERSION)) for kind in ("mixup", "cutmix")}
         for record in records:
             for number in range(self.per_record):
-                own = _seed(record.key, number, seed)
+                own = dice_of(record.key, number, seed)
                 dice = Random(own)
                 kind = dice.random()
                 if kind < self.mixup_share + self.cutmix_share:
@@ -190,7 +190,3 @@ def _rectangle(pixels: Pixels, dice: Random, share: float) -> tuple[int, int, in
     wide = min(width, max(1, round(width * math.sqrt(share) / stretch)))
     top, left = dice.randint(0, height - high), dice.randint(0, width - wide)
     return top, left, top + high, left + wide
-
-
-def _seed(key: str, number: int, seed: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{key}/{number}/{seed}".encode()).digest()[:6], "big")

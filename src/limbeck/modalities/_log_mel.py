@@ -30,6 +30,7 @@ from limbeck.errors import DataError
 from limbeck.types import Json
 
 _LEAST_DEVIATION = 0.01
+_QUIET = 56.0  # decibels
 _LIMITS: dict[str, tuple[float, float]] = {
     "rate": (4_000, 192_000),
     "seconds": (0.05, 60.0),
@@ -39,7 +40,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "mels": (4, 256),
     "lowest": (0.0, 96_000.0),
     "highest": (1.0, 96_000.0),
-    "floor": (1e-12, 1.0),
+    "floor": (1e-12, 100.0),
     "trim": (0.0, 120.0),
 }
 
@@ -69,9 +70,13 @@ class LogMel:
 
     @classmethod
     def usual(cls, rate: int, seconds: float, mels: int) -> LogMel:
-        """What is usual for speech at a rate: windows of about 32 milliseconds, a power of two, half of one apart; from 60 hertz up."""
+        """What is usual for speech at a rate: windows of about 32 milliseconds, a power of two, half of one apart; from 60 hertz up.
+
+        The floor lies 56 decibels below a full-scale sine, where the noise of a room lies: far below it, a network learns who recorded and how much
+        of a clip is zeros (docs/diary.md).
+        """
         window = 2 ** round(math.log2(0.032 * rate))
-        return cls(rate, seconds, window, window // 2, window, mels, 60.0, rate / 2)
+        return cls(rate, seconds, window, window // 2, window, mels, 60.0, rate / 2, (window / 4) ** 2 * 10 ** (-_QUIET / 10))
 
     @classmethod
     def from_json(cls, spec: Any) -> LogMel:

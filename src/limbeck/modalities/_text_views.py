@@ -7,12 +7,12 @@ from, which words stand between the same neighbours, and which views would repea
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from limbeck.modalities._dice import dice_of
 from limbeck.modalities._near_words import WORD, NearWords
 from limbeck.settings import CountOrZero, Probability, Share
 from limbeck.types import Operation, Record, View
@@ -66,7 +66,7 @@ class TextViews:
         seen = {v.payload for v in views}
         for record in records:
             for number in range(self.per_record):
-                view = self._one(record, records, _seed(record.key, number, seed), near, alike)
+                view = self._one(record, records, dice_of(record.key, number, seed), near, alike)
                 if view.payload not in seen:
                     seen.add(view.payload)
                     views.append(view)
@@ -170,7 +170,3 @@ def typos(text: str, dice: random.Random) -> str:
         else:
             letters[i], letters[i + 1] = letters[i + 1], letters[i]
     return "".join(letters)
-
-
-def _seed(key: str, number: int, seed: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{key}/{number}/{seed}".encode()).digest()[:6], "big")

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from limbeck.errors import DataError, TooLargeError
 from limbeck.modalities._audio_views import AudioViews
+from limbeck.modalities._cells import cell
 from limbeck.modalities._clip import Clip, by, clip, of_samples, sent
 from limbeck.modalities._lazy import Lazy, Recent
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
 from limbeck.modalities._sound_file import SUFFIXES, Samples
 from limbeck.modalities._stream import stream_of
-from limbeck.payloads import Stored
 from limbeck.types import Json, Record, View, digest
 
 Features = NDArray[np.float32]
@@ -123,16 +123,7 @@ class Audio:
         Raises:
             ValueError: it is none; the message says what came, and is empty where the cell is.
         """
-        if isinstance(value, dict) and set(value) <= {"bytes", "path"}:
-            value = value.get("bytes") or value.get("path")
-        if value is None or (isinstance(value, str | bytes) and not value.strip()):
-            raise ValueError
-        if isinstance(value, str) and not value.startswith("data:"):
-            value = Stored(str(folder / value))
-        try:
-            return clip(value)
-        except TypeError as error:
-            raise DataError(f"must hold clips: {error}") from error
+        return cell(value, folder, clip, "clips")
 
     @classmethod
     def key(cls, payload: Clip) -> str:

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import DataError, missing_extra
-from limbeck.payloads import Stored
 from limbeck.types import Json, Record, View, digest
 
 try:
+    from limbeck.modalities._cells import cell
     from limbeck.modalities._image_views import ImageViews
     from limbeck.modalities._lazy import Lazy, Recent
     from limbeck.modalities._picture import FORMATS, SUFFIXES, Picture, Pixels, by, coloured, picture, received, resized, sent
@@ -108,16 +108,7 @@ class Image:
         Raises:
             ValueError: it is none; the message says what came, and is empty where the cell is.
         """
-        if isinstance(value, dict) and set(value) <= {"bytes", "path"}:
-            value = value.get("bytes") or value.get("path")
-        if value is None or (isinstance(value, str | bytes) and not value.strip()):
-            raise ValueError
-        if isinstance(value, str) and not value.startswith("data:"):
-            value = Stored(str(folder / value))
-        try:
-            return picture(value)
-        except TypeError as error:
-            raise DataError(f"must hold pictures: {error}") from error
+        return cell(value, folder, picture, "pictures")
 
     @classmethod
     def key(cls, payload: Picture) -> str:

@@ -11,18 +11,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 import transformers
 from torch import Tensor, nn
 from transformers.image_processing_base import ImageProcessingMixin
 
+from limbeck import catalog
 from limbeck.errors import TeacherError
 from limbeck.patches import PatchWeights
+from limbeck.teachers._arrays import ArrayTeacher
 from limbeck.teachers._loading import classifier, explained, quiet, with_head
 from limbeck.teachers._patch_weights import patch_weights
-from limbeck.teachers._pixels import PixelTeacher
 from limbeck.types import Json, Outputs, Signal
 
 HEADS = ("ForImageClassification",)
@@ -70,7 +71,7 @@ class Scaled(nn.Module):
         return Outputs(out.logits, last.mean(dim=1) if last.ndim == 3 else last.flatten(2).mean(dim=2))
 
 
-class HuggingfaceImage(PixelTeacher):
+class HuggingfaceImage(ArrayTeacher):
     """An image model from a folder or the Hugging Face hub.
 
     Args:
@@ -84,6 +85,8 @@ class HuggingfaceImage(PixelTeacher):
         >>> teacher = HuggingfaceImage.load(HuggingfaceImage.Settings("path/or/hub-id"))  # doctest: +SKIP
     """
 
+    modality: ClassVar[str] = "image"
+
     @dataclass(frozen=True, slots=True)
     class Settings:
         """`model`: a hub id or a folder. `revision`: a branch, tag or commit of the hub."""
@@ -94,8 +97,8 @@ class HuggingfaceImage(PixelTeacher):
     def __init__(
         self, module: Scaled, processor: Json, labels: Sequence[str], size: int, channels: int, device: str = "cpu"
     ) -> None:
-        super().__init__(module, labels, size, channels, device)
-        self._processor = processor
+        super().__init__(module, labels, catalog.find("modalities", "image")(size, channels), device)
+        self.size, self.channels, self._processor = size, channels, processor
         self.width = int(cast(Any, getattr(module.backbone.config, "hidden_size", 0)) or 0)
 
     @classmethod
