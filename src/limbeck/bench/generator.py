@@ -145,10 +145,10 @@ class _Run:
         if not self.load.spin:
             select.select(files, (), (), seconds)
             return
-        begin = now = clock()
-        while now < begin + seconds and not select.select(files, (), (), 0)[0]:
-            now = clock()
-        self.idle += now - begin
+        begin, until = time.process_time(), clock() + seconds
+        while clock() < until and not select.select(files, (), (), 0)[0]:
+            pass
+        self.idle += time.process_time() - begin
 
     def _step(self, seconds: float, number: int, shares: Shares) -> Step:
         latency = self.latency + Histogram.of(self.fresh)

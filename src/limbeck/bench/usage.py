@@ -31,7 +31,7 @@ class Usage:
         self._began, self._used, self._waited = time.perf_counter(), time.process_time(), waited()
 
     def shares(self, idle: float = 0.0) -> Shares:
-        """What was used so far; `idle` of the generator's seconds went by in polling for nothing."""
+        """What was used so far; `idle` of the generator's seconds on its core went by in polling for nothing."""
         seconds = time.perf_counter() - self._began
         own, delayed = (time.process_time() - self._used - idle) / seconds, (waited() - self._waited) / seconds
         return Shares(own, self._company.share(), delayed)
