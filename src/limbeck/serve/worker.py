@@ -17,6 +17,7 @@ import uvloop
 from starlette.routing import BaseRoute
 
 from limbeck.errors import LimbeckError
+from limbeck.serve import memory
 from limbeck.serve.app import App
 from limbeck.serve.chat import pages
 from limbeck.serve.escalation import conversations_of, escalation_of
@@ -29,7 +30,7 @@ from limbeck.serve.service import Escalate, Model, Service
 from limbeck.serve.settings import Settings
 from limbeck.serve.shared import Shared
 
-_PULSE = 0.5  # seconds
+_PULSE, _TRIM = 0.5, 30.0  # seconds
 _log = logging.getLogger("limbeck.serve")
 
 
@@ -80,6 +81,7 @@ class Worker:
         wanted = self._settings.limits.connections + 256  # beside its connections: files, pipes, those about to be refused
         if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+        memory.settle()
         gc.collect()
         gc.freeze()  # what is loaded stays: no collection looks at it again, which would hold up an answer
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(self._run(_Server(config), listener))
@@ -96,10 +98,14 @@ class Worker:
             self.app.service.close()
 
     async def _pulse(self, server: _Server) -> None:
-        """What is done every now and then: slow connections are closed, the board is told, an orphan ends."""
+        """What is done every now and then: slow connections are closed, the board is told, memory is returned, an orphan ends."""
         loop = asyncio.get_running_loop()
+        trimmed = loop.time()
         while True:
             now = loop.time()
+            if now - trimmed > _TRIM:
+                memory.trim()
+                trimmed = now
             connections = list(server.server_state.connections)
             for connection in connections:
                 connection.sweep(now)  # type: ignore[union-attr]
