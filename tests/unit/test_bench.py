@@ -239,6 +239,15 @@ def test_the_search_knows_whose_limit_it_found() -> None:
     assert highest_rate(lambda rate, _: step(rate, 0.1), 0.02, 500.0).rate is None
 
 
+def test_one_stall_of_the_machine_is_no_limit() -> None:
+    stalls = iter([False, True])  # of the second step, which the server would hold
+
+    def measure(rate: float, seconds: float) -> Step:
+        return step(rate, 0.1 if rate > 4000 or next(stalls, False) else 0.001)
+
+    assert highest_rate(measure, 0.02, 500.0).rate == pytest.approx(4000, rel=0.03)
+
+
 def test_a_step_offers_what_is_due(small) -> None:
     server = small()
     found = offer(server.load())

@@ -50,8 +50,9 @@ def highest_rate(
     """The highest rate at which 99 of 100 requests are answered within `bound` seconds, all of them rightly.
 
     From `start` the rate is doubled while it is held, or halved until it is; then the interval is halved until it is as narrow as
-    `precision`. Last the rate is held for longer, and lowered by `precision` until it is. A step counts only where the generator kept
-    up, so that a server which is quicker than it gets the generator's rate, and `limit` says so.
+    `precision`; a rate counts as missed when it is missed twice. Last the rate is held for longer, and lowered by `precision` until
+    it is. A step counts only where the generator kept up, so that a server which is quicker than it gets the generator's rate, and
+    `limit` says so.
 
     Args:
         measure: offers a rate for some seconds.
@@ -87,17 +88,21 @@ class _CrowdedError(Exception):
 def _searched(
     failure: Callable[[float, float], str], steps: list[Step], bound: float, start: float, seconds: float, precision: float
 ) -> Found:
-    limit = failure(start, seconds)
+    def missed_twice(rate: float) -> str:
+        """Why this rate is not held; a machine's single stall is not the server's limit."""
+        return failure(rate, seconds) and failure(rate, seconds)
+
+    limit = missed_twice(start)
     held, missed = (0.0, start) if limit else (start, 0.0)
     while not missed:
-        why = failure(2 * held, seconds)
+        why = missed_twice(2 * held)
         held, missed, limit = (held, 2 * held, why) if why else (2 * held, missed, limit)
     while not held and missed / 2 >= _LEAST:
-        why = failure(missed / 2, seconds)
+        why = missed_twice(missed / 2)
         held, missed, limit = (held, missed / 2, why) if why else (missed / 2, missed, limit)
     while held and missed > held * (1 + precision):
         middle = (held * missed) ** 0.5
-        why = failure(middle, seconds)
+        why = missed_twice(middle)
         held, missed, limit = (held, middle, why) if why else (middle, missed, limit)
     while held >= _LEAST:
         why = failure(held, _CONFIRMED * seconds)
