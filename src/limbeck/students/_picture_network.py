@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -131,7 +131,7 @@ class PictureNetwork(nn.Module, ABC):
         # Short names: each stands in the file several times, and bytes are counted.
         x = g("Relu", self.stem.emit(g, "s", x, precision))
         for place, block in enumerate(self.blocks):
-            x = block.emit(g, f"{place}", x, precision)  # type: ignore[operator]
+            x = cast(Any, block).emit(g, f"{place}", x, precision)
         mean_BD = g("ReduceMean", x, axes=[2, 3], keepdims=0)
         weight_DK = g("Transpose", emit_weight(g, "o", self.output.weight, precision), perm=[1, 0])
         return g.build(g("Add", g("MatMul", mean_BD, weight_DK), g.constant("o.b", array(self.output.bias))))

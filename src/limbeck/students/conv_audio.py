@@ -10,7 +10,7 @@ Letters: B clips, T frames, M mel bands, D width of the last stage, F bands that
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -113,7 +113,7 @@ class ConvAudio(nn.Module):
         # Short names: each stands in the file several times, and bytes are counted.
         x = g("Relu", self.stem.emit(g, "s", x, precision))
         for place, block in enumerate(self.blocks):
-            x = block.emit(g, f"{place}", x, precision)  # type: ignore[operator]
+            x = cast(Any, block).emit(g, f"{place}", x, precision)
         mean_BDF = g("ReduceMean", x, axes=[2], keepdims=0)
         weighed_BDF = g("Mul", mean_BDF, g.constant("w", array(self.band_weight)))
         summed_BD = g("ReduceSum", weighed_BDF, axes=[2], keepdims=0)

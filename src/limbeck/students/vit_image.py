@@ -113,10 +113,10 @@ class VitImage(nn.Module):
 
     @torch.no_grad()
     def _begin(self, generator: torch.Generator) -> None:
-        for part in (self.patch, self.head):
-            part.weight.normal_(0.0, part.weight[0].numel() ** -0.5, generator=generator)
-            assert part.bias is not None
-            part.bias.zero_()
+        for weight, bias in ((self.patch.weight, self.patch.bias), (self.head.weight, self.head.bias)):
+            assert bias is not None
+            weight.normal_(0.0, weight[0].numel() ** -0.5, generator=generator)
+            bias.zero_()
         self.positions.normal_(0.0, 0.02, generator=generator)
         for layer in self.layers:
             assert isinstance(layer, Layer)
@@ -211,5 +211,5 @@ def _drawn_out(positions_PS: Tensor, wanted: int) -> Tensor:
         return positions_PS
     old, new = round((len(positions_PS) - 1) ** 0.5), round((wanted - 1) ** 0.5)
     square = positions_PS[1:].T.reshape(1, -1, old, old)
-    drawn = F.interpolate(square, size=(new, new), mode="bicubic", align_corners=False, antialias=new < old)
+    drawn = F.interpolate(square, size=new, mode="bicubic", align_corners=False, antialias=new < old)
     return torch.cat([positions_PS[:1], drawn.flatten(2)[0].T])

@@ -74,9 +74,7 @@ class FromScratch(ArrayTeacher):
     what: ClassVar[str]
     """It, in words."""
 
-    def __init__(
-        self, settings: Any, labels: Sequence[str], network: Callable[[], nn.Module], reading: Any, device: str
-    ) -> None:
+    def __init__(self, settings: Any, labels: Sequence[str], network: Callable[[], Any], reading: Any, device: str) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # one that is not trained yet is the same each time: its fingerprint decides what a run is
             module: nn.Module = cast(Any, network()).to(
