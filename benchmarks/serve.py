@@ -158,6 +158,7 @@ def connections(place: Place, args: argparse.Namespace, figures: Figures) -> Non
 def soak(place: Place, args: argparse.Namespace, figures: Figures) -> None:
     """Very many requests of all kinds; does the memory grow?"""
     samples: list[tuple[int, int]] = []
+    private: list[tuple[int, int]] = []
     with place.limbeck() as served:
         asks, kinds = mixed(served.address, place.texts, place.bundle.resolve().parent.name)
         server = served.server.of(asks)
@@ -165,6 +166,7 @@ def soak(place: Place, args: argparse.Namespace, figures: Figures) -> None:
         def sampled(_: float, sent: int) -> None:
             assert server.behind is not None
             samples.append((sent, sum(server.behind.memory().values())))
+            private.append((sent, sum(server.behind.private().values())))
 
         # The rate is an aim; the number of requests is what counts, so the time is given generously.
         step = shown(server.offered(args.soakrate, 4 * args.requests / args.soakrate + 10, most=args.requests, tick=sampled))
@@ -175,7 +177,9 @@ def soak(place: Place, args: argparse.Namespace, figures: Figures) -> None:
             "soak_errors_by_kind": dict(step.errors),
             "soak_kinds": kinds,
             "soak_rss_mb": [round(rss / 1e6, 2) for _, rss in samples[:: max(1, len(samples) // 50)]],
-            **slope(samples),
+            "soak_private_mb": [round(rss / 1e6, 2) for _, rss in private[:: max(1, len(private) // 50)]],
+            **slope(samples, "soak_rss"),
+            **slope(private, "soak_private"),
         }
     )
 

@@ -63,14 +63,14 @@ def _is_there(address: Address, asked: Ask) -> bool:
     return True
 
 
-def slope(samples: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def slope(samples: Sequence[tuple[int, int]], name: str) -> dict[str, Any]:
     """By how much the memory grows with the requests: a line through the medians of blocks of samples, with its 95 % bounds.
 
     Neighbouring samples are alike, so blocks stand for them.
     """
     kept = np.array(samples[int(SETTLED * len(samples)) :], dtype=float)
     if len(kept) < BLOCKS:
-        return {"soak_rss_slope_bytes_per_request": None, "soak_rss_slope_bounds": None, "soak_rss_slope_within_noise": None}
+        return {f"{name}_slope_bytes_per_request": None, f"{name}_slope_bounds": None, f"{name}_slope_within_noise": None}
     x, y = (np.array([np.median(block) for block in np.array_split(kept[:, column], BLOCKS)]) for column in (0, 1))
     centred = x - x.mean()
     gradient = float(centred @ y / (centred @ centred))
@@ -78,8 +78,8 @@ def slope(samples: Sequence[tuple[int, int]]) -> dict[str, Any]:
     deviation = float(np.sqrt(left @ left / (BLOCKS - 2) / (centred @ centred)))
     low, high = gradient - _T95 * deviation, gradient + _T95 * deviation
     return {
-        "soak_rss_slope_bytes_per_request": gradient,
-        "soak_rss_slope_bounds": [low, high],
-        "soak_rss_growth_mb": gradient * float(kept[-1, 0] - kept[0, 0]) / 1e6,
-        "soak_rss_slope_within_noise": low <= 0.0,
+        f"{name}_slope_bytes_per_request": gradient,
+        f"{name}_slope_bounds": [low, high],
+        f"{name}_growth_mb": gradient * float(kept[-1, 0] - kept[0, 0]) / 1e6,
+        f"{name}_slope_within_noise": low <= 0.0,
     }

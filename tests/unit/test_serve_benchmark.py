@@ -93,11 +93,11 @@ def test_a_request_without_an_answer_is_counted(answering) -> None:
 def test_a_memory_that_grows_is_told_from_one_that_does_not() -> None:
     steady = [(100 * i, 50_000_000 + 40_000 * (i * 7919 % 13)) for i in range(400)]
     growing = [(sent, rss + 3 * sent) for sent, rss in steady]
-    assert serve_soak.slope(steady)["soak_rss_slope_within_noise"]
-    found = serve_soak.slope(growing)
+    assert serve_soak.slope(steady, "soak_rss")["soak_rss_slope_within_noise"]
+    found = serve_soak.slope(growing, "soak_rss")
     assert not found["soak_rss_slope_within_noise"]
     assert found["soak_rss_slope_bytes_per_request"] == pytest.approx(3.0, abs=0.5)
-    assert serve_soak.slope(steady[:10])["soak_rss_slope_within_noise"] is None
+    assert serve_soak.slope(steady[:10], "soak_rss")["soak_rss_slope_within_noise"] is None
 
 
 def test_the_next_version_is_a_whole_bundle_with_other_probabilities(tiny_run, tmp_path) -> None:

@@ -42,11 +42,19 @@ class Behind:
 
     def memory(self) -> dict[int, int]:
         """Resident bytes by process."""
+        return {pid: resident for pid, (resident, _) in self._pages().items()}
+
+    def private(self) -> dict[int, int]:
+        """Resident bytes by process that are neither pages of files nor shared with others: what a leak would be made of."""
+        return {pid: resident - shared for pid, (resident, shared) in self._pages().items()}
+
+    def _pages(self) -> dict[int, tuple[int, int]]:
         found = {}
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                pages = int((_PROC / str(pid) / "statm").read_text(encoding="ascii").split()[1])
-                found[pid] = pages * os.sysconf("SC_PAGE_SIZE")
+                fields = (_PROC / str(pid) / "statm").read_text(encoding="ascii").split()
+                resident, shared = (int(pages) * os.sysconf("SC_PAGE_SIZE") for pages in fields[1:3])
+                found[pid] = resident, shared
         return found
 
 
