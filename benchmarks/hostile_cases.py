@@ -195,7 +195,8 @@ def _entry(name: str, **entry: Any) -> Callable[[Path], Made]:
     return _files(lambda m: {"files": {**m["files"], name: {"sha256": "0" * 64, "bytes": 1, **entry}}})
 
 
-add("newer_schema", "bundle schema 3.*pip install --upgrade limbeck", _said(schema_version=3))
+add("newer_schema", "bundle schema 4.*pip install --upgrade limbeck", _said(schema_version=4))
+add("schema_of_several_labels", "calibration must hold", _said(schema_version=3))
 add("far_newer_schema", "bundle schema 10+", _said(schema_version=10**9))
 add("schema_zero", "schema_version is 0", _said(schema_version=0))
 add("schema_true", "schema_version is True", _said(schema_version=True))

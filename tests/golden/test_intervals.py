@@ -268,10 +268,10 @@ def test_macro_f1_is_resampled_as_scikit_learn_scores_it() -> None:
     for _ in range(500):
         at = dice.integers(0, 60, 60)
         slow.append(f1_score(true[at], first[at], average="macro", zero_division=0))
-    drawn = found._f1[0][1]
+    drawn = found._f1["macro"][0][1]
     assert np.quantile(drawn, [0.1, 0.5, 0.9]) == pytest.approx(np.quantile(slow, [0.1, 0.5, 0.9]), abs=0.02)
     away = [f1_score(np.delete(true, i), np.delete(first, i), average="macro", zero_division=0) for i in range(60)]
-    assert np.average(found._f1[0][2], weights=found.counts_K) == pytest.approx(np.mean(away), abs=1e-9)
+    assert np.average(found._f1["macro"][0][2], weights=found.counts_K) == pytest.approx(np.mean(away), abs=1e-9)
     difference = found.macro_f1_difference(0, 1, Interval(0, -1, 1))
     assert difference.estimate == pytest.approx(macro_f1(first, true) - macro_f1(second, true))
     assert difference.low < difference.estimate < difference.high

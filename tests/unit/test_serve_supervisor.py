@@ -29,6 +29,7 @@ def told(name):
 
 def waits():
     signal.signal(signal.SIGHUP, lambda *_: told("reloaded"))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     told("started")
     signal.signal(signal.SIGTERM, lambda *_: (told("ended"), os._exit(0)))
     while True:

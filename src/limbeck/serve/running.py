@@ -85,9 +85,10 @@ def reloaded(port: int, wait: float) -> Mapping[str, str]:
         InputFileError: there is no such server, or it is not done in time.
         BundleError: a bundle cannot be loaded; the ones of before go on answering.
     """
-    before = Running.read(port)
-    os.kill(before.pid, signal.SIGHUP)
     until = time.monotonic() + wait
+    while not (before := Running.read(port)).versions and time.monotonic() < until:
+        time.sleep(0.1)  # it has just been started
+    os.kill(before.pid, signal.SIGHUP)
     while time.monotonic() < until:
         time.sleep(0.1)
         now = Running.read(port)

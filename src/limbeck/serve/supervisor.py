@@ -27,7 +27,7 @@ class Supervisor:
 
     Args:
         works: what each process does; it returns when the process has had SIGTERM.
-        reloads: which of them are told of SIGHUP.
+        reloads: which of them are told of SIGHUP, which is blocked in each until it can take it.
         drain_seconds: that a process may take to end.
         ended: called with the number of a process that has ended.
         tick: called about once a second.
@@ -67,6 +67,7 @@ class Supervisor:
         return code
 
     def _watch(self) -> int:
+        self._tick()
         while True:
             came = self._signals.wait(1.0)
             if came & {signal.SIGTERM, signal.SIGINT}:
@@ -102,7 +103,8 @@ class Supervisor:
         code = 1
         try:
             self._signals.close()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            # SIGHUP would kill it while it loads; it takes it when it can answer it.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_SIGNALS} - {signal.SIGHUP})
             self._works[number]()
             code = 0
         except LimbeckError as error:

@@ -90,6 +90,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         reloading: set[asyncio.Task[None]] = set()
         loop.add_signal_handler(signal.SIGHUP, lambda: reloading.add(loop.create_task(self._reload())))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # the supervisor blocked it until now
         pulse = loop.create_task(self._pulse(server))
         try:
             await server.serve([listener])
