@@ -11,9 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-com
 demo: $(VENV)/demo.stamp
 	$(BIN)/limbeck demo --out runs/shop
 
-# One process for each core; a file's tests stay together, since they share what they set up, and files keep their order: by the number of
-# tests the demo's five minutes would come last, with one core idle.
-PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# One process for each core; a file's tests stay together, since they share what they set up.
+PYTEST := -m pytest --numprocesses auto --dist loadfile
 
 test: check
 	$(BIN)/python $(PYTEST)
