@@ -17,6 +17,7 @@ from limbeck.serve import sent
 from limbeck.serve.answer import Answers
 from limbeck.serve.classify import answered_now, quick, read
 from limbeck.serve.gate import Gate
+from limbeck.serve.heads import Heads
 from limbeck.serve.limits import Limits
 from limbeck.serve.reply import SECURITY, TURNED_AWAY, Refusal, Reply, Request, json_reply
 from limbeck.serve.routes import Route, find
@@ -49,7 +50,7 @@ class App:
         self, service: Service, limits: Limits | None = None, routes: Sequence[BaseRoute] = (), gate: Gate | None = None
     ) -> None:
         self.service, self.limits, self.gate = service, limits or Limits(), gate
-        self.turn = Turn(service)
+        self.turn, self.heads = Turn(service), Heads()
         self.held = 0  # bytes of bodies whose requests are not answered yet
         self._pages = Starlette(routes=list(routes)) if routes else None
         if self._pages is not None:
@@ -61,13 +62,12 @@ class App:
         files = any(kind in self.service.reads for kind in sent.KINDS)
         return max(self.limits.body, self.limits.upload) if files else self.limits.body
 
-    def direct(self, headers: Sequence[tuple[bytes, bytes]], body: bytes, send: Callable[[Reply], None]) -> bool:
+    def direct(self, headers: Mapping[bytes, bytes], body: bytes, send: Callable[[Reply], None]) -> bool:
         """Send the reply to a `POST /v1/classify` where nothing has to be awaited for it: now, or when this turn of the event loop ends; else
         false, and the request was admitted."""
         try:
-            given = dict(headers)
-            self._admit(given, "answer")
-            if not _is_json(given):
+            self._admit(headers, "answer")
+            if not _is_json(headers):
                 return False
             asked = read(self.limits, body)
             if quick(self.service, asked):

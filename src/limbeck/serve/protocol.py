@@ -1,7 +1,8 @@
 """One HTTP connection: uvicorn's protocol with the limits that it lacks, and a short way for short answers. Knows HTTP/1.1.
 
 A request for which nothing has to be awaited (`App.direct`) is answered in the turn of the loop in which its last byte arrives, with all that
-arrived beside it: no task, no queue of messages, one write. All others go uvicorn's way.
+arrived beside it: no task, no queue of messages, one write. Where it comes whole and its head is one that came before, not even the parser is
+asked. All others go uvicorn's way.
 
 One clock for all connections, which calls `sweep`, stands in for a timer of each: setting and clearing a timer costs more than a header.
 """
@@ -9,6 +10,8 @@ One clock for all connections, which calls `sweep`, stands in for a timer of eac
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,11 +20,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from limbeck.serve.app import ADMITTED, DIRECT, App
-from limbeck.serve.reply import SECURITY, Refusal, Reply
+from limbeck.serve.heads import Head
+from limbeck.serve.reply import SECURITY, Headers, Refusal, Reply
 
 _IDLE, _HEAD, _BODY, _ANSWERING, _LEAVING = range(5)
-_STATUS = {s.value: b"HTTP/1.1 %d %s\r\n" % (s.value, s.phrase.encode()) for s in HTTPStatus}
-_SECURITY = b"".join(b"%s: %s\r\n" % header for header in SECURITY)
 _MOST_DIRECT_BYTES = 65_536
 _MOST_PIPELINED = 32
 _LEAVING_SECONDS = 2.0
@@ -40,6 +42,7 @@ class Protocol(HttpToolsProtocol):
         self._state, self._since = _IDLE, self.loop.time()
         self._raw_bytes = self._head_bytes = self._body_bytes = self._messages = self._discarded = self._held = 0
         self._direct, self._waiting, self._begun, self._keep_alive, self._ending = False, False, False, True, False
+        self._admitted = False
         self.url = self._body = b""
         self._refusal: Refusal | None = None
 
@@ -60,7 +63,10 @@ class Protocol(HttpToolsProtocol):
             if self._discarded > _MOST_DISCARDED:
                 self.transport.abort()
             return
-        if self._state == _IDLE:
+        alone = self._state == _IDLE
+        if alone:
+            if (known := self._app.heads.find(data)) is not None and self._answered_unparsed(*known):
+                return
             self._state, self._since = _HEAD, self.loop.time()
         self._messages = 0
         if self._state == _HEAD:
@@ -75,6 +81,8 @@ class Protocol(HttpToolsProtocol):
             # A head without an end is seen before its lines are: the parser gives a header only when it is whole.
             if self._state == _HEAD and self._raw_bytes > self._limits.header_bytes + self._limits.url:
                 self._refuse(Refusal(431, "headers_too_large", f"headers may have {self._limits.header_bytes:,} bytes"))
+            elif alone and self._direct and self._messages == 1:
+                self._app.heads.keep(data, Head(self._body_bytes, dict(self.headers), self._keep_alive))
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more: what it asked is answered, what it half asked is not."""
@@ -141,10 +149,9 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._state, self._since = _ANSWERING, self.loop.time()
         if self._direct:
-            self._waiting = True
-            if self._app.direct(self.headers, self._body, self._send):
+            if not self._admitted and self._answered_directly(dict(self.headers), self._body):
                 return
-            self._waiting = False
+            self._admitted = False
             self.scope[ADMITTED] = True  # type: ignore[literal-required]
             self._leave_direct()
         super().on_message_complete()
@@ -172,6 +179,20 @@ class Protocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._write(reply)
 
+    def _answered_unparsed(self, head: Head, body: bytes) -> bool:
+        """The same of a whole request whose head is known. Where it is false the request was admitted, and is still to be parsed."""
+        self._state, self._since, self._keep_alive = _ANSWERING, self.loop.time(), head.keep_alive
+        self._admitted = not self._answered_directly(head.headers, body)
+        return not self._admitted
+
+    def _answered_directly(self, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """Whether the reply is sent, or will be when this turn of the loop ends."""
+        self._waiting = True
+        if self._app.direct(headers, body, self._send):
+            return True
+        self._waiting = False
+        return False
+
     def _answer_first(self) -> None:
         """What was asked before on this connection is answered before anything else is said."""
         if self._waiting:
@@ -195,9 +216,9 @@ class Protocol(HttpToolsProtocol):
 
     def _write(self, reply: Reply, leaving: bool = False) -> None:
         close = self._ending or leaving or not self._keep_alive
-        headers = b"".join(b"%s: %s\r\n" % header for header in (*self.server_state.default_headers, *reply.headers))
-        head = b"%s%scontent-length: %d\r\n" % (_STATUS[reply.status], headers, len(reply.body))
-        self.transport.write(b"".join((head, _SECURITY, b"connection: close\r\n\r\n" if close else b"\r\n", reply.body)))
+        opening = _opening(reply.status, (*self.server_state.default_headers, *reply.headers))
+        ending = b"connection: close\r\n\r\n" if close else b"\r\n"
+        self.transport.write(b"%scontent-length: %d\r\n%s%s" % (opening, len(reply.body), ending, reply.body))
         self.server_state.total_requests += 1
         self._body = b""
         if leaving:
@@ -275,3 +296,10 @@ class Protocol(HttpToolsProtocol):
         self._ending = True
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
+
+
+@functools.lru_cache(64)  # one of them is the date, so an entry lives for a second
+def _opening(status: int, headers: Headers) -> bytes:
+    """What a reply begins with, all but its length."""
+    named = b"".join(b"%s: %s\r\n" % header for header in (*headers, *SECURITY))
+    return b"HTTP/1.1 %d %s\r\n%s" % (status, HTTPStatus(status).phrase.encode(), named)

@@ -1,0 +1,55 @@
+"""Heads of requests that were read before. Knows where a head ends and what was found in it; reads none itself.
+
+A client sends the same head again and again, and reading it takes longer than a lookup: 15 of the 50 µs that a bag's answer costs besides its
+model. A head that bears a secret is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_END = b"\r\n\r\n"
+_MOST, _MOST_BYTES = 512, 2_048
+"""Heads, which differ by the length of the body at least; where a client numbers its requests none comes again, and they are forgotten."""
+_SECRET = frozenset({b"authorization", b"proxy-authorization", b"x-api-key", b"cookie"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the parser made of a head: the bytes of its body, its headers, whether the connection stays open."""
+
+    length: int
+    headers: Mapping[bytes, bytes]
+    keep_alive: bool
+
+
+class Heads:
+    """Those that came lately.
+
+    Example:
+        >>> heads = Heads()
+        >>> heads.keep(b"POST / HTTP/1.1\\r\\ncontent-length: 2\\r\\n\\r\\n{}", Head(2, {b"content-length": b"2"}, True))
+        >>> heads.find(b"POST / HTTP/1.1\\r\\ncontent-length: 2\\r\\n\\r\\n[]")[1]
+        b'[]'
+        >>> heads.find(b"POST / HTTP/1.1\\r\\ncontent-length: 2\\r\\n\\r\\n[") is None  # more is to come
+        True
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, Head] = {}
+
+    def find(self, data: bytes) -> tuple[Head, bytes] | None:
+        """The head and the body where `data` is one whole request whose head is known."""
+        end = data.find(_END) + len(_END)
+        head = self._heads.get(data[:end])
+        return None if head is None or len(data) - end != head.length else (head, data[end:])
+
+    def keep(self, data: bytes, head: Head) -> None:
+        """Remember what the parser made of `data`, if that was one whole request and nothing else."""
+        end = data.find(_END) + len(_END)
+        if end > _MOST_BYTES or len(data) - end != head.length or not _SECRET.isdisjoint(head.headers):
+            return
+        if len(self._heads) >= _MOST:
+            self._heads.clear()
+        self._heads[data[:end]] = head
