@@ -49,7 +49,7 @@ class Live:
         self._slots = {name: _FIRST + _BUCKETS + i for i, name in enumerate(self._names)}
         self._width = _FIRST + _BUCKETS + len(self._names)
         self._clock = clock
-        # One more row than seconds: what never fades. Pages that nobody touches take no memory.
+        # One more row than seconds: what never fades.
         self._memory = mmap.mmap(-1, processes * (SECONDS + 1) * self._width * 8)
         self._cells = memoryview(self._memory).cast("q")
         self._counts = np.frombuffer(self._memory, np.int64).reshape(processes, SECONDS + 1, self._width)
@@ -57,6 +57,9 @@ class Live:
 
     def process(self, number: int) -> None:
         """From now on this process writes the part `number`; what is called behind a fork."""
+        self._counts[number] += (
+            0  # its pages are mapped now, not one by one over two minutes in which the process seems to grow
+        )
         self._start = number * (SECONDS + 1) * self._width
         self._forever = self._start + SECONDS * self._width
 

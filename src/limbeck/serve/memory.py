@@ -1,8 +1,9 @@
-"""Memory that a process gives back to the system. Knows glibc's malloc; where there is another, nothing happens."""
+"""Memory that a process gives back to the system. Knows Python's free lists and glibc's malloc; where there is another, only the former."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from typing import Any
 
 _MMAP_THRESHOLD = -3
@@ -20,7 +21,12 @@ def settle() -> None:
 
 
 def trim() -> None:
-    """Return what is free; takes about a millisecond."""
+    """Return what is free; takes about two milliseconds.
+
+    Python keeps up to 2,000 freed tuples of each length below 20, which fill up over a million requests. Only a full collection lets go of
+    them, and none comes by itself where what was loaded is frozen and nothing else stays.
+    """
+    gc.collect()
     _call("malloc_trim", _KEPT)
 
 
