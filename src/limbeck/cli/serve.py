@@ -12,6 +12,7 @@ from limbeck.cli import screen
 from limbeck.units import size
 
 ASK = "Where the first bundle is not sure"
+POLL = 100  # microseconds
 
 
 def serve(
@@ -20,6 +21,16 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     processes: Annotated[
         int | None, typer.Option(min=1, max=256, help="How many answer.", show_default="one for each core")
+    ] = None,
+    poll: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=100_000,
+            metavar="MICROSECONDS",
+            help="How long each looks for the next request before it sleeps: a sleeping core wakes up late.",
+            show_default="100 where each has a core, else 0",
+        ),
     ] = None,
     metrics: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where GET /metrics is answered.", show_default="nowhere")
@@ -123,8 +134,11 @@ def serve(
         keep_days=keep_days,
         keep_bytes=keep_size,
     )
+    processes = processes or cores()
+    if poll is None:
+        poll = POLL if processes <= cores() else 0
     settings = Settings(
-        found, address, processes or cores(), key, keys, open_, measured,
+        found, address, processes, key, keys, open_, measured, poll=poll / 1e6,
         pages=pages if pages is not None else keys is None or bool(widget_origin),
         replies=replies, origins=tuple(widget_origin or ()), proxies=tuple(proxy or ()), limits=limits(limit or ()), hand_over=hand_over,
     )  # fmt: skip

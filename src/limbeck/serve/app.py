@@ -19,6 +19,7 @@ from limbeck.serve.classify import answered_now, quick, read
 from limbeck.serve.gate import Gate
 from limbeck.serve.heads import Heads
 from limbeck.serve.limits import Limits
+from limbeck.serve.poll import Poll
 from limbeck.serve.reply import SECURITY, TURNED_AWAY, Refusal, Reply, Request, json_reply
 from limbeck.serve.routes import Route, find
 from limbeck.serve.service import Service
@@ -44,13 +45,19 @@ class App:
         limits: of a request.
         routes: further routes, Starlette's; they find `service` and `gate` in `request.app.state`.
         gate: who may ask; None: anybody.
+        poll: seconds that the process looks for the next request before it sleeps.
     """
 
     def __init__(
-        self, service: Service, limits: Limits | None = None, routes: Sequence[BaseRoute] = (), gate: Gate | None = None
+        self,
+        service: Service,
+        limits: Limits | None = None,
+        routes: Sequence[BaseRoute] = (),
+        gate: Gate | None = None,
+        poll: float = 0.0,
     ) -> None:
         self.service, self.limits, self.gate = service, limits or Limits(), gate
-        self.turn, self.heads = Turn(service), Heads()
+        self.turn, self.heads = Turn(service, Poll(poll)), Heads()
         self.held = 0  # bytes of bodies whose requests are not answered yet
         self._pages = Starlette(routes=list(routes)) if routes else None
         if self._pages is not None:

@@ -60,7 +60,7 @@ class Settings:
     """All that the processes of a server need to know.
 
     bundles: by the names of their models. address: where it answers.
-    signed_by: a public key; the bundles must be signed by its owner.
+    poll: seconds that a process looks for the next request before it sleeps. signed_by: a public key; the bundles must be signed by its owner.
     keys: the file of API keys; None: nobody needs one. open: that this is meant, where others than this machine can reach the address. metrics: where /metrics is; None: nowhere.
     hand_over: who is asked where the first model is not sure.
     pages: whether there are pages, which anybody may use. replies: what they say to each intent; None: of limbeck's own.
@@ -78,5 +78,6 @@ class Settings:
     replies: Path | None = None
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    poll: float = 0.0
     limits: Limits = field(default_factory=Limits)
     hand_over: HandOver = field(default_factory=HandOver)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from limbeck.serve.answer import Answers
 from limbeck.serve.classify import Asked
+from limbeck.serve.poll import Poll
 from limbeck.serve.service import Service
 
 Given = Callable[[Answers | Exception], None]
@@ -33,10 +34,11 @@ class Turn:
 
     Args:
         service: who answers; asked only where it said that it is quick.
+        poll: what is done until the next request.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, poll: Poll | None = None) -> None:
+        self._service, self._poll = service, poll or Poll()
         self._waiting: list[_Waiting] = []
 
     def add(self, asked: Asked, given: Given) -> None:
@@ -54,6 +56,7 @@ class Turn:
         for alike in kinds.values():
             for start in range(0, len(alike), _MOST):
                 self._answer(alike[start : start + _MOST])
+        self._poll.on()
 
     def _answer(self, alike: list[_Waiting]) -> None:
         """Requests for the same model, with as many labels."""

@@ -59,7 +59,7 @@ class Worker:
         routes: Sequence[BaseRoute] = ()
         if settings.pages:
             routes = pages(service, said, settings.origins, shared.live, settings.limits, person, shared.visitors)
-        self.app = App(service, settings.limits, routes, self._gate())
+        self.app = App(service, settings.limits, routes, self._gate(), settings.poll)
         self._reloads: dict[str, int] = {"done": 0, "failed": 0}
         self._failed = ""
 
