@@ -30,7 +30,7 @@ from limbeck.serve.service import Escalate, Model, Service
 from limbeck.serve.settings import Settings
 from limbeck.serve.shared import Shared
 
-_PULSE, _TRIM = 0.5, 30.0  # seconds
+_PULSE, _TRIM = 0.5, 10.0  # seconds
 _log = logging.getLogger("limbeck.serve")
 
 
