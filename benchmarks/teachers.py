@@ -1,10 +1,10 @@
 """The same student from many kinds of teacher: what each teacher reaches, what its student reaches, and what is kept.
 
     python benchmarks/teachers.py --data ../shared/data/banking77 --part kinds --json work/teachers.json
-    python benchmarks/teachers.py --data ../shared/data/banking77 --part ensemble --seeds 10 --json work/teachers-ensemble.json
+    python benchmarks/teachers.py --data ../shared/data/banking77 --part ensemble --seeds 10 --rows 2000 --views 4 --json work/teachers-ensemble.json
 
 The student is limbeck's default bag, started from all-MiniLM-L6-v2 whatever the teacher is, with views where the teacher can label them. All teachers
-learn from the same training rows (--rows: so many of them). Without --final the judging rows are a fifth of the training file.
+learn from the same training rows (--rows: so many of them; --views: of each, in place of the default). Without --final the judging rows are a fifth of the training file.
 
 kinds      huggingface, its ONNX bundle (onnx), its network by its module path (torch_module), its five best answers in a file (recorded), scikit-learn's
            logistic regression and SVM, LightGBM, a callable over letters (function), an endpoint over a socket (openai), and an ensemble of three.
@@ -40,6 +40,7 @@ def recipe(args: Any, seed: int = 0) -> dict[str, Any]:
     return {
         "data": data,
         "seed": seed,
+        **({"views": {"per_record": args.views}} if args.views else {}),
         "student": {"family": "bag", "start": {"model": MODEL}},
         "verify": {"control": False, "baseline": False, "cold_starts": 0, "latency_queries": 20, "cross_fit_below": 0},
     }
@@ -249,7 +250,7 @@ def rows_file(args: Any) -> Path:
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__ or "", ("kinds", "ensemble"), "banking77", rows=0, seeds=10)
+    args = arguments(__doc__ or "", ("kinds", "ensemble"), "banking77", rows=0, seeds=10, views=0)
     args.train = rows_file(args)
     if args.part == "ensemble":
         write(args, ensemble_figures(args), {})

@@ -72,6 +72,17 @@ def aims(labels: Iterable[Label | None], classes: Sequence[str], several: bool =
     return found_NC
 
 
+def shares(aims_NC: NDArray[Any]) -> NDArray[np.float32]:
+    """To which share of the rows each label applies, (C,): of those of which it is known, and as if two more rows had said yes and no.
+
+    Example:
+        >>> shares(np.array([[1.0, 0.0], [1.0, 0.0], [-1.0, -1.0]])).tolist()
+        [0.75, 0.25]
+    """
+    known_N = aims_NC.min(axis=1) >= 0
+    return ((aims_NC[known_N].sum(axis=0) + 1.0) / (known_N.sum() + 2.0)).astype(np.float32)
+
+
 def sigmoid(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
     """The probability of each yes, 1 / (1 + exp(-logits / temperature)); no logit is too large for it."""
     return np.asarray(0.5 * (1.0 + np.tanh(np.asarray(logits, np.float64) / (2.0 * temperature))))

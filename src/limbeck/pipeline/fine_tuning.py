@@ -28,7 +28,7 @@ from limbeck.data.split import Splits, can_choose, spared
 from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Term, Training
-from limbeck.label_sets import aims
+from limbeck.label_sets import aims, shares
 from limbeck.metrics.classification import accuracy
 from limbeck.metrics.probabilities import log_softmax
 from limbeck.metrics.sets import micro_f1
@@ -234,9 +234,9 @@ class _Tuning:
         epochs = chosen["epochs"] if chosen else None
         seed += run.recipe.seed
         several = run.recipe.several
-        teacher.add_head(labels, seed, **({"several": True} if several else {}))
-        teacher.freeze(section.frozen_layers)
         label_N = aims((r.label for r in lesson.rows), labels, several)
+        teacher.add_head(labels, seed, **({"several": True, "shares_C": shares(label_N)} if several else {}))
+        teacher.freeze(section.frozen_layers)
         signals, objective = Signal(), catalog.find("objectives", "binary_hard_labels" if several else "hard_labels")()
         if lesson.said_NC is not None:
             given_NC = np.full((len(lesson.labelled), len(labels)), (1 - _SURE) / (len(labels) - 1))

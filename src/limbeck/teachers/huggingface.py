@@ -158,14 +158,21 @@ class Huggingface:
             teacher.save(folder)
         return cls.load(cls.Settings(str(folder)))
 
-    def add_head(self, labels: Sequence[str], seed: int, several: bool = False) -> None:
-        """Give a backbone a new linear head for `labels`, of which `several` may apply; it answers chance until it is fine-tuned."""
+    def add_head(self, labels: Sequence[str], seed: int, several: bool = False, shares_C: NDArray[Any] | None = None) -> None:
+        """Give a backbone a new linear head for `labels`, of which `several` may apply; it answers chance until it is fine-tuned.
+
+        Args:
+            shares_C: of the rows to which each label applies, (C,), in (0, 1). The head begins with them: from even odds its first epochs
+                would go into learning that most labels do not apply (Lin et al. 2017, Focal Loss for Dense Object Detection, section 3.3).
+        """
         assert self.module.head is None, "a teacher with a head keeps it"
         generator = torch.Generator().manual_seed(seed)
         head = nn.Linear(int(cast(Any, self.module.backbone).config.hidden_size), len(labels))
         with torch.no_grad():
             head.weight.normal_(0.0, 0.02, generator=generator)
             head.bias.zero_()
+            if shares_C is not None:
+                head.bias.copy_(torch.logit(torch.from_numpy(shares_C)))
         self.module.head = head.to(self._device)
         self.labels, self._several = tuple(labels), several
 
