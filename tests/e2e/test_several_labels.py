@@ -10,11 +10,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
-from limbeck import distill, load
+from limbeck import distill, find, load
 from limbeck.bundle import Bundle
 from limbeck.cli import app
 from limbeck.errors import LimbeckError, RecipeError, TeacherError
 from limbeck.evidence import Report
+from limbeck.label_sets import sigmoid
 from samples import SEVERAL, TINY, several
 
 LABELS = ["greeting", "question", "thanks"]
@@ -184,6 +185,14 @@ def test_a_backbone_is_fine_tuned_to_a_head_of_several_labels(backbone, lists_fi
         TeacherError, match="is of several labels .multi_label_classification.: its logits are read with a sigmoid"
     ):
         distill({**TINY}, data=_of_one(tmp_path), teacher=tmp_path / "run" / "teacher", out=tmp_path / "other")
+
+
+def test_a_new_head_begins_with_the_shares_of_its_labels(backbone) -> None:
+    entry = find("teachers", "huggingface")
+    teacher = entry.load(entry.Settings(str(backbone), max_tokens=32))
+    teacher.add_head(LABELS, 0, several=True, shares_C=np.array([0.5, 0.1, 0.02], np.float32))
+    said_NC = teacher.answer(TEXTS, frozenset({"logits_BC"})).logits_BC
+    np.testing.assert_allclose(sigmoid(said_NC).mean(axis=0), [0.5, 0.1, 0.02], rtol=0.3)
 
 
 def _of_one(folder):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from limbeck.label_sets import aims, as_questions, names_of, sigmoid, told
+from limbeck.label_sets import aims, as_questions, names_of, shares, sigmoid, told
 from limbeck.metrics.probabilities import log_softmax
 from limbeck.metrics.sets import exact, macro_f1, micro_f1
 from limbeck.tasks.multi_label_text_classification import MultiLabelTextClassification
@@ -18,6 +18,13 @@ def drawn(rows: int, labels: int = 4, seed: int = 0) -> tuple[np.ndarray, np.nda
     dice = np.random.default_rng(seed)
     applies_NC = dice.random((rows, labels)) < np.linspace(0.4, 0.05, labels)
     return applies_NC, sigmoid(np.where(applies_NC, 1.0, -1.0) + dice.normal(size=(rows, labels)))
+
+
+def test_the_share_of_a_label_is_of_the_rows_that_say_so_and_never_sure() -> None:
+    found = shares(aims([("a", "c"), ("a",), None, ("a",)], CLASSES, several=True))
+    np.testing.assert_allclose(found, [4 / 5, 1 / 5, 2 / 5])
+    assert found.dtype == np.float32
+    assert shares(aims([None], CLASSES, several=True)).tolist() == [0.5, 0.5, 0.5]
 
 
 def test_labels_become_numbers() -> None:
