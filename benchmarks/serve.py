@@ -25,8 +25,11 @@ from typing import Any
 
 from harness import arguments, write
 from limbeck.bench import page
+from limbeck.bench.added import Added
+from limbeck.bench.added import added as by_turns
 from limbeck.bench.alone import alone
 from limbeck.bench.held import BOUND
+from limbeck.bench.histogram import Histogram
 from limbeck.bench.search import Found
 from limbeck.bench.server import cores, pinned
 from limbeck.bench.step import Step
@@ -128,15 +131,30 @@ def added(place: Place, args: argparse.Namespace, figures: Figures) -> None:
         figures.add({"added_p50_ms": None, "added_p99_ms": None})
         return
     for name, rate in (("added", most / 2), ("added_asked", ASKED / 2)):
-        with place.limbeck() as served:
-            step = shown(served.server.offered(rate, 5 * args.seconds))
-        with pinned(cores()[1]):
-            model = alone(load(place.bundle), place.texts, rate, 5 * args.seconds, place.seed)
-        found = {f"{name}_at_rate": rate}
+        measured = added_at(place, rate, args.seconds)
+        found: dict[str, Any] = {f"{name}_at_rate": rate}
         for percent, share in (("p50", 0.5), ("p99", 0.99)):
-            whole, own = (1e3 * each.percentile(share) for each in (step.latency, model))
-            found |= {f"{name}_{percent}_ms": whole - own, f"{name}_model_{percent}_ms": own}
-        figures.add(found, step)
+            turns = [
+                s.latency.percentile(share) - m.percentile(share) for s, m in zip(measured.steps, measured.models, strict=True)
+            ]
+            found |= {
+                f"{name}_{percent}_ms": 1e3 * measured.latency(share),
+                f"{name}_model_{percent}_ms": 1e3 * measured.model(share),
+            }
+            found |= {f"{name}_{percent}_ms_by_turns": [round(1e3 * turn, 3) for turn in turns]}
+        figures.add(found, *measured.steps)
+
+
+def added_at(place: Place, rate: float, seconds: float) -> Added:
+    """Server and model by turns at one rate."""
+    predictor = load(place.bundle)
+
+    def model() -> Histogram:
+        with pinned(cores()[1]):
+            return alone(predictor, place.texts, rate, seconds, place.seed)
+
+    with place.limbeck() as served:
+        return by_turns(lambda: shown(served.server.offered(rate, seconds)), model)
 
 
 def connections(place: Place, args: argparse.Namespace, figures: Figures) -> None:

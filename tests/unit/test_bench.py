@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from limbeck.bench import histogram, page
+from limbeck.bench.added import added
 from limbeck.bench.alone import alone
 from limbeck.bench.arrivals import poisson
 from limbeck.bench.generator import Load, offer
@@ -391,6 +392,32 @@ def test_the_command_measures_a_server_and_draws(small, tmp_path) -> None:
     again = CliRunner().invoke(app, [*given, "--against", url + "/other"])
     assert "by turns" in again.stdout
     assert b"POST /other " in b"".join(server.asked)
+
+
+def test_what_a_server_adds_is_the_median_of_turns_in_order() -> None:
+    served = iter([0.002, 0.003, 0.500])  # the last turn fell into a slow second
+    alone_ = iter([0.001, 0.001, 0.001])
+    order: list[str] = []
+
+    def step_() -> Step:
+        order.append("server")
+        return step(latency=Histogram.of([next(served)] * 10), rate=100.0)
+
+    def model() -> Histogram:
+        order.append("model")
+        return Histogram.of([next(alone_)] * 10)
+
+    found = added(step_, model, turns=3)
+    assert order == ["server", "model"] * 3
+    assert found.latency(0.5) == pytest.approx(0.002, rel=0.01)
+    assert found.model(0.99) == pytest.approx(0.001, rel=0.01)
+    assert (
+        page.beside(found)
+        == "At 100/s the server adds 2.00 ms (p50) and 2.00 ms (p99) to the model's own 1 ms and 1 ms; medians of 3 turns."
+    )
+    as_json = json.loads(json.dumps(found.to_json()))
+    assert as_json["p50"]["added"] == found.latency(0.5)
+    assert len(as_json["steps"]) == len(as_json["models"]) == 3
 
 
 def test_a_bundle_that_sees_is_asked_about_pictures(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from limbeck.bench.added import Added
 from limbeck.bench.histogram import Histogram
 from limbeck.bench.rounds import Rounds
 from limbeck.bench.search import Found
@@ -41,12 +42,12 @@ def highest(found: Found, connections: int) -> str:
     )
 
 
-def beside(model: Histogram, step: Step) -> str:
+def beside(found: Added) -> str:
     """What the server adds to the model."""
-    added = [step.latency.percentile(share) - model.percentile(share) for share in (0.5, 0.99)]
+    more, own = ([1e3 * of(share) for share in (0.5, 0.99)] for of in (found.latency, found.model))
     return (
-        f"At {step.rate or 0:,.0f}/s the server adds {1e3 * added[0]:.2f} ms (p50) and {1e3 * added[1]:.2f} ms (p99) to the model's own "
-        f"{milliseconds(model, 0.5)} and {milliseconds(model, 0.99)}."
+        f"At {found.steps[0].rate or 0:,.0f}/s the server adds {more[0]:.2f} ms (p50) and {more[1]:.2f} ms (p99) to the model's own "
+        f"{own[0]:.3g} ms and {own[1]:.3g} ms; medians of {len(found.steps)} turns."
     )
 
 

@@ -16,7 +16,6 @@ from limbeck.errors import DataError
 
 if TYPE_CHECKING:
     from limbeck.bench.held import Server
-    from limbeck.bench.histogram import Histogram
     from limbeck.bench.step import Step
 
 
@@ -55,7 +54,9 @@ def bench(
     """
     from limbeck import units
     from limbeck.bench import page, server
+    from limbeck.bench.added import added
     from limbeck.bench.alone import alone
+    from limbeck.bench.histogram import Histogram
     from limbeck.bench.rounds import rounds
     from limbeck.search.machine import card, words
 
@@ -99,12 +100,16 @@ def bench(
             if search.rate is not None and not _is_url(target):
                 from limbeck.runtime.predict import load
 
-                half = _step(servers[0], search.rate / 2, seconds, None)
-                with server.pinned(server_core):
-                    model = alone(load(target), asked, search.rate / 2, seconds, seed)
-                found["half"], found["model"] = half.to_json(), model.to_json()
-                said = f"{said}\n{page.beside(model, half)}"
-                drawn |= {f"{half.rate:,.0f}/s": half.latency, "the model alone": model}
+                predictor, half = load(target), search.rate / 2
+
+                def model() -> Histogram:
+                    with server.pinned(server_core):
+                        return alone(predictor, asked, half, seconds, seed)
+
+                more = added(lambda: _step(servers[0], half, seconds, None), model)
+                found["added"], said = more.to_json(), f"{said}\n{page.beside(more)}"
+                drawn |= {f"{half:,.0f}/s": sum((s.latency for s in more.steps), Histogram())}
+                drawn |= {"the model alone": sum(more.models, Histogram())}
     if plot is not None:
         from limbeck.bench.plot import draw
 
