@@ -80,7 +80,7 @@ def shares(aims_NC: NDArray[Any]) -> NDArray[np.float32]:
         [0.75, 0.25]
     """
     known_N = aims_NC.min(axis=1) >= 0
-    return ((aims_NC[known_N].sum(axis=0) + 1.0) / (known_N.sum() + 2.0)).astype(np.float32)
+    return np.asarray((aims_NC[known_N].sum(axis=0) + 1.0) / (known_N.sum() + 2.0), np.float32)
 
 
 def sigmoid(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
