@@ -161,7 +161,8 @@ def _check_untouched(content: Json, data: bytes, where: str) -> None:
 def _calibration(found: Json) -> Calibration:
     temperature, threshold, answered = (float(found[name]) for name in ("temperature", "threshold", "answered"))
     thresholds = tuple(map(float, found.get("thresholds", ())))
-    return Calibration(temperature, threshold, answered, found["rows"], found["against"], thresholds=thresholds)
+    was_found = found.get("threshold_found", True)
+    return Calibration(temperature, threshold, answered, found["rows"], found["against"], was_found, thresholds)
 
 
 def _problems(content: Json, version: int) -> list[str]:

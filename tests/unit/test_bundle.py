@@ -248,3 +248,8 @@ def test_thresholds_are_kept_and_held_against_the_labels(tmp_path: Path) -> None
     forge(bundle.path, "golden.json", golden, calibration=written["calibration"], schema_version=2)
     with pytest.raises(BundleError, match="calibration must hold .* and nothing else"):
         load(bundle.path)
+
+
+def test_a_threshold_that_was_not_found_is_read_as_such(tmp_path: Path) -> None:
+    fitted = Calibration(rows=60, answered=1.0, threshold_found=False)
+    assert Bundle.open(sealed(tmp_path / "bundle", calibration=fitted).path).manifest.calibration == fitted
