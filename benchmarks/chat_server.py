@@ -121,9 +121,15 @@ class ChatServer:
         place = max(range(len(names)), key=weights.__getitem__)
         if body.get("temperature"):
             place = random.Random(f"{text} {body.get('seed')}").choices(range(len(names)), weights)[0]
-        said = (
-            json.dumps({"label": "nobody" if wrong else names[place]}) if structured else str(999_999 if wrong else place + 1)
-        )
+        several = structured and "labels" in body["response_format"]["json_schema"]["schema"]["properties"]
+        if several:  # each label is a question of its own
+            dice = random.Random(f"{text} {body.get('seed')}") if body.get("temperature") else None
+            yes = [name for name in names if given.get(name, 0.0) > (dice.random() if dice else 0.5)]
+            said = json.dumps({"labels": ["nobody"] if wrong else yes})
+        elif structured:
+            said = json.dumps({"label": "nobody" if wrong else names[place]})
+        else:
+            said = str(999_999 if wrong else place + 1)
         choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
         if body.get("logprobs"):
             best = sorted(range(len(names)), key=lambda i: -weights[i])[: body.get("top_logprobs", 0)]

@@ -121,7 +121,7 @@ def _several_problems(content: Json) -> list[str]:
     except LimbeckError:  # said before
         entry = None
     if entry is not None and not hasattr(entry, "answers_with"):
-        able = "function, huggingface, recorded, sklearn"
+        able = "function, huggingface, openai, recorded, sklearn"
         problems.append(
             f"teacher.kind: '{kind}' gives one label of all; with several labels to a text a teacher may be of kind {able}"
         )

@@ -59,7 +59,7 @@ def loaded(run: Run) -> Any:
     elif several:  # one that was handed over: a recipe cannot name it
         raise TeacherError(
             f"{name_of(run, teacher)} gives one label among all; with several labels to a text hand over a callable, an estimator of several labels, or "
-            "a teacher of kind recorded or huggingface."
+            "a teacher of kind recorded, openai or huggingface."
         )
     return teacher
 

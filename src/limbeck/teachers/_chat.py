@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import httpx2
 
+from limbeck.label_sets import Label
 from limbeck.redact import pseudonymised
 from limbeck.teachers._endpoint import Call
 from limbeck.teachers._presidio import without_persons
@@ -31,9 +32,9 @@ _WARM = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one answer says: a label, and the probabilities of some labels where they came with it."""
+    """What one answer says: a label (or all that apply), and the probabilities of some labels where they came with it."""
 
-    label: str
+    label: Label
     some: dict[str, float] | None
 
 
@@ -69,9 +70,26 @@ class Chat:
         """The same, for an endpoint that gives none."""
         return replace(self, logprobs=False)
 
+    @property
+    def usual(self) -> float:
+        """Tokens of an answer, before any came."""
+        return 2.0 if self.form == "number" else 12.0
+
+    def words(self) -> str:
+        """What is asked, where the recipe says nothing else."""
+        return _NUMBER if self.form == "number" else _JSON
+
+    def most_tokens(self) -> int:
+        """Of an answer in JSON."""
+        return 64
+
+    def schema(self) -> Json:
+        """The JSON schema of an answer's fields."""
+        return {"label": {"type": "string", "enum": list(self.labels)}}
+
     def messages(self, text: str, attempt: int = 0) -> list[Json]:
         """Instructions with all labels, then the text; behind it a word for each answer that could not be read."""
-        own = self.instructions or (_NUMBER if self.form == "number" else _JSON)
+        own = self.instructions or self.words()
         listed = [f"{n}: {label}" if self.form == "number" else label for n, label in enumerate(self.labels, 1)]
         system = "\n".join([own, "", "Labels:", *listed])
         again: list[Json] = [{"role": "user", "content": _AGAIN}] * attempt
@@ -86,14 +104,14 @@ class Chat:
         """A request under a key that holds all that decides its answer."""
         body: Json = {"model": self.model, "messages": self.messages(text, attempt)}
         body["temperature"] = (_WARM if self.samples > 1 else 0.0) if self.temperature is None else self.temperature
-        body["max_tokens"] = 8 if self.form == "number" else 64
+        body["max_tokens"] = 8 if self.form == "number" else self.most_tokens()
         if self.samples > 1:
             body["seed"] = sample
         if self.logprobs:
             body.update(logprobs=True, top_logprobs=_BEST)
         if self.form == "json":
-            label = {"type": "string", "enum": list(self.labels)}
-            schema = {"type": "object", "properties": {"label": label}, "required": ["label"], "additionalProperties": False}
+            asked = self.schema()
+            schema = {"type": "object", "properties": asked, "required": list(asked), "additionalProperties": False}
             body["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": schema},
@@ -161,12 +179,12 @@ def said_of(heard_B: Sequence[Sequence[Heard]], says: Says, labels: Sequence[str
     """What the answers to each text say together; of a text without any, all labels are alike and none is known."""
     alike = dict.fromkeys(labels, 1.0 / len(labels))
     if says == "votes":
-        said = of_votes([Counter(h.label for h in heard) for heard in heard_B], labels, where)
+        said = of_votes([Counter(str(h.label) for h in heard) for heard in heard_B], labels, where)
     elif says == "top_k":
-        given = [(heard[0].some or {heard[0].label: 1.0}) if heard else alike for heard in heard_B]
+        given = [(heard[0].some or {str(heard[0].label): 1.0}) if heard else alike for heard in heard_B]
         said = of_some(given, labels, where)
     else:
-        said = of_labels([heard[0].label if heard else labels[0] for heard in heard_B], labels, where)
+        said = of_labels([str(heard[0].label) if heard else labels[0] for heard in heard_B], labels, where)
     for row, heard in enumerate(heard_B):
         if not heard:
             said.logits_BC[row], said.known_BC[row] = -math.log(len(labels)), 0.0

@@ -17,6 +17,7 @@ from pydantic import Field
 from limbeck.errors import TeacherError
 from limbeck.settings import Count, Limits, Positive
 from limbeck.teachers._chat import Chat, Heard, characters, counted, kept, said_of
+from limbeck.teachers._chat_of_several import chat_of, said_of_several
 from limbeck.teachers._cost import Estimate, Prices, tokens
 from limbeck.teachers._endpoint import Call, Endpoint, RefusedError, host_of, scrubbed
 from limbeck.teachers._labels import Labels, labels_of
@@ -117,6 +118,7 @@ class Openai:
         self.name = f"{settings.model} at {host}"
         self.labels: tuple[str, ...] = ()
         self._own: tuple[str, ...] = ()
+        self._several = False
         self.says: Says = "labels"
         self._chat: Chat
         self._renewed: Renewed | None = None
@@ -170,7 +172,7 @@ class Openai:
             )
         given = [h for text in texts for h in heard[text] if h is not None]
         if self.settings.samples > 1:
-            self.says = "votes"
+            self.says = "probabilities" if self._several else "votes"
         elif given and all(h.some is not None for h in given):
             self.says = "top_k"
         else:
@@ -183,7 +185,7 @@ class Openai:
 
     def gives(self) -> frozenset[str]:
         """Logits; with log-probabilities also which of them are known."""
-        return fields(self.says) | frozenset({"known_BC"})
+        return fields(self.says) | frozenset(() if self._several else {"known_BC"})
 
     def fingerprint(self) -> Fingerprint:
         """Endpoint, model, prompt, labels and how it is sampled."""
@@ -239,7 +241,10 @@ class Openai:
         texts = [str(p) for p in payloads]
         heard = self._heard(list(dict.fromkeys(texts)))
         given = [[h for h in heard[text] if h is not None] for text in texts]
-        return said_of(given, self.says, self._own, f"teacher {self.name}").signal(needs)
+        says, where = self.says, f"teacher {self.name}"
+        return (said_of_several(given, self._own, where) if self._several else said_of(given, says, self._own, where)).signal(
+            needs
+        )
 
     # --- how it is asked -----------------------------------------------------------------------------------
 
@@ -251,23 +256,20 @@ class Openai:
         """
         self._own = labels_of(self.settings.labels or labels, None, "openai")
         self.labels = self._own
-        s = self.settings
-        logprobs = s.form == "number" and s.logprobs is not False
-        self._chat = Chat(
-            s.endpoint.rstrip("/"),
-            s.model,
-            self._own,
-            s.form,
-            s.instructions,
-            logprobs,
-            s.samples,
-            s.temperature,
-            s.body,
-            s.redact,
-        )
-        if s.previous_labels and rows:
-            self._renewed = Renewed(self._chat, s.previous_labels, self._store)
+        self._chat = chat_of(self.settings, self._own, self._several)
+        if self.settings.previous_labels and rows:
+            self._renewed = Renewed(self._chat, self.settings.previous_labels, self._store)
             self._renewed.learn(rows)
+
+    def answers_with(self, several: bool) -> None:
+        """Whether several labels may apply to a text: then it is asked for a list in JSON. A TeacherError where there are previous labels."""
+        if several and self.settings.previous_labels:
+            raise TeacherError(
+                "teacher.previous_labels: whether an answer stands is known of one label among all; leave them out"
+            )
+        self._several = several
+        if self._own:
+            self.expect(self._own)
 
     def _missing(self, chat: Chat, texts: Sequence[str]) -> list[Call]:
         calls = {c.key: c for text in texts for sample in range(self.settings.samples) if (c := chat.call(text, sample, 0))}
@@ -305,8 +307,7 @@ class Openai:
         found: dict[str, Json] = {}
         if not calls:
             return found
-        job, most = self._job, self.settings.max_cost
-        spent = self._store.spent(job)
+        job, most, spent = self._job, self.settings.max_cost, self._store.spent(self._job)
         used = [float(spent.tokens_in), float(spent.tokens_out)]
         each = self._prices.money(*self._tokens([max(calls, key=characters)]))
 
@@ -326,5 +327,4 @@ class Openai:
         return found
 
     def _tokens(self, calls: Sequence[Call]) -> tuple[float, float]:
-        usual = 2.0 if self.settings.form == "number" else 12.0
-        return tokens(sum(map(characters, calls)), len(calls), self._store.spent(self._job), usual)
+        return tokens(sum(map(characters, calls)), len(calls), self._store.spent(self._job), self._chat.usual)
