@@ -85,8 +85,8 @@ def test_faults_are_outlasted_and_what_cannot_be_used_is_told(served) -> None:
 def test_an_answer_of_another_form_is_none(text) -> None:
     chat = _of_several.ChatOfSeveral("u", "m", tuple(LABELS), "json")
     assert chat.heard({"text": text}) is None
-    assert chat.heard({"text": '{"labels": ["thanks", "greeting", "thanks"]}'}).label == ("greeting", "thanks")
-    assert chat.heard({"text": '{"labels": []}'}).label == ()
+    assert chat.heard({"text": '{"labels": ["thanks", "greeting", "thanks"]}'}).labels == ("greeting", "thanks")
+    assert chat.heard({"text": '{"labels": []}'}).labels == ()
     assert chat.heard({"text": '{"labels": []}', "odd": True}) is None
 
 

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import httpx2
 
-from limbeck.label_sets import Label
 from limbeck.redact import pseudonymised
 from limbeck.teachers._endpoint import Call
 from limbeck.teachers._presidio import without_persons
@@ -32,10 +31,11 @@ _WARM = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one answer says: a label (or all that apply), and the probabilities of some labels where they came with it."""
+    """What one answer says: a label, and the probabilities of some labels where they came with it; where several may apply, those that do in `labels`."""
 
-    label: Label
-    some: dict[str, float] | None
+    label: str
+    some: dict[str, float] | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +179,12 @@ def said_of(heard_B: Sequence[Sequence[Heard]], says: Says, labels: Sequence[str
     """What the answers to each text say together; of a text without any, all labels are alike and none is known."""
     alike = dict.fromkeys(labels, 1.0 / len(labels))
     if says == "votes":
-        said = of_votes([Counter(str(h.label) for h in heard) for heard in heard_B], labels, where)
+        said = of_votes([Counter(h.label for h in heard) for heard in heard_B], labels, where)
     elif says == "top_k":
-        given = [(heard[0].some or {str(heard[0].label): 1.0}) if heard else alike for heard in heard_B]
+        given = [(heard[0].some or {heard[0].label: 1.0}) if heard else alike for heard in heard_B]
         said = of_some(given, labels, where)
     else:
-        said = of_labels([str(heard[0].label) if heard else labels[0] for heard in heard_B], labels, where)
+        said = of_labels([heard[0].label if heard else labels[0] for heard in heard_B], labels, where)
     for row, heard in enumerate(heard_B):
         if not heard:
             said.logits_BC[row], said.known_BC[row] = -math.log(len(labels)), 0.0

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.label_sets import aims, names_of
+from limbeck.label_sets import aims
 from limbeck.teachers._chat import Chat, Heard
 from limbeck.teachers._said import Said
 from limbeck.teachers._said_of_several import of_lists, of_yes
@@ -47,13 +47,13 @@ class ChatOfSeveral(Chat):
             return None
         if answer.get("odd") or not isinstance(named, list) or not all(name in self.labels for name in named):
             return None
-        return Heard(tuple(sorted(set(named))), None)
+        return Heard("", labels=tuple(sorted(set(named))))
 
 
 def chat_of(settings: Any, labels: tuple[str, ...], several: bool) -> Chat:
     """How a teacher with these settings asks about these labels."""
-    form = "json" if several else settings.form
     kind = ChatOfSeveral if several else Chat
+    form: Any = "json" if several else settings.form
     return kind(
         settings.endpoint.rstrip("/"), settings.model, labels, form, settings.instructions,
         form == "number" and settings.logprobs is not False, settings.samples, settings.temperature, settings.body, settings.redact,
@@ -62,7 +62,7 @@ def chat_of(settings: Any, labels: tuple[str, ...], several: bool) -> Chat:
 
 def said_of_several(heard_B: Sequence[Sequence[Heard]], labels: Sequence[str], where: str) -> Said:
     """What the answers to each text say together. Of a text without any, each label applies as often as it does to the others."""
-    given = [[names_of(h.label) for h in heard] for heard in heard_B]
+    given = [[h.labels for h in heard] for heard in heard_B]
     if all(len(named) == 1 for named in given):
         return of_lists([named[0] for named in given], labels, where)
     shares_BC = np.array(
