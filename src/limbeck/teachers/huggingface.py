@@ -29,6 +29,7 @@ from limbeck.teachers._encoder_weights import encoder_weights
 from limbeck.teachers._head_of import check_head, problem_of
 from limbeck.teachers._layer_importance import most_missed, stack_of
 from limbeck.teachers._loading import explained, longest_input, quiet, whole
+from limbeck.teachers._new_head import new_head
 from limbeck.teachers._word_states import BY_WORD, WordStates, numbered
 from limbeck.text import readable
 from limbeck.types import Fingerprint, Json, Outputs, Signal, Start, digest
@@ -159,21 +160,9 @@ class Huggingface:
         return cls.load(cls.Settings(str(folder)))
 
     def add_head(self, labels: Sequence[str], seed: int, several: bool = False, shares_C: NDArray[Any] | None = None) -> None:
-        """Give a backbone a new linear head for `labels`, of which `several` may apply; it answers chance until it is fine-tuned.
-
-        Args:
-            shares_C: of the rows to which each label applies, (C,), in (0, 1). The head begins with them: from even odds its first epochs
-                would go into learning that most labels do not apply (Lin et al. 2017, Focal Loss for Dense Object Detection, section 3.3).
-        """
+        """Give a backbone a new linear head for `labels`, of which `several` may apply, then with their shares (C,); it answers chance."""
         assert self.module.head is None, "a teacher with a head keeps it"
-        generator = torch.Generator().manual_seed(seed)
-        head = nn.Linear(int(cast(Any, self.module.backbone).config.hidden_size), len(labels))
-        with torch.no_grad():
-            head.weight.normal_(0.0, 0.02, generator=generator)
-            head.bias.zero_()
-            if shares_C is not None:
-                head.bias.copy_(torch.logit(torch.from_numpy(shares_C)))
-        self.module.head = head.to(self._device)
+        self.module.head = new_head(self.width, len(labels), seed, shares_C).to(self._device)
         self.labels, self._several = tuple(labels), several
 
     def answers_with(self, several: bool) -> None:
