@@ -34,7 +34,7 @@ def test_heads_that_never_come_again_do_not_pile_up() -> None:
     heads = Heads()
     kept = []
     for number in range(2_000):
-        data = HEAD[:-2] + b"traceparent: %d\r\n\r\n{}" % number
+        data = HEAD[:-2] + b"user-agent: %d\r\n\r\n{}" % number
         heads.keep(data, READ)
         kept.append(data)
     assert heads.find(kept[-1]) is not None

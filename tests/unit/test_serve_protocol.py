@@ -247,11 +247,67 @@ def test_a_head_that_came_before_is_read_as_it_was(tmp_path: Path) -> None:
         server.close()
 
 
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[tuple[Server, App]]:
+    """A server whose table of heads is empty."""
+    app = App(Service.load({"tiny": sealed(tmp_path / "bundle").path}), LIMITS)
+    found = Server(app)
+    yield found, app
+    found.close()
+
+
+HEAD = ASK[: -len(BODY)]
+
+
+@pytest.mark.parametrize("cut", [len(HEAD), len(HEAD) + 5, len(HEAD) - 1, 3])
+def test_a_request_in_two_parts_teaches_the_table_nothing(fresh: tuple[Server, App], cut: int) -> None:
+    server, app = fresh
+    for _ in range(3):
+        assert said(server, ASK[:cut], ASK[cut:], CLOSE, pause=0.05).count(b"HTTP/1.1 200") == 2
+    assert not app.heads._heads.keys() - {CLOSE[: -len(BODY)]}
+
+
+CLOSE = ASK.replace(b"host: a", b"host: a\r\nconnection: close")
+
+
+def test_what_the_parser_is_in_the_middle_of_is_no_request_of_its_own(fresh: tuple[Server, App]) -> None:
+    server, app = fresh
+    posted = b"POST /health/live HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n"
+    # ASK as the body of a request that was refused before it was whole
+    found = said(server, ASK, posted % len(ASK), ASK, CLOSE, pause=0.1)
+    assert [found.count(b"HTTP/1.1 %d" % status) for status in (200, 405)] == [2, 1]
+    # ASK as the rest of a header
+    half = b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\nGET /health/live HTTP/1.1\r\nhost: a\r\nx: "
+    found = said(server, ASK, half, ASK, pause=0.1)
+    assert found.count(b'"label"') == 2, "one answer, which names its label twice"
+    assert found.count(b'{"status"') == 2
+    # bytes of a body are no head
+    before = set(app.heads._heads)
+    said(server, posted % (41 + len(ASK)), b"my secret text; Authorization: Bearer abc" + ASK, CLOSE, pause=0.1)
+    assert set(app.heads._heads) == before
+
+
+def test_bodies_are_bounded_whether_their_head_is_known_or_not(fresh: tuple[Server, App]) -> None:
+    server, app = fresh
+    assert said(server, ASK, CLOSE).count(b"HTTP/1.1 200") == 2
+    app.held += LIMITS.bodies
+    assert said(server, ASK).startswith(b"HTTP/1.1 503")
+    app.held -= LIMITS.bodies
+    assert said(server, CLOSE).startswith(b"HTTP/1.1 200")
+    assert app.held == 0
+
+
 def test_a_head_with_a_secret_is_not_kept(tmp_path: Path) -> None:
     app = App(Service.load({"tiny": sealed(tmp_path / "bundle").path}), LIMITS)
     server = Server(app)
     try:
-        for name in (b"Authorization: Bearer a", b"X-Api-Key: a", b"Cookie: a=b", b"Proxy-Authorization: Basic a"):
+        for name in (
+            b"Authorization: Bearer a",
+            b"X-Api-Key: a",
+            b"Cookie: a=b",
+            b"Proxy-Authorization: Basic a",
+            b"X-Auth-Token: a",
+        ):
             ask = ASK.replace(b"host: a", b"host: a\r\nconnection: close\r\n" + name)
             assert said(server, ask).startswith(b"HTTP/1.1 200")
             assert app.heads.find(ask) is None

@@ -10,6 +10,7 @@ import asking  # noqa: F401  skips where the extra serve is absent
 from bundles import sealed
 from limbeck.serve.answer import Answer, Answers
 from limbeck.serve.classify import Asked
+from limbeck.serve.poll import Poll
 from limbeck.serve.service import Model, Service
 from limbeck.serve.turn import Turn
 
@@ -20,7 +21,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 
 async def _asked(service: Service, requests: Sequence[Asked]) -> list[Answers | Exception]:
-    turn, given = Turn(service), dict[int, Answers | Exception]()
+    turn, given = Turn(service, Poll()), dict[int, Answers | Exception]()
     for number, asked in enumerate(requests):
         turn.add(asked, lambda answers, number=number: given.__setitem__(number, answers))  # type: ignore[misc]
     assert not given, "nothing is answered before the turn ends"

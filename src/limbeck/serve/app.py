@@ -57,7 +57,8 @@ class App:
         poll: float = 0.0,
     ) -> None:
         self.service, self.limits, self.gate = service, limits or Limits(), gate
-        self.turn, self.heads = Turn(service, Poll(poll)), Heads()
+        self._poll, self.heads = Poll(poll), Heads()
+        self.turn = Turn(service, self._poll)
         self.held = 0  # bytes of bodies whose requests are not answered yet
         self._pages = Starlette(routes=list(routes)) if routes else None
         if self._pages is not None:
@@ -90,6 +91,7 @@ class App:
         if answers is None:
             return False
         send(self._direct_reply(answers))
+        self._poll.on()
         return True
 
     def _direct_reply(self, answers: Answers | Exception) -> Reply:

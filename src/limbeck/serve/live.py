@@ -57,9 +57,8 @@ class Live:
 
     def process(self, number: int) -> None:
         """From now on this process writes the part `number`; what is called behind a fork."""
-        self._counts[number] += (
-            0  # its pages are mapped now, not one by one over two minutes in which the process seems to grow
-        )
+        # Its pages are mapped now, not one by one over two minutes in which the process would seem to grow.
+        self._counts[number] += 0
         self._start = number * (SECONDS + 1) * self._width
         self._forever = self._start + SECONDS * self._width
 

@@ -42,7 +42,7 @@ class Protocol(HttpToolsProtocol):
         self._state, self._since = _IDLE, self.loop.time()
         self._raw_bytes = self._head_bytes = self._body_bytes = self._messages = self._discarded = self._held = 0
         self._direct, self._waiting, self._begun, self._keep_alive, self._ending = False, False, False, True, False
-        self._admitted = False
+        self._between, self._admitted = True, False
         self.url = self._body = b""
         self._refusal: Refusal | None = None
 
@@ -63,10 +63,11 @@ class Protocol(HttpToolsProtocol):
             if self._discarded > _MOST_DISCARDED:
                 self.transport.abort()
             return
-        alone = self._state == _IDLE
-        if alone:
-            if (known := self._app.heads.find(data)) is not None and self._answered_unparsed(*known):
-                return
+        # An earlier request may be answered while the parser is still in the head or the body of the next one.
+        alone = self._state == _IDLE and self._between
+        if alone and (known := self._app.heads.find(data)) is not None and self._answered_unparsed(*known):
+            return
+        if self._state == _IDLE:
             self._state, self._since = _HEAD, self.loop.time()
         self._messages = 0
         if self._state == _HEAD:
@@ -81,7 +82,7 @@ class Protocol(HttpToolsProtocol):
             # A head without an end is seen before its lines are: the parser gives a header only when it is whole.
             if self._state == _HEAD and self._raw_bytes > self._limits.header_bytes + self._limits.url:
                 self._refuse(Refusal(431, "headers_too_large", f"headers may have {self._limits.header_bytes:,} bytes"))
-            elif alone and self._direct and self._messages == 1:
+            elif alone and self._between and self._direct and self._messages == 1:
                 self._app.heads.keep(data, Head(self._body_bytes, dict(self.headers), self._keep_alive))
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -91,6 +92,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._answer_first()
+        self._between = False
         self._messages += 1
         if self._messages > _MOST_PIPELINED:
             self._stop(Refusal(400, "too_many_pipelined", f"at most {_MOST_PIPELINED} requests may be sent ahead"))
@@ -147,6 +149,7 @@ class Protocol(HttpToolsProtocol):
             self._leave_direct()
 
     def on_message_complete(self) -> None:
+        self._between = True
         self._state, self._since = _ANSWERING, self.loop.time()
         if self._direct:
             if not self._admitted and self._answered_directly(dict(self.headers), self._body):
@@ -180,10 +183,19 @@ class Protocol(HttpToolsProtocol):
             self._write(reply)
 
     def _answered_unparsed(self, head: Head, body: bytes) -> bool:
-        """The same of a whole request whose head is known. Where it is false the request was admitted, and is still to be parsed."""
+        """Whether a whole request whose head is known goes the short way; else it is still to be parsed, and if it was admitted, is not again."""
+        if self._app.held + len(body) > self._limits.bodies:
+            return False
+        before = self._state, self._since
         self._state, self._since, self._keep_alive = _ANSWERING, self.loop.time(), head.keep_alive
-        self._admitted = not self._answered_directly(head.headers, body)
-        return not self._admitted
+        self._app.held += len(body)
+        self._held += len(body)
+        if self._answered_directly(head.headers, body):
+            return True
+        self._release()
+        self._state, self._since = before
+        self._admitted = True
+        return False
 
     def _answered_directly(self, headers: Mapping[bytes, bytes], body: bytes) -> bool:
         """Whether the reply is sent, or will be when this turn of the loop ends."""

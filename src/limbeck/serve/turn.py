@@ -37,8 +37,8 @@ class Turn:
         poll: what is done until the next request.
     """
 
-    def __init__(self, service: Service, poll: Poll | None = None) -> None:
-        self._service, self._poll = service, poll or Poll()
+    def __init__(self, service: Service, poll: Poll) -> None:
+        self._service, self._poll = service, poll
         self._waiting: list[_Waiting] = []
 
     def add(self, asked: Asked, given: Given) -> None:
