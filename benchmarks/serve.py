@@ -134,14 +134,11 @@ def added(place: Place, args: argparse.Namespace, figures: Figures) -> None:
         measured = added_at(place, rate, args.seconds)
         found: dict[str, Any] = {f"{name}_at_rate": rate}
         for percent, share in (("p50", 0.5), ("p99", 0.99)):
-            turns = [
-                s.latency.percentile(share) - m.percentile(share) for s, m in zip(measured.steps, measured.models, strict=True)
-            ]
             found |= {
                 f"{name}_{percent}_ms": 1e3 * measured.latency(share),
                 f"{name}_model_{percent}_ms": 1e3 * measured.model(share),
             }
-            found |= {f"{name}_{percent}_ms_by_turns": [round(1e3 * turn, 3) for turn in turns]}
+            found |= {f"{name}_{percent}_ms_by_turns": [round(1e3 * turn, 3) for turn in measured.by_turns(share)]}
         figures.add(found, *measured.steps)
 
 

@@ -20,9 +20,13 @@ class Added:
     steps: tuple[Step, ...]
     models: tuple[Histogram, ...]
 
+    def by_turns(self, share: float) -> list[float]:
+        """By how many seconds a percentile of the server's latencies lies above the model's, in each turn."""
+        return [s.latency.percentile(share) - m.percentile(share) for s, m in zip(self.steps, self.models, strict=True)]
+
     def latency(self, share: float) -> float:
-        """By how many seconds a percentile of the server's latencies lies above the model's: the median over the turns."""
-        return median(s.latency.percentile(share) - m.percentile(share) for s, m in zip(self.steps, self.models, strict=True))
+        """The median of these."""
+        return median(self.by_turns(share))
 
     def model(self, share: float) -> float:
         """The model's own percentile, seconds: the median over the turns."""
@@ -32,7 +36,7 @@ class Added:
         """As plain JSON, each turn by itself too; seconds."""
         shares = {"p50": 0.5, "p99": 0.99}
         return {
-            **{name: {"added": self.latency(share), "model": self.model(share)} for name, share in shares.items()},
+            **{n: {"added": self.latency(s), "by_turns": self.by_turns(s), "model": self.model(s)} for n, s in shares.items()},
             "steps": [step.to_json() for step in self.steps],
             "models": [found.to_json() for found in self.models],
         }

@@ -68,4 +68,5 @@ class Heads:
 
 def _end(data: bytes) -> int:
     """Where the head ends; 0 where it does not."""
-    return data.find(_END) + len(_END) if _END in data else 0
+    at = data.find(_END)
+    return at + len(_END) if at >= 0 else 0
