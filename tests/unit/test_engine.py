@@ -144,6 +144,34 @@ def test_a_shorter_training_is_the_beginning_of_the_longer_one() -> None:
     assert len(losses) == 14
 
 
+def test_stopped_within_an_epoch_the_better_weights_stand_and_it_goes_on_as_if_it_had_not_stopped() -> None:
+    def judge(scores: list[float]):
+        left = iter(scores)
+        return lambda _: {"accuracy": next(left)}
+
+    whole = training(judge([0.1, 0.2, 0.3, 0.4]))
+    losses = [step.loss for step in whole.steps()]
+    for scores, ends in (([0.1, 0.9], True), ([0.1, 0.05], False)):
+        part = training(judge(scores), epochs=1.5)
+        assert part.total == 10
+        seen, kept, taken = [], {}, None
+        for step in part.steps():
+            seen.append(step.loss)
+            numbers, tensors = part.state()
+            taken = numbers, {name: tensor.clone() for name, tensor in tensors.items()}
+            if step.number in (7, 10):
+                kept[step.number] = part.model.head.weight.detach().clone()
+        assert seen == losses[:10]
+        assert torch.equal(part.model.head.weight, kept[10 if ends else 7])
+        rest = training(judge([0.2, 0.3, 0.4]))
+        rest.restore(*taken)
+        assert [step.loss for step in rest.steps()] == losses[10:]
+        assert torch.equal(rest.model.head.weight, whole.model.head.weight)
+        stopped = training(judge([0.1]), epochs=1.5)
+        stopped.restore(*taken)
+        assert list(stopped.steps()) == []
+
+
 def test_a_moving_average_takes_the_place_of_the_weights() -> None:
     plain, averaged = training(), training(ema=0.9)
     assert [s.loss for s in plain.steps()] == [s.loss for s in averaged.steps()]

@@ -19,7 +19,7 @@ from limbeck.search.candidates import Candidate
 from limbeck.search.fit import fitting, weighed
 from limbeck.search.front import Front, Point, Reference, front, page, with_fronts
 from limbeck.search.measure import Cost
-from limbeck.search.race import race
+from limbeck.search.race import Score, race
 
 MADE_FROM = {"candidates": "a" * 64, "vocabulary": "b" * 64}
 
@@ -45,10 +45,10 @@ def ran(scores: dict[str, tuple[float, ...]], enough: float):
     """The result of a race with these scores, and what was asked in which order."""
     asked: list[tuple[str, int]] = []
 
-    def score(name: str, rung: int) -> float:
+    def score(name: str, rung: int) -> Score:
         assert all((name, before) in asked for before in range(rung)), "a rung without those before"
         asked.append((name, rung))
-        return scores[name][rung]
+        return Score(scores[name][rung], scores[name][rung])
 
     return race(list(scores), 3, score, enough), asked
 
@@ -87,10 +87,25 @@ def test_larger_ones_get_their_turn_where_the_smaller_falls_short_in_the_end() -
     assert asked.index(("a", 2)) < asked.index(("b", 0))
 
 
-def test_half_go_on() -> None:
-    scores = {f"c{i}": (0.1 * i, 0.1 * i, 0.1 * i) for i in range(8)}
-    _, asked = ran(scores, 2.0)
-    assert [sum(r == rung for _, r in asked) for rung in range(3)] == [8, 4, 2]
+def test_a_quarter_goes_on_and_two_at_least() -> None:
+    for number, rungs in ((24, [24, 6, 2]), (8, [8, 2, 2]), (3, [3, 2, 2]), (1, [1, 1, 1])):
+        scores = {f"c{i:02}": (0.01 * i,) * 3 for i in range(number)}
+        _, asked = ran(scores, 2.0)
+        assert [sum(r == rung for _, r in asked) for rung in range(3)] == rungs
+
+
+def test_the_nearest_goes_on_and_the_quality_is_what_has_to_be_enough() -> None:
+    scores = {"a": Score(0.9, -0.5), "b": Score(0.8, -0.1), "c": Score(0.7, -0.2), "d": Score(0.6, -0.05), "e": Score(0.95, -0.9)}
+    asked: list[tuple[str, int]] = []
+
+    def score(name: str, rung: int) -> Score:
+        asked.append((name, rung))
+        return scores[name]
+
+    result = race(list(scores), 3, score, 0.99)
+    assert (result.winner, result.enough) == ("d", False)
+    assert [name for name, rung in asked if rung == 1] == ["b", "d"]
+    assert race(list(scores), 3, score, 0.92).winner == "e", "what keeps enough goes on, however near"
 
 
 # --- what fits ------------------------------------------------------------------------------------------------------------
@@ -98,6 +113,18 @@ def test_half_go_on() -> None:
 
 def candidate(name: str, twin: str | None = None) -> Candidate:
     return Candidate(name, "bag", {"width": 4}, 1, "int8", twin)
+
+
+def test_one_that_leaves_rare_pieces_out_has_to_save_something() -> None:
+    def of(family: str, count: int, precision: str = "int8") -> Candidate:
+        return Candidate(f"{family}-{count}-{precision}", family, {"width": 4}, count, precision)
+
+    costs = {"bag-1-int8": 500, "bag-4-int8": 300, "encoder-1-int8": 2000, "encoder-4-int8": 1900, "encoder-4-int4": 1900}
+    given = [of("encoder", 4), of("encoder", 1), of("bag", 1), of("bag", 4), of("encoder", 4, "int4")]
+    for limit, left_out in ((5000, {"encoder-4-int8"}), (1950, set())):
+        found = weighed(given, Budget(limit), lambda c: Cost(costs[c.name]))
+        assert {w.candidate.name for w in found} == set(costs) - left_out
+        assert [w.cost.bytes for w in found] == sorted(w.cost.bytes for w in found)
 
 
 def test_the_nearest_is_named_with_what_it_misses() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -57,7 +58,7 @@ class Training:
         seed: of the order of examples and of dropout.
         device: where the model is.
         precision: "float32", or "bfloat16" for the matrix products.
-        epochs: how many of the plan's epochs to train; None: all.
+        epochs: how many of the plan's epochs to train, a part of one too; None: all.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Training:
         seed: int = 0,
         device: str = "cpu",
         precision: str = "float32",
-        epochs: int | None = None,
+        epochs: float | None = None,
     ) -> None:
         self.model = model
         self.best: Mapping[str, float] = {}
@@ -84,7 +85,7 @@ class Training:
         self.precision = precision
         self._in_epoch = number_of_batches(len(examples), plan.batch_size)
         self._steps = plan.epochs * self._in_epoch
-        self.total = (plan.epochs if epochs is None else epochs) * self._in_epoch
+        self.total = self._steps if epochs is None else max(1, round(epochs * self._in_epoch))
         self._modules = [model, *(t.state for t in terms if t.state is not None)]
         self._optimizer = Optimizer(self._modules, plan, rates or {})
         self._average = MovingAverage(model, plan.ema) if plan.ema else None
@@ -102,7 +103,7 @@ class Training:
             first=self.number,
         )
         self.model.train()
-        for batch in feed:
+        for batch in islice(feed, max(0, self.total - self.number)):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed * 1_000_003 + self.number)
                 loss = self.loss(batch)
@@ -114,6 +115,8 @@ class Training:
             judged = self._judged() if self.number % self._in_epoch == 0 else {}
             rate = self._plan.learning_rate * self._plan.rate(self.number - 1, self._steps)
             yield Step(self.number, self.total, float(loss.detach()), rate, judged)
+        if self.total % self._in_epoch:  # within an epoch; behind the last `state`, so that one that goes on is as if it had not stopped
+            self._judged()
         final = self._best_weights or (self._average.weights if self._average is not None else {})
         self.model.load_state_dict(final, strict=False)
         self.model.eval()

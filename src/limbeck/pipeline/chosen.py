@@ -14,21 +14,22 @@ from typing import Any, Literal
 import numpy as np
 
 from limbeck.data.split import Splits
+from limbeck.engine.batches import number_of_batches
 from limbeck.metrics.classification import accuracy, agreement
 from limbeck.pipeline.drafts import Students
 from limbeck.pipeline.steps import plan_for
-from limbeck.pipeline.student import fit_student, made_from, student_logits
+from limbeck.pipeline.student import fit_student, made_from, nearness, student_logits
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run, write_json
 from limbeck.search.candidates import Candidate
 from limbeck.search.fit import Weighed
-from limbeck.search.race import race
+from limbeck.search.race import Score, race
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View, digest
 
 FOLDER, SCORES = "search", "scores.json"
-RUNGS = (0.25, 0.5, 1.0)
-"""How much of its plan a candidate has been trained at each rung."""
+RUNGS, LEAST_STEPS = (1 / 16, 1 / 4, 1.0), 200
+"""How much of its plan a candidate has been trained at each rung, and how many steps of it at least."""
 _LEAST_LABELS = 50  # validation rows with a label: fewer say little where there are others without
 
 
@@ -98,7 +99,9 @@ def _raced(
     proof = digest({**made_from(run, teacher), "environment": run.environment, "fit": list(fit)})
     scores = _Scores(run.folder / FOLDER / SCORES, proof)
 
-    def score(name: str, rung: int) -> float:
+    rows = [r.payload for r in unseen(run, splits)]
+
+    def score(name: str, rung: int) -> Score:
         if (before := scores.of(name, rung)) is not None:
             return before
         named = students.run(fit[name])
@@ -106,10 +109,12 @@ def _raced(
             named, progress=lambda _, done, total, note: run.progress("search", min(done, total - 1), total, f"{name}: {note}")
         )
         student, modality = students.new(fit[name])
-        epochs = max(1, round(RUNGS[rung] * plan_for(named, len(views)).epochs))
+        plan = plan_for(named, len(views))
+        share = min(1.0, max(RUNGS[rung], LEAST_STEPS / (plan.epochs * number_of_batches(len(views), plan.batch_size))))
         of = made_from(named, teacher)
-        fit_student(named, teacher, student, modality, store, views, splits, of, f"search-{name}", epochs)
-        found = _quality(judged, student, modality, store, teacher.labels)
+        fit_student(named, teacher, student, modality, store, views, splits, of, f"search-{name}", share * plan.epochs)
+        near = nearness(modality, rows, store.get(rows, LOGITS).logits_BC, "cpu")(student)
+        found = Score(_quality(judged, student, modality, store, teacher.labels), next(iter(near.values())), share)
         scores.note(name, rung, found)
         return found
 
@@ -121,7 +126,7 @@ def _raced(
         "rows": len(judged.rows),
         "teacher": judged.teacher,
         "enough": judged.enough,
-        "quality": result.scores[result.winner][-1],
+        "quality": result.scores[result.winner][-1].quality,
         "scores": {name: list(values) for name, values in result.scores.items()},
     }
 
@@ -148,7 +153,7 @@ class _Scores:
 
     def __init__(self, path: Path, proof: str) -> None:
         self._path, self._proof = path, proof
-        self._scores: dict[str, list[float]] = {}
+        self._scores: dict[str, list[list[float]]] = {}
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["proof"] == proof and content["sha256"] == digest(content["scores"]):
@@ -156,13 +161,13 @@ class _Scores:
         except (OSError, ValueError, KeyError, TypeError):
             pass
 
-    def of(self, name: str, rung: int) -> float | None:
+    def of(self, name: str, rung: int) -> Score | None:
         """The score at a rung; None where it did not get there."""
         found = self._scores.get(name, [])
-        return found[rung] if rung < len(found) else None
+        return Score(*found[rung]) if rung < len(found) else None
 
-    def note(self, name: str, rung: int, score: float) -> None:
+    def note(self, name: str, rung: int, score: Score) -> None:
         """Write a score down."""
-        self._scores[name] = [*self._scores.get(name, [])[:rung], score]
+        self._scores[name] = [*self._scores.get(name, [])[:rung], list(score)]
         self._path.parent.mkdir(exist_ok=True)
         write_json(self._path, {"proof": self._proof, "sha256": digest(self._scores), "scores": self._scores})

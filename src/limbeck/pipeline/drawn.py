@@ -18,7 +18,7 @@ from limbeck.engine.batches import number_of_batches
 from limbeck.errors import MissingExtraError
 from limbeck.metrics.classification import accuracy
 from limbeck.pipeline.baseline import baseline_answers
-from limbeck.pipeline.chosen import FOLDER, RUNGS, Yardstick, yardstick
+from limbeck.pipeline.chosen import FOLDER, Yardstick, yardstick
 from limbeck.pipeline.control import control_choice
 from limbeck.pipeline.shipped import own_size, teacher_bundle
 from limbeck.pipeline.steps import plan_for
@@ -29,6 +29,7 @@ from limbeck.search.front import Front, Point, Reference, with_fronts
 from limbeck.search.machine import card, words
 from limbeck.search.measure import cost
 from limbeck.search.plot import draw
+from limbeck.search.race import Score
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, View
 from limbeck.verify.footprint import MOST_QUERIES
@@ -75,15 +76,15 @@ def draw_front(
 
 def _point(weighed: Weighed, scores: Json) -> Point:
     candidate, costs = weighed.candidate, weighed.cost
-    reached = scores.get(candidate.name, [])
+    reached = [Score(*rung) for rung in scores.get(candidate.name, [])]
     return Point(
         name=candidate.name,
         student=candidate.section(),
         size=candidate.size,
         precision=candidate.precision,
         misses=weighed.misses,
-        quality=reached[-1] if reached else None,
-        trained=RUNGS[len(reached) - 1] if reached else 0.0,
+        quality=reached[-1].quality if reached else None,
+        trained=reached[-1].trained if reached else 0.0,
         **costs.to_json(),
     )
 

@@ -77,7 +77,7 @@ def fit_student(
     splits: Splits,
     identity: Json,
     name: str = "student",
-    epochs: int | None = None,
+    epochs: float | None = None,
 ) -> Checkpoint:
     """Train a student on the teacher's signals; it ends with the weights that are nearest to the teacher on validation rows that are
     new to both.

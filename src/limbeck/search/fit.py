@@ -6,7 +6,7 @@ time are equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
 
@@ -17,6 +17,8 @@ from limbeck.search.measure import Cost
 
 RESERVE: Mapping[str, float] = {"bytes": 0.01, "latency_p50": 0.05, "memory": 0.02}
 """The share of each limit that a candidate has to leave free."""
+ALIKE = 0.1
+"""The share of its bytes that a candidate has to save by leaving rare pieces out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Weighed:
 def weighed(candidates: Sequence[Candidate], budget: Budget, cost: Callable[[Candidate], Cost | None]) -> list[Weighed]:
     """All candidates that were measured, from small to large.
 
-    One whose twin in the first precision fits is not measured: the same training gives both, and the first is smaller.
+    One whose twin in the first precision fits is not measured: the same training gives both, and the first is smaller. One that
+    leaves rare pieces out and hardly saves a byte by it (`ALIKE`) is left out: an encoder has few of its bytes in its table.
 
     Args:
         candidates: each behind its twin.
@@ -47,7 +50,18 @@ def weighed(candidates: Sequence[Candidate], budget: Budget, cost: Callable[[Can
         elif (costs := cost(candidate)) is not None:
             found[candidate.name] = Weighed(candidate, costs, tuple(allowed.misses(costs.limits())))
     each = {w.candidate.name: w for w in found.values()}
-    return sorted(each.values(), key=lambda w: w.cost.bytes)
+    return sorted(_told_apart(each.values()), key=lambda w: w.cost.bytes)
+
+
+def _told_apart(found: Iterable[Weighed]) -> list[Weighed]:
+    """Without those that are nearly as large as one that fits, and differ from it by their rare pieces alone."""
+    kept: dict[tuple[str, ...], list[Weighed]] = {}
+    for w in sorted(found, key=lambda w: w.candidate.min_count):
+        of = kept.setdefault((w.candidate.family, w.candidate.size, w.candidate.precision), [])
+        fuller = [other for other in of if other.candidate.min_count < w.candidate.min_count and not other.misses]
+        if not any(w.cost.bytes > (1 - ALIKE) * other.cost.bytes for other in fuller):
+            of.append(w)
+    return [w for of in kept.values() for w in of]
 
 
 def fitting(found: Sequence[Weighed], budget: Budget) -> list[Weighed]:
