@@ -68,6 +68,11 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
             if objective := found(f"objectives.{name}", "objectives", name):
                 check(f"objectives.{name}", objective, section, ObjectiveSection)
                 problems += _of_another_task(name, objective, task, content.get("task", default_task))
+    tuning = teacher.get("fine_tune") if isinstance(teacher := content.get("teacher"), Mapping) else None
+    if isinstance(tuning, Mapping) and tuning.get("words") is True and not hasattr(task, "linear"):
+        problems.append(
+            f"teacher.fine_tune.words: the task {content.get('task', default_task)} has no linear model of words. Leave it out"
+        )
     return [*problems, *(_several_problems(content) if getattr(task, "several", False) else [])]
 
 

@@ -92,7 +92,9 @@ class FineTuneSection(Section):
     """How a backbone without a head learns the labels. Shares are of all steps.
 
     The epoch that is best on the validation rows is chosen, where these are a hundred at least; with `refit` the teacher is then trained
-    again on training and validation rows together, as long as that. `seeds` teachers are trained, and their probabilities averaged.
+    again on training and validation rows together, as long as that. `seeds` teachers are trained, and their probabilities averaged. words: a
+    linear model of words and letters, trained on the same rows, speaks beside them (texts with one label); how much each counts is what
+    makes the labels of the validation rows that neither was trained with the most probable.
     epochs: None: 6, and where the rows are few as many as make 300 steps. self_training: rounds in which the teachers' answers to the rows without a
     label train the next teachers; None: 2 where fewer than 1,000 training rows have a label and more have none, else 0.
     """
@@ -107,6 +109,7 @@ class FineTuneSection(Section):
     frozen_layers: CountOrZero = 0
     refit: bool = True
     seeds: Count = 1
+    words: bool = False
 
 
 class FilterSection(Section):

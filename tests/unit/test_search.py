@@ -95,7 +95,13 @@ def test_a_quarter_goes_on_and_two_at_least() -> None:
 
 
 def test_the_nearest_goes_on_and_the_quality_is_what_has_to_be_enough() -> None:
-    scores = {"a": Score(0.9, -0.5), "b": Score(0.8, -0.1), "c": Score(0.7, -0.2), "d": Score(0.6, -0.05), "e": Score(0.95, -0.9)}
+    scores = {
+        "a": Score(0.9, -0.5),
+        "b": Score(0.8, -0.1),
+        "c": Score(0.7, -0.2),
+        "d": Score(0.6, -0.05),
+        "e": Score(0.95, -0.9),
+    }
     asked: list[tuple[str, int]] = []
 
     def score(name: str, rung: int) -> Score:

@@ -32,6 +32,7 @@ from limbeck.label_sets import aims, shares
 from limbeck.metrics.classification import accuracy
 from limbeck.metrics.probabilities import log_softmax
 from limbeck.metrics.sets import micro_f1
+from limbeck.pipeline.beside import with_words
 from limbeck.pipeline.teacher import LOGITS, TAUGHT, name_of
 from limbeck.pipeline.terms import told
 from limbeck.pipeline.training import precision, trained
@@ -56,7 +57,7 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
 
     The number of epochs is the one that is best on the validation rows; then the teacher is trained again, as long as that, on
     these rows too, but for those that students are chosen by (`limbeck.data.split.spared`). Where the recipe asks for several seeds,
-    each is trained so, and their probabilities are averaged.
+    each is trained so, and their probabilities are averaged. With `words` a linear model of the same rows speaks beside them.
 
     With few labels and many texts without one, what these teachers say of the texts trains the next ones from the start, beside the
     labels; that again, as often as `self_training` says.
@@ -75,7 +76,8 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
         shutil.rmtree(run.folder / _ROUNDS_IN, ignore_errors=True)
         for left in run.folder.glob(".teacher*.checkpoint"):  # by a kill between a teacher and their removal
             left.unlink()
-    return members[0] if len(members) == 1 else Averaged(members)
+        found = members[0] if len(members) == 1 else Averaged(members)
+        return with_words(run, found, tuning.taught(), splits) if run.recipe.teacher.fine_tune.words else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +128,14 @@ class _Tuning:
 
     def trained(self) -> list[Any]:
         """The last round's teachers, after all rounds before it."""
-        lesson = _Lesson(self._taught())
+        lesson = _Lesson(self.taught())
         for number in range(self._rounds + 1):
             members = [self._member(number, seed, lesson) for seed in range(self._section.seeds)]
             if number < self._rounds:
                 lesson = _Lesson(lesson.labelled, self._others, self._said(number, Averaged(members)))
         return members
 
-    def _taught(self) -> list[Record]:
+    def taught(self) -> list[Record]:
         """The labelled rows that teachers learn from in the end."""
         if not self._section.refit:
             return self._train
@@ -157,7 +159,7 @@ class _Tuning:
         before = [digest(self._identity(number - 1, s)) for s in range(self._section.seeds)] if number else []
         identity = self._identities[number, seed] = {
             "backbone": self._from,
-            "fine_tune": self._section.model_dump(mode="json", exclude={"seeds"}),
+            "fine_tune": self._section.model_dump(mode="json", exclude={"seeds", "words"}),
             "precision": self._run.recipe.precision,
             "seed": self._run.recipe.seed + seed,
             "rows": [[(r.key, r.label) for r in rows] for rows in (self._splits.train, self._splits.valid)],

@@ -32,6 +32,7 @@ from limbeck.pipeline.training import precision
 from limbeck.quantize import Scheme, quantized
 from limbeck.run import Run, write_json
 from limbeck.signals.store import described, is_store
+from limbeck.teachers._joined import Joined
 from limbeck.types import Fingerprint, Json, Runner, Signal, digest
 
 FOLDER, RECORD, MEASURED = "int8", "record.json", "labelling"
@@ -85,6 +86,8 @@ def labelling_teacher(run: Run, teacher: Any, folder: Path, payloads: Sequence[A
         folder: of the signal store.
         payloads: all that will be asked, training views first.
     """
+    if isinstance(teacher, Joined):
+        return teacher.over(labelling_teacher(run, teacher.network, folder, payloads))
     if not hasattr(teacher, "precision"):
         return teacher
     before = described(folder).get("precision") if is_store(folder) else None

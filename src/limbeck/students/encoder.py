@@ -76,7 +76,7 @@ class Encoder(nn.Module):
         network: Precision = "int8"
 
     modality: ClassVar[str] = "text"
-    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=3, batch_size=64, learning_rate=5e-4)
+    plan: ClassVar[TrainingPlan] = TrainingPlan(epochs=2, batch_size=64, learning_rate=5e-4)
 
     def __init__(
         self,

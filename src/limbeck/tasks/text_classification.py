@@ -19,15 +19,16 @@ class TextClassification(OneLabel):
     @classmethod
     def baseline(cls, payloads: Sequence[str], labels: Sequence[str]) -> Any | None:
         """The trivial model, fitted; None where the texts hold no word at all."""
-        from sklearn.pipeline import make_pipeline
-        from sklearn.svm import LinearSVC
+        return _fitted(cls.words(), payloads, labels)
 
-        try:
-            return make_pipeline(cls.words(), LinearSVC(random_state=0)).fit(payloads, labels)
-        except ValueError as error:
-            if "empty vocabulary" in str(error):
-                return None
-            raise
+    @classmethod
+    def linear(cls, payloads: Sequence[str], labels: Sequence[str]) -> Any | None:
+        """A linear SVM on words, pairs of words and runs of two to five letters, fitted; None where the texts hold no word, or the rows one label."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_union
+
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+        return _fitted(make_union(cls.words(), letters), payloads, labels) if len(set(labels)) > 1 else None
 
     @classmethod
     def words(cls) -> Any:
@@ -36,3 +37,15 @@ class TextClassification(OneLabel):
 
         # Single characters count as words: some scripts write no spaces, and short messages have few.
         return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+|[^\w\s]")
+
+
+def _fitted(features: Any, payloads: Sequence[str], labels: Sequence[str]) -> Any | None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    try:
+        return make_pipeline(features, LinearSVC(random_state=0)).fit(payloads, labels)
+    except ValueError as error:
+        if "empty vocabulary" in str(error):
+            return None
+        raise
