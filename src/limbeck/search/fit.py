@@ -33,7 +33,8 @@ class Weighed:
 def weighed(candidates: Sequence[Candidate], budget: Budget, cost: Callable[[Candidate], Cost | None]) -> list[Weighed]:
     """All candidates that were measured, from small to large.
 
-    One whose twin in the first precision fits is not measured: the same training gives both, and the first is smaller. One that
+    One whose twin in the first precision fits is not measured: the same training gives both, and the first is smaller. Nor is one whose twin has too
+    many bytes already. One that
     leaves rare pieces out and hardly saves a byte by it (`ALIKE`) is left out: an encoder has few of its bytes in its table.
 
     Args:
@@ -47,6 +48,8 @@ def weighed(candidates: Sequence[Candidate], budget: Budget, cost: Callable[[Can
         twin = found.get(candidate.twin or "")
         if twin is not None and not twin.misses:
             found[candidate.name] = twin  # for a third precision
+        elif twin is not None and allowed.bytes is not None and twin.cost.bytes > allowed.bytes:
+            continue
         elif (costs := cost(candidate)) is not None:
             found[candidate.name] = Weighed(candidate, costs, tuple(allowed.misses(costs.limits())))
     each = {w.candidate.name: w for w in found.values()}

@@ -127,8 +127,9 @@ class Bag(nn.Module):
     @classmethod
     def ladder(cls) -> list[Settings]:
         """The sizes that a search tries, from small to large."""
-        sizes = [cls.Settings(width=w, hidden=2 * w, ngrams=1) for w in (16, 32, 64, 128)]
-        return [*sizes, cls.Settings(ngrams=1), cls.Settings(), cls.Settings(width=256, hidden=512, buckets=8192)]
+        alone = [cls.Settings(width=w, hidden=2 * w, ngrams=1) for w in (16, 32, 64, 128)]
+        pairs = [cls.Settings(width=w, hidden=min(256, 2 * w), buckets=2048 if w < 128 else 4096) for w in (64, 96, 128, 160)]
+        return [*alone, cls.Settings(ngrams=1), *pairs, cls.Settings(), cls.Settings(width=256, hidden=512, buckets=8192)]
 
     @classmethod
     def tiny(cls) -> tuple[Bag, dict[str, NDArray[np.generic]]]:
