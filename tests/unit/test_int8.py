@@ -1,6 +1,8 @@
 """The int8 form is chosen by what was measured: kept where it is near, left part by part where it is not, the same when made again."""
 
+import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,13 @@ from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.errors import ParityError
 from limbeck.graph import Graph, GraphBuilder, GraphInput
+from limbeck.pipeline import written
 from limbeck.pipeline.data import read_data
-from limbeck.pipeline.int8 import calibration_and_judging, int8_form
+from limbeck.pipeline.int8 import Form, calibration_and_judging, int8_form
 from limbeck.pipeline.int8_bench import Rows, spread
-from limbeck.pipeline.student import write_bundle
 from limbeck.pipeline.teacher import load_teacher
 from limbeck.pipeline.untrained import new_student
+from limbeck.pipeline.written import write_bundle
 from limbeck.run import open_run
 from limbeck.students.bag import Bag
 from limbeck.targets.numpy import evaluate
@@ -286,3 +289,59 @@ def test_a_file_that_says_something_else_is_refused(begun, monkeypatch) -> None:
     with run, pytest.raises(ParityError, match="the written file differs from the trained student"):
         write_bundle(run, student, *parts)
     assert not (run.folder / "bundle").exists()
+
+
+def test_a_student_that_no_int8_form_is_near_to_learns_with_rounding(begun, monkeypatch, tmp_path: Path) -> None:
+    real, asked = written.in_int8, []
+
+    def far_at_first(run, student, *rest):
+        asked.append(student)
+        found = real(run, student, *rest)
+        return (
+            found
+            if len(asked) > 1
+            else replace(found, graph=student.graph(), record={"chosen": None, "judged": []}, missed=True)
+        )
+
+    class Checkpoint:
+        removed = False
+
+        def remove(self) -> None:
+            self.removed = True
+
+    monkeypatch.setattr(written, "in_int8", far_at_first)
+    run, student, *parts = begun("a")
+    again, checkpoint = copy.deepcopy(student), Checkpoint()
+    with torch.no_grad():
+        again.head.bias += 1.0
+    with run:
+        bundle = write_bundle(run, student, *parts, None, lambda: (again, checkpoint))
+    assert asked == [student, again]
+    assert checkpoint.removed
+    record = json.loads((tmp_path / "a" / "evidence" / "int8.json").read_text())
+    assert record["chosen"]
+    assert record["before it learned with rounding"] == {"chosen": None, "judged": []}
+    assert bundle.manifest.precision == "int8"
+
+
+def test_where_rounding_did_not_help_the_first_student_is_written_in_float32(begun, monkeypatch, tmp_path: Path) -> None:
+    class Checkpoint:
+        def remove(self) -> None: ...
+
+    monkeypatch.setattr(
+        written,
+        "in_int8",
+        lambda run, student, graph, *rest: Form(graph, 1e-3, {"chosen": None}, missed=True),
+    )
+    run, student, *parts = begun("a")
+    again = copy.deepcopy(student)
+    with torch.no_grad():
+        again.head.bias += 1.0
+    with run:
+        bundle = write_bundle(run, student, *parts, None, lambda: (again, Checkpoint()))
+    assert bundle.manifest.precision == "float32"
+    other, *others = begun("b", network="float32")
+    with other:
+        assert (tmp_path / "a" / "bundle" / "model.onnx").read_bytes() == (
+            write_bundle(other, student, *others[1:]).path / "model.onnx"
+        ).read_bytes()

@@ -6,6 +6,7 @@ Logging, progress, stopping and saving belong to whoever consumes the steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -59,6 +60,7 @@ class Training:
         device: where the model is.
         precision: "float32", or "bfloat16" for the matrix products.
         epochs: how many of the plan's epochs to train, a part of one too; None: all.
+        around: what the model computes and is judged within, such as `limbeck.engine.as_int8.AsInt8`.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Training:
         device: str = "cpu",
         precision: str = "float32",
         epochs: float | None = None,
+        around: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.model = model
         self.best: Mapping[str, float] = {}
@@ -82,7 +85,7 @@ class Training:
         self.number = 0
         self._examples, self._collate, self._terms, self._plan = examples, collate, terms, plan
         self._judge, self._seed, self._device = judge, seed, device
-        self.precision = precision
+        self.precision, self._around = precision, around
         self._in_epoch = number_of_batches(len(examples), plan.batch_size)
         self._steps = plan.epochs * self._in_epoch
         self.total = self._steps if epochs is None else max(1, round(epochs * self._in_epoch))
@@ -125,7 +128,10 @@ class Training:
 
     def loss(self, batch: Batch) -> Tensor:
         """The loss of a batch: the sum over objectives of weight * mean over examples, in nats."""
-        with torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with (
+            torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self.precision == "bfloat16"),
+            self._around(),
+        ):
             outputs = self.model(**batch.inputs)
         # One denominator per step, known before the backward pass: the examples of the step.
         share_B = torch.full((len(batch.labels_B),), 1.0 / len(batch.labels_B), device=self._device)
@@ -168,7 +174,8 @@ class Training:
             own = {name: p.detach().clone() for name, p in moving(self.model).items()}
             self.model.load_state_dict(average.weights, strict=False)
         self.model.eval()
-        found = self._judge(self.model)
+        with self._around():
+            found = self._judge(self.model)
         self.model.train()
         if not self.best or next(iter(found.values())) >= next(iter(self.best.values())):
             self.best, self.best_epoch = found, self.number // self._in_epoch

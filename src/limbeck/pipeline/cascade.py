@@ -14,8 +14,8 @@ import numpy as np
 from limbeck.bundle import Bundle
 from limbeck.cascaded import CASCADE
 from limbeck.data.split import Splits
-from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS
+from limbeck.pipeline.written import calibration_rows
 from limbeck.run import Run
 from limbeck.runtime.predict import Predictor
 from limbeck.verify.cascade import chosen

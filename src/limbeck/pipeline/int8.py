@@ -13,7 +13,7 @@ Letters: N rows, T places, I inputs of a product, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -40,11 +40,12 @@ _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the tolerance: coarse, so 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What is to be written: the graph, how far a logit may differ elsewhere, and what was tried."""
+    """What is to be written: the graph, how far a logit may differ elsewhere, what was tried, and whether all of it was too far from float32."""
 
     graph: Graph
     tolerance: float
     record: Json
+    missed: bool = False
 
     @property
     def note(self) -> str:
@@ -145,7 +146,7 @@ def int8_form(
                 record["elsewhere"] = float(f"{bench.elsewhere(candidate):.4g}")
                 tolerance = min(step for step in _STEPS if step >= min(2 * record["elsewhere"], _STEPS[-1]))
                 return Form(candidate, tolerance, record)
-    return stays("no form is near enough to the float32 file")
+    return replace(stays("no form is near enough to the float32 file"), missed=True)
 
 
 def first_form(graph: Graph, target: Any, rows: Rows, folder: Path) -> Graph:
@@ -154,7 +155,9 @@ def first_form(graph: Graph, target: Any, rows: Rows, folder: Path) -> Graph:
     return quantized(graph, Scheme(), seen, pooled)
 
 
-def in_int8(run: Run, student: Any, graph: Graph, target: Any, model: Path, modality: Any, splits: Splits) -> Form:
+def in_int8(
+    run: Run, student: Any, graph: Graph, target: Any, model: Path, modality: Any, splits: Splits, before: Json | None = None
+) -> Form:
     """Write a student's int8 form over its float32 file, which moves to evidence/, where its settings ask for int8.
 
     evidence/int8.json says what was tried.
@@ -163,6 +166,7 @@ def in_int8(run: Run, student: Any, graph: Graph, target: Any, model: Path, moda
         student: trained.
         graph, model: its graph, in float32, and the file where it is written.
         modality: encodes the rows of `splits`, of which the test's are not read.
+        before: the record of the same student before it learned with rounding, which is kept beside this one.
 
     Raises:
         ParityError: the int8 file that was written is not the one that was chosen: too few labels agree, or one hangs on the batch.
@@ -186,5 +190,5 @@ def in_int8(run: Run, student: Any, graph: Graph, target: Any, model: Path, moda
         model.replace(evidence / f"float32-{target.filename}")
         target.write(form.graph, model)
         check_int8(nearness(float_NC, *alone_and_batched(target.load(model), rows)), LEAST_AGREEMENT)
-    write_json(evidence / "int8.json", form.record)
+    write_json(evidence / "int8.json", form.record | ({"before it learned with rounding": before} if before else {}))
     return form

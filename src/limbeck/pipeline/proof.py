@@ -31,8 +31,8 @@ from limbeck.pipeline.labelling import MEASURED, told_of_labelling
 from limbeck.pipeline.proof_of_several import held_out_sets
 from limbeck.pipeline.seeds import over_parts, over_seeds, told_of_seeds
 from limbeck.pipeline.shipped import as_it_came, teacher_bundle, weighed
-from limbeck.pipeline.student import calibration_rows
 from limbeck.pipeline.teacher import LOGITS, name_of
+from limbeck.pipeline.written import calibration_rows
 from limbeck.run import REPORT, Run, complete, write_json
 from limbeck.runtime.predict import Predictor
 from limbeck.signals.store import SignalStore

@@ -17,8 +17,9 @@ from limbeck.engine.batches import number_of_batches
 from limbeck.label_sets import aims, sigmoid
 from limbeck.pipeline.control import fit_control
 from limbeck.pipeline.steps import plan_for
-from limbeck.pipeline.student import calibration_rows, student_logits
+from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import LOGITS, name_of
+from limbeck.pipeline.written import calibration_rows
 from limbeck.run import Run
 from limbeck.runtime.predict import Predictor
 from limbeck.signals.store import SignalStore

@@ -1,10 +1,11 @@
-"""The student's stages: views, training, the written file. Knows what a student is made from; knows nothing of how it is judged."""
+"""The student's stages: views, training, and its bundle. Knows what a student is made from; knows nothing of files, nor of how it is judged."""
 
 from __future__ import annotations
 
+import copy
 import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,37 +15,32 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from limbeck import catalog
-from limbeck.bundle import Bundle, seal
+from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
+from limbeck.engine.as_int8 import AsInt8
 from limbeck.engine.batches import Examples, lengths
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
-from limbeck.evidence import Calibration
 from limbeck.label_sets import aims
 from limbeck.losses.divergence import forward_kl
 from limbeck.losses.questions import binary_kl
-from limbeck.manifest import Precision
 from limbeck.metrics.classification import agreement
-from limbeck.pipeline.int8 import in_int8
-from limbeck.pipeline.int8_bench import spread
 from limbeck.pipeline.origin import lent_table
 from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.terms import terms as chosen_terms
 from limbeck.pipeline.training import trained
 from limbeck.pipeline.untrained import full_modality
+from limbeck.pipeline.written import write_bundle
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
-from limbeck.types import Json, Record, Runner, Shapes, View, digest
-from limbeck.verify.calibrate import calibrate
-from limbeck.verify.parity import BATCHES, check_parity, check_pieces
-from limbeck.verify.thresholds import EVEN, calibrate_several
+from limbeck.types import Json, Shapes, View, digest
 
 BUILT = Path("evidence") / "student.json"
 """What the bundle was made from: its proof, until there is a report."""
-_BATCH, _PIECES_CHECKED = 128, 200
-_LEAST_TO_CALIBRATE = 50  # rows: fewer say little of how sure a student may be
+_BATCH = 128
+_MORE, _SLOWER = 0.25, 0.1
+"""How long a student learns with rounding, as a share of its plan, and how fast."""
 
 
 def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
@@ -78,6 +74,7 @@ def fit_student(
     identity: Json,
     name: str = "student",
     epochs: float | None = None,
+    as_int8: bool = False,
 ) -> Checkpoint:
     """Train a student on the teacher's signals; it ends with the weights that are nearest to the teacher on validation rows that are
     new to both.
@@ -86,6 +83,7 @@ def fit_student(
         identity: what `made_from` says.
         name: of its files in the run.
         epochs: after so many of the plan's it stops, and can go on later from its checkpoint; None: after all.
+        as_int8: it was trained already, and learns on for a part of the plan (`_MORE`) with its numbers rounded as an int8 file rounds them.
 
     Returns:
         Its checkpoint, to be removed when the student is safe.
@@ -110,16 +108,20 @@ def fit_student(
         judged = [r.payload for r in unseen(run, splits)]
         near = nearness_of_sets if recipe.several else nearness
         judge = near(modality, judged, store.get(judged, LOGITS).logits_BC, run.device) if judged else None
+        plan = plan_for(run, len(views))
+        if as_int8:
+            plan = replace(plan, epochs=max(1, round(_MORE * plan.epochs)), learning_rate=_SLOWER * plan.learning_rate)
         training = Training(
             student,
             examples,
             modality.collate,
             terms,
-            plan_for(run, len(views)),
+            plan,
             judge=judge,
             seed=recipe.seed,
             device=run.device,
             epochs=epochs,
+            around=AsInt8 if as_int8 else nullcontext,
         )
         note = f"{recipe.student.family}, {student.describe()['parameters']:,} parameters"
         checkpoint = trained(run, "student", name, training, identity, note, goes_on=epochs is not None)
@@ -150,7 +152,13 @@ def distilled(
         pass
     student, modality = untrained
     checkpoint = fit_student(run, teacher, student, modality, store, views, splits, of)
-    bundle = write_bundle(run, student, modality, teacher, splits, store)
+
+    def learned() -> tuple[Any, Checkpoint]:
+        again = copy.deepcopy(student).train()
+        with_int8 = fit_student(run, teacher, again, modality, store, views, splits, of, "student-int8", as_int8=True)
+        return again, with_int8
+
+    bundle = write_bundle(run, student, modality, teacher, splits, store, learned)
     record.parent.mkdir(exist_ok=True)
     write_json(record, {"identity": identity, "bundle": bundle.sha256, "student": student.describe()})
     checkpoint.remove()
@@ -197,99 +205,3 @@ def student_logits(module: nn.Module, modality: Any, encoded: Sequence[NDArray[A
             arrays = modality.collate([encoded[i] for i in order[start : start + _BATCH]])
             parts.append(module(**{k: torch.from_numpy(v).to(device) for k, v in arrays.items()}).logits_BC.float().cpu())
     return torch.cat(parts)[torch.from_numpy(np.argsort(order))]
-
-
-def write_bundle(
-    run: Run, student: Any, modality: Any, teacher: Any, splits: Splits, store: SignalStore | None = None
-) -> Bundle:
-    """Write the student's file, hold each form of it against the one before, calibrate the last one, and seal the bundle."""
-    with run.stage("bundle"):
-        target = catalog.find("targets", "onnx")()
-        draft = run.folder / ".draft"
-        draft.mkdir(exist_ok=True)
-        model = draft / target.filename
-        graph = student.graph()
-        target.write(graph, model)
-
-        def trained_logits(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-            with torch.inference_mode():
-                logits_BC: NDArray[np.float32] = student(
-                    **{k: torch.from_numpy(v) for k, v in arrays.items()}
-                ).logits_BC.numpy()
-            return logits_BC
-
-        if modality.vocabulary:
-            texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
-            check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
-        sweep = modality.sweep(modality.encode(modality.golden), BATCHES[-1])
-        check_parity(trained_logits, target.load(model), sweep, modality.collate, target.tolerance)
-        form = in_int8(run, student, graph, target, model, modality, splits)
-        written = target.load(model)
-        calibration = _calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts))
-        precision: Precision = "int8" if form.record["chosen"] else "float32"
-        bundle = sealed(run, run.folder / "bundle", teacher.labels, modality, model, form.tolerance, precision, calibration)
-        shutil.rmtree(draft)
-    run.progress("bundle", 1, 1, f"{bundle.bytes:,} bytes, {form.note}")
-    return bundle
-
-
-def sealed(
-    run: Run,
-    folder: Path,
-    labels: Sequence[str],
-    modality: Any,
-    model: Path,
-    tolerance: float,
-    precision: Precision,
-    calibration: Calibration | None = None,
-) -> Bundle:
-    """A student's written file as a bundle, with what it says of the golden examples."""
-    logits_BC = catalog.find("targets", "onnx")().load(model)(modality.collate(modality.encode(modality.golden)))
-    return seal(
-        folder,
-        task=run.recipe.task.replace("_", "-"),
-        modality=run.recipe.entry("tasks").modality,
-        target="onnx",
-        labels=list(labels),
-        spec=modality.spec(),
-        golden={"payloads": list(modality.golden), "logits": logits_BC.tolist(), "tolerance": tolerance},
-        model=model,
-        precision=precision,
-        calibration=calibration,
-    )
-
-
-def _calibrated(
-    run: Run, teacher: Any, store: SignalStore | None, splits: Splits, answer: Callable[[Sequence[Any]], NDArray[np.float32]]
-) -> Calibration:
-    """Temperature and threshold of the written file on validation rows: against their labels where enough of them have one."""
-    rows, true_N = calibration_rows(run, splits, teacher.labels)
-    if store is None or not rows:
-        return Calibration(thresholds=(EVEN,) * len(teacher.labels) if run.recipe.several else ())
-    payloads = [r.payload for r in rows]
-    teacher_NC = np.asarray(store.get(payloads, LOGITS).logits_BC)
-    section = run.recipe.verify
-    if run.recipe.several:
-        return calibrate_several(answer(payloads), teacher_NC, true_N)
-    return calibrate(
-        answer(payloads), teacher_NC, true_N, section.least_agreement, section.abstain_cost if splits.outside else None
-    )
-
-
-def calibration_rows(run: Run, splits: Splits, labels: Sequence[str]) -> tuple[list[Record], NDArray[Any] | None]:
-    """The validation rows that a model may be calibrated on, new to teacher and student, none where they are too few; and their
-    classes (`limbeck.label_sets.aims`), None where too few of them have a label."""
-    there = unseen(run, splits)
-    labelled = [r for r in there if r.label is not None]
-    if len(labelled) >= _LEAST_TO_CALIBRATE:
-        return labelled, aims((r.label for r in labelled), labels, run.recipe.several)
-    return (list(there) if len(there) >= _LEAST_TO_CALIBRATE else []), None
-
-
-def _answered(written: Runner, modality: Any, payloads: Sequence[Any]) -> NDArray[np.float32]:
-    encoded = modality.encode(payloads)
-    order = np.argsort(lengths(encoded), kind="stable")
-    parts = [
-        written(modality.collate([encoded[i] for i in order[start : start + _BATCH]])) for start in range(0, len(order), _BATCH)
-    ]
-    return np.asarray(np.concatenate(parts)[np.argsort(order)])
