@@ -147,7 +147,9 @@ def test_a_validation_file_and_texts_out_of_scope(tiny_teacher, tmp_path) -> Non
     assert any("nothing out of scope is refused" in note for note in report.notes)
 
 
-def test_with_few_labels_teachers_teach_the_next_ones(backbone, tmp_path, monkeypatch) -> None:
+def test_with_few_labels_neighbours_teach_the_first_teachers_and_these_the_next_ones(
+    backbone, tiny_teacher, tmp_path, monkeypatch
+) -> None:
     from limbeck.pipeline.fine_tuning import _Tuning
 
     lessons = []
@@ -164,23 +166,34 @@ def test_with_few_labels_teachers_teach_the_next_ones(backbone, tmp_path, monkey
     recipe = {**TINY, "verify": {**TINY["verify"], "cross_fit_below": 1000}, "data": {"train": str(data), "valid_share": 0.5}}
     recipe["teacher"] = {"fine_tune": {"epochs": 1, "seeds": 2}}
     limbeck.distill(recipe, test=judged, teacher=backbone, out=tmp_path / "run")
-    assert len(lessons) == 6  # two seeds, two rounds and the last; so few validation rows choose no epoch
-    assert {r.label for r in lessons[0].labelled} == {"greeting", "question", "thanks"}
-    assert len(lessons[0].labelled) == len(ROWS)  # the validation rows among them: others can choose
-    assert not lessons[0].unlabelled
-    later = lessons[2]
-    assert later.said_NC.shape == (len(later.unlabelled), 3)
-    np.testing.assert_allclose(later.said_NC.sum(axis=1), 1, rtol=1e-5)
-    assert not np.allclose(lessons[2].said_NC, lessons[4].said_NC)
-    held = {r.key for r in later.unlabelled}
+    assert len(lessons) == 2  # two seeds, one round: what the neighbours say is the first lesson
+    first = lessons[0]
+    assert {r.label for r in first.labelled} == {"greeting", "question", "thanks"}
+    assert len(first.labelled) == len(ROWS)  # the validation rows among them: others can choose
+    assert first.said_NC.shape == (len(first.unlabelled), 3)
+    np.testing.assert_allclose(first.said_NC.sum(axis=1), 1, rtol=1e-5)
+    held = {r.key for r in first.unlabelled}
     assert 100 < len(held) < 200  # half of them choose
     left = {p.name for p in (tmp_path / "run").iterdir()}
     assert {"teacher-0", "teacher-1"} <= left
     assert "self-training" not in left
     (tmp_path / "run" / "evidence" / "report.json").unlink()
     limbeck.distill(recipe, test=judged, teacher=backbone, out=tmp_path / "run")
-    assert len(lessons) == 6  # all taken from the folder
-    limbeck.distill(
-        recipe, overrides=["teacher.fine_tune.self_training=0"], test=judged, teacher=backbone, out=tmp_path / "none"
-    )
+    assert len(lessons) == 2  # all taken from the folder
+
+    def again(rounds: int) -> None:
+        asked = [f"teacher.fine_tune.self_training={rounds}"]
+        limbeck.distill(recipe, overrides=asked, test=judged, teacher=backbone, out=tmp_path / f"rounds-{rounds}")
+
+    again(0)
+    assert len(lessons) == 4
+    assert not lessons[3].unlabelled
+    again(2)
     assert len(lessons) == 8
+    np.testing.assert_array_equal(lessons[4].said_NC, first.said_NC)
+    assert not np.allclose(lessons[6].said_NC, first.said_NC)  # what the teachers of the first round say
+    monkeypatch.setattr(type(tiny_teacher[0]), "pretrained", False, raising=False)
+    limbeck.distill(recipe, test=judged, teacher=backbone, out=tmp_path / "scratch")
+    assert len(lessons) == 12  # one that knows nothing has no neighbours: it learns the labels first
+    assert not lessons[8].unlabelled
+    assert lessons[10].unlabelled

@@ -33,20 +33,22 @@ from limbeck.metrics.classification import accuracy
 from limbeck.metrics.probabilities import log_softmax
 from limbeck.metrics.sets import micro_f1
 from limbeck.pipeline.beside import with_words
+from limbeck.pipeline.neighbours import NEIGHBOURS, POWER, STAY, STRENGTH, TURNS, said_by_neighbours
 from limbeck.pipeline.teacher import LOGITS, TAUGHT, name_of
 from limbeck.pipeline.terms import told
 from limbeck.pipeline.training import precision, trained
 from limbeck.run import COMPLETE, Run, is_proven, write_json
 from limbeck.sections import FineTuneSection
 from limbeck.signals.store import SignalStore
-from limbeck.signals.teach import teach
+from limbeck.signals.teach import SHARD, teach
 from limbeck.teachers._averaged import Averaged
 from limbeck.types import Json, Record, Signal, TrainingPlan, View, digest
 
 EPOCHS, LEAST_STEPS = 6, 300
 """How long a teacher is trained; where rows are few, as many epochs as make so many steps."""
 _ROUNDS_IN = "self-training"
-_ROUNDS, _FEW, _MOST = 2, 1000, 20_000
+_NEAR = frozenset({"embedding_BD"})
+_ROUNDS, _FEW, _MOST = 1, 1000, 20_000
 """Rounds of self-training where it pays: with fewer labelled rows than this, and more without, of which so many are enough."""
 _SURE = 0.98
 """The probability of a label that was given, where it stands beside answers of a teacher."""
@@ -59,8 +61,8 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
     these rows too, but for those that students are chosen by (`limbeck.data.split.spared`). Where the recipe asks for several seeds,
     each is trained so, and their probabilities are averaged. With `words` a linear model of the same rows speaks beside them.
 
-    With few labels and many texts without one, what these teachers say of the texts trains the next ones from the start, beside the
-    labels; that again, as often as `self_training` says.
+    With few labels and many texts without one, what the untouched backbone's neighbours say of the texts trains the first teachers beside the
+    labels, and what teachers say of them the next ones, from the start, as often as `self_training` says.
 
     Source: Xie, Luong, Hovy and Le (2020), Self-training with Noisy Student improves ImageNet classification, section 2 (soft targets, a
     new model each round; the noise here is dropout).
@@ -117,23 +119,49 @@ class _Tuning:
         self._from = dict(backbone.fingerprint())
         self._identities: dict[tuple[int, int], Json] = {}
         # What teachers say of several labels is no lesson here: a round would have to average yes and no apart.
-        self._rounds = 0 if run.recipe.several else _rounds(self._section, len(self._train), len(self._others))
+        rounds = 0 if run.recipe.several else _rounds(self._section, len(self._train), len(self._others))
+        self._by_neighbours = rounds > 0 and getattr(backbone, "pretrained", True)
+        self._last = rounds - 1 if self._by_neighbours else rounds
 
     def finished(self) -> list[Any]:
         """The last round's teachers, where they lie proven in the run's folder; else none."""
         seeds = range(self._section.seeds)
-        if not all(self._is_proven(self._rounds, seed) for seed in seeds):
+        if not all(self._is_proven(self._last, seed) for seed in seeds):
             return []
-        return [self._loaded(self._rounds, seed) for seed in seeds]
+        return [self._loaded(self._last, seed) for seed in seeds]
 
     def trained(self) -> list[Any]:
         """The last round's teachers, after all rounds before it."""
-        lesson = _Lesson(self.taught())
-        for number in range(self._rounds + 1):
-            members = [self._member(number, seed, lesson) for seed in range(self._section.seeds)]
-            if number < self._rounds:
-                lesson = _Lesson(lesson.labelled, self._others, self._said(number, Averaged(members)))
+        members: list[Any] = []
+        for number in range(self._last + 1):
+            seeds = range(self._section.seeds)
+            known = all(self._is_proven(number, seed) for seed in seeds)
+            lesson = _Lesson(()) if known else self._lesson(number, members)
+            members = [self._member(number, seed, lesson) for seed in seeds]
         return members
+
+    def _lesson(self, number: int, before: Sequence[Any]) -> _Lesson:
+        """What the teachers of a round learn from: labels, and what the teachers before them, or the neighbours, say of the rows without one."""
+        if number:
+            return _Lesson(self.taught(), self._others, self._said(number - 1, Averaged(before)))
+        return _Lesson(self.taught(), self._others, self._neighbours()) if self._by_neighbours else _Lesson(self.taught())
+
+    def _neighbours(self) -> NDArray[np.float64]:
+        """The probabilities (N, C) that the rows without a label get from their neighbours, and from a linear model, as the backbone sees them."""
+        run, taught = self._run, self.taught()
+        fresh = type(self._backbone).load(self._settings, run.device)
+        fresh.add_head(self._splits.labels, run.recipe.seed)  # which is not asked; without one it answers nothing
+        payloads, parts = [r.payload for r in (*taught, *self._others)], []
+        for start in range(0, len(payloads), SHARD):
+            run.progress(
+                "teacher",
+                start,
+                len(payloads),
+                f"neighbours of {len(taught):,} labelled rows among {len(self._others):,} others",
+            )
+            parts.append(fresh.answer(payloads[start : start + SHARD], _NEAR).embedding_BD)
+        label_N = aims((r.label for r in taught), self._splits.labels)
+        return said_by_neighbours(np.concatenate(parts), label_N, len(self._splits.labels))
 
     def taught(self) -> list[Record]:
         """The labelled rows that teachers learn from in the end."""
@@ -156,7 +184,9 @@ class _Tuning:
         """All that decides a teacher."""
         if (number, seed) in self._identities:
             return self._identities[number, seed]
-        before = [digest(self._identity(number - 1, s)) for s in range(self._section.seeds)] if number else []
+        before: list[Any] = [digest(self._identity(number - 1, s)) for s in range(self._section.seeds)] if number else []
+        if self._by_neighbours and not number:
+            before = [[NEIGHBOURS, POWER, STAY, TURNS, STRENGTH], [r.key for r in self._others]]
         identity = self._identities[number, seed] = {
             "backbone": self._from,
             "fine_tune": self._section.model_dump(mode="json", exclude={"seeds", "words"}),
@@ -170,7 +200,7 @@ class _Tuning:
 
     def _folder(self, number: int, seed: int) -> Path:
         name = "teacher" if self._section.seeds == 1 else f"teacher-{seed}"
-        return self._run.folder / (name if number == self._rounds else f"{_ROUNDS_IN}/{number}/{name}")
+        return self._run.folder / (name if number == self._last else f"{_ROUNDS_IN}/{number}/{name}")
 
     def _is_proven(self, number: int, seed: int) -> bool:
         return is_proven(self._folder(number, seed), digest(self._identity(number, seed)))
@@ -186,9 +216,9 @@ class _Tuning:
         if self._is_proven(number, seed):
             return self._loaded(number, seed)
         folder, identity = self._folder(number, seed), self._identity(number, seed)
-        chosen = self._chosen(identity) if number == 0 and self._section.refit else None
+        chosen = self._chosen(identity) if not lesson.unlabelled and self._section.refit else None
         fresh = type(self._backbone).load(self._settings, self._run.device)
-        name = folder.name if number == self._rounds else f"{folder.name}-{_ROUNDS_IN}-{number}"
+        name = folder.name if number == self._last else f"{folder.name}-{_ROUNDS_IN}-{number}"
         judging = self._valid if not self._section.refit and can_choose(self._valid) else []
         _, checkpoint = self._fit(fresh, lesson, judging, name, seed, identity, chosen)
         draft = folder.with_name(f".{folder.name}-draft")

@@ -73,6 +73,8 @@ class FromScratch(ArrayTeacher):
     """What its files are called."""
     what: ClassVar[str]
     """It, in words."""
+    pretrained: ClassVar[bool] = False
+    """Whether it knows anything before it is trained here: what lies near what, for one."""
 
     def __init__(self, settings: Any, labels: Sequence[str], network: Callable[[], Any], reading: Any, device: str) -> None:
         with torch.random.fork_rng(devices=[]):
