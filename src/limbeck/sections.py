@@ -95,8 +95,9 @@ class FineTuneSection(Section):
     again on training and validation rows together, as long as that. `seeds` teachers are trained, and their probabilities averaged. words: a
     linear model of words and letters, trained on the same rows, speaks beside them (texts with one label); how much each counts is what
     makes the labels of the validation rows that neither was trained with the most probable.
-    epochs: None: 6, and where the rows are few as many as make 300 steps. self_training: rounds in which the teachers' answers to the rows without a
-    label train the next teachers; None: 2 where fewer than 1,000 training rows have a label and more have none, else 0.
+    epochs: None: 6, and where the rows are few as many as make 300 steps. self_training: rounds in which answers to the rows without a label train
+    beside the labels: in the first those of their neighbours among all rows, as the untouched backbone sees them, then those of the teachers before;
+    None: 1 where fewer than 1,000 training rows have a label and more have none, else 0.
     """
 
     epochs: Count | None = None
@@ -183,13 +184,14 @@ class StartSection(Section):
 class StudentSection(Open):
     """The family of the student (students/) and its settings; where a budget is given and no family, the search chooses both.
 
-    keep: the least share of the teacher's accuracy that the search looks for (without labels `verify.least_agreement`). min_count: pieces in fewer of the training views than this
+    keep: the least share of the teacher's accuracy that the search looks for (without labels `verify.least_agreement`), of which it takes the smallest
+    student; all: the student that is nearest to the teacher, however large, within the budget. min_count: pieces in fewer of the training views than this
     share one row of the student's table, which says nothing.
     """
 
     family: str = "bag"
     budget: BudgetSection = BudgetSection()
-    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.99
+    keep: Annotated[float, Field(gt=0.0, le=1.0)] | Literal["all"] = 0.99
     min_count: Count = 1
     start: StartSection = StartSection()
 

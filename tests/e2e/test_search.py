@@ -146,6 +146,21 @@ def test_stopped_in_the_race_it_goes_on_and_chooses_the_same(run, hard, tmp_path
         assert report.lineage["search"] == whole.lineage["search"]
 
 
+def test_all_is_asked_for_and_the_nearest_is_taken(run, tmp_path) -> None:
+    _, _, _, data, teacher = run
+    asked = {**SEARCH, "student": {**SEARCH["student"], "keep": "all"}}
+    found = search(Recipe.asked(asked, data=data, teacher=teacher, out=tmp_path / "out"))
+    assert found.nearest
+    assert found.says.startswith("The nearest to the teacher within the budget: ")
+    scores = json.loads((tmp_path / "out" / "search" / "scores.json").read_text())["scores"]
+    finished = {name: rungs[-1][1] for name, rungs in scores.items() if len(rungs) == 3}
+    assert len(finished) >= 2
+    assert finished[found.chosen] == max(finished.values())
+    assert len(scores) == len([p for p in found.points if not p.misses])
+    with pytest.raises(RecipeError, match=r"student\.keep"):
+        Recipe.read({**asked, "student": {**asked["student"], "keep": "most"}}, values={"data.train": str(data)})
+
+
 def test_a_damaged_record_of_the_race_is_none(run, hard, tmp_path) -> None:
     _, _, _, data, teacher = run
     out = tmp_path / "out"

@@ -35,23 +35,24 @@ _LEAST_LABELS = 50  # validation rows with a label: fewer say little where there
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """What candidates are judged by: rows, what the teacher reaches on them, and the least that is enough."""
+    """What candidates are judged by: rows, what the teacher reaches on them, and the least that is enough; with `nearest` nothing is."""
 
     by: Literal["accuracy", "agreement"]
     rows: tuple[Record, ...]
     teacher: float
     enough: float
+    nearest: bool = False
 
 
 def yardstick(run: Run, store: SignalStore, splits: Splits, labels: Sequence[str]) -> Yardstick:
     """Accuracy on labelled validation rows that trained no teacher, against the teacher's own; without labels agreement with it."""
-    rows = unseen(run, splits)
+    rows, keep = unseen(run, splits), run.recipe.student.keep
     labelled = tuple(r for r in rows if r.label is not None)
     if labelled and (len(labelled) >= _LEAST_LABELS or len(labelled) == len(rows)):
         answers_N = np.asarray(store.get([r.payload for r in labelled], LOGITS).logits_BC).argmax(axis=1)
         reached = accuracy(answers_N, _true(labelled, labels))
-        return Yardstick("accuracy", labelled, reached, run.recipe.student.keep * reached)
-    return Yardstick("agreement", rows, 1.0, run.recipe.verify.least_agreement)
+        return Yardstick("accuracy", labelled, reached, (1.0 if keep == "all" else keep) * reached, keep == "all")
+    return Yardstick("agreement", rows, 1.0, run.recipe.verify.least_agreement, keep == "all")
 
 
 def chosen(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, field: Sequence[Weighed]) -> Run:
@@ -78,6 +79,8 @@ def chosen(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], sp
 def told(found: Json) -> str:
     """What a search found, in words."""
     reached = f"the search chose {found['chosen']}: {found['quality']:.4f} {found['by']} on {found['rows']:,} validation rows, the teacher {found['teacher']:.4f}"
+    if found["nearest"]:
+        return f"{reached}; it is the nearest to it within the budget"
     if found["quality"] >= found["enough"]:
         return reached
     short = found["enough"] - found["quality"]
@@ -118,7 +121,7 @@ def _raced(
         scores.note(name, rung, found)
         return found
 
-    result = race(list(fit), len(RUNGS), score, judged.enough)
+    result = race(list(fit), len(RUNGS), score, float("inf") if judged.nearest else judged.enough)
     return {
         "chosen": result.winner,
         "student": fit[result.winner].section(),
@@ -126,6 +129,7 @@ def _raced(
         "rows": len(judged.rows),
         "teacher": judged.teacher,
         "enough": judged.enough,
+        "nearest": judged.nearest,
         "quality": result.scores[result.winner][-1].quality,
         "scores": {name: list(values) for name, values in result.scores.items()},
     }

@@ -57,6 +57,7 @@ def draw_front(
             by=judged.by,
             rows=len(judged.rows),
             enough=judged.enough,
+            nearest=judged.nearest,
             budget=asdict(run.recipe.student.budget.budget()),
             machine=machine or words(card()),
             chosen=chosen.candidate.name,

@@ -60,7 +60,7 @@ class Front:
     """A finished search.
 
     by: what quality is: "accuracy" on the labels of the validation rows, or "agreement" with the teacher. rows: how many these are.
-    enough: the least quality that was asked for. budget: its limits. machine: where costs were measured. chosen: the name of a point.
+    enough: the least quality that was asked for. nearest: the nearest to the teacher was, however large. budget: its limits. machine: where costs were measured. chosen: the name of a point.
     """
 
     by: Literal["accuracy", "agreement"]
@@ -71,6 +71,7 @@ class Front:
     chosen: str
     points: tuple[Point, ...]
     references: tuple[Reference, ...]
+    nearest: bool = False
     front: Literal[1] = 1
 
     @property
@@ -85,6 +86,8 @@ class Front:
         teacher = next((r.quality for r in self.references if r.what == "teacher"), None)
         reached = f"{chosen.name} ({chosen.size}): {w.percent(chosen.quality)} {self.by} on {w.rows(self.rows)}"
         reached += "" if teacher is None else f", the teacher {w.percent(teacher)}"
+        if self.nearest:
+            return f"The nearest to the teacher within the budget: {reached}."
         if self.kept:
             return f"The smallest that keeps enough: {reached}; {w.percent(self.enough)} is asked for."
         short = w.points(self.enough - (chosen.quality or 0.0), sign=False)

@@ -72,10 +72,8 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
         axes.axvline(limit, color=_INK, lw=1, ls=":")
         axes.annotate("budget", (limit, 0.02), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
                       color=_INK, fontsize=8)  # fmt: skip
-    axes.axhline(found.enough, color=_CHOSEN, lw=1, ls="--", alpha=0.8)
-    # On the left, since the teacher, a little above it, is dear and lies on the right.
-    axes.annotate("enough", (0.0, found.enough), (3, -10), xycoords=("axes fraction", "data"), textcoords="offset points",
-                  color=_CHOSEN, fontsize=8, ha="left")  # fmt: skip
+    if not found.nearest:
+        _enough(axes, found)
     for reference in found.references:
         cost = getattr(reference, axis)
         if cost is None:
@@ -87,3 +85,11 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
             axes.annotate(reference.what, (cost, reference.quality), (9, -3) if reference.what == "control" else (-9, -3),
                           textcoords="offset points", color=_INK, fontsize=8, va="baseline",
                           ha="left" if reference.what == "control" else "right")  # fmt: skip
+
+
+def _enough(axes: Any, found: Front) -> None:
+    """The line of what is asked for."""
+    axes.axhline(found.enough, color=_CHOSEN, lw=1, ls="--", alpha=0.8)
+    # On the left, since the teacher, a little above it, is dear and lies on the right.
+    axes.annotate("enough", (0.0, found.enough), (3, -10), xycoords=("axes fraction", "data"), textcoords="offset points",
+                  color=_CHOSEN, fontsize=8, ha="left")  # fmt: skip
