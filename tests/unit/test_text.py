@@ -259,3 +259,20 @@ def test_patterns_that_may_never_end_are_refused(pattern: str) -> None:
     spec["tokenizer"]["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [part]}
     with pytest.raises(DataError, match="would never end"):
         Text.from_spec(spec)
+
+
+def test_a_spec_lists_its_pieces_in_the_order_of_their_ids_and_reads_both_forms() -> None:
+    tokenizer = {"version": "1.0", "model": {"type": "WordLevel", "vocab": {"b": 1, "[UNK]": 0, "a": 2}, "unk_token": "[UNK]"}}
+    modality = Text({**tokenizer, "pre_tokenizer": {"type": "Whitespace"}})
+    spec = modality.spec()
+    assert spec["tokenizer"]["model"]["vocab"] == ["[UNK]", "b", "a"]
+    again = Text.from_spec(spec)
+    assert again.tokenizer == modality.tokenizer
+    older = {**spec, "tokenizer": modality.tokenizer}
+    for read in (again, Text.from_spec(older)):
+        assert [ids.tolist() for ids in read.encode(["a b c"])] == [[2, 1, 0]]
+    gap = {**tokenizer, "model": {**tokenizer["model"], "vocab": {"[UNK]": 0, "a": 5}}}
+    assert Text(gap).spec()["tokenizer"]["model"]["vocab"] == {"[UNK]": 0, "a": 5}
+    for odd in (["a", "a", "[UNK]"], ["a", 1], ["a", ["b", 0.5]]):
+        with pytest.raises(DataError, match="a list, but not of pieces that differ"):
+            Text.from_spec({**spec, "tokenizer": {**spec["tokenizer"], "model": {**spec["tokenizer"]["model"], "vocab": odd}}})

@@ -128,14 +128,18 @@ def pruned(
     if kind not in _CUTS:
         raise DataError(f"cannot prune the vocabulary of a tokenizer of type '{kind}'; known: {', '.join(_CUTS)}")
     old = _CUTS[kind](model, set(texts_with), special)
-    count_V = [texts_with[i] for i in old]
+    used_V = [texts_with[i] >= min_count for i in old]
+    # Unused pieces first: then a student's row is a difference of ids, and its file needs no table of them.
+    order = sorted(range(len(old)), key=used_V.__getitem__)
+    _reorder(model, order)
+    old = [old[place] for place in order]
     fresh = dict.fromkeys([*around.before, *around.after])
     new_id = {i: len(old) + place for place, i in enumerate(fresh)}
     return Pruned(
         result,
         Template(tuple(new_id[i] for i in around.before), tuple(new_id[i] for i in around.after)),
         np.asarray([*old, *fresh], dtype=np.int64),
-        np.asarray([*(count >= min_count for count in count_V), *(True for _ in fresh)], dtype=bool),
+        np.asarray([*(used_V[place] for place in order), *(True for _ in fresh)], dtype=bool),
     )
 
 
@@ -229,6 +233,17 @@ def _unknown(model: Json) -> set[int]:
 def _renumbered(vocabulary: dict[str, int], keep: set[int]) -> tuple[dict[str, int], list[int]]:
     kept = sorted((i, piece) for piece, i in vocabulary.items() if i in keep)
     return {piece: new for new, (_, piece) in enumerate(kept)}, [i for i, _ in kept]
+
+
+def _reorder(model: Json, order: list[int]) -> None:
+    """Number the pieces anew: the first is the one that was at `order[0]`."""
+    if isinstance(model["vocab"], list):
+        model["vocab"] = [model["vocab"][place] for place in order]
+        if model.get("unk_id") is not None:
+            model["unk_id"] = order.index(model["unk_id"])
+        return
+    piece_of = {i: piece for piece, i in model["vocab"].items()}
+    model["vocab"] = {piece_of[place]: new for new, place in enumerate(order)}
 
 
 def _merges(model: Json, keep: set[int]) -> tuple[list[Any], set[int]]:

@@ -63,12 +63,36 @@ def checked(spec: Any) -> Json:
             raise DataError(
                 f"the tokenizer's vocabulary has {len(vocabulary):,} pieces, but an id of {max(vocabulary.values()):,}"
             )
+    elif isinstance(vocabulary, list) and not _are_pieces(vocabulary):
+        raise DataError("the tokenizer's vocabulary is a list, but not of pieces that differ")
     for part in ("normalizer", "pre_tokenizer", "decoder"):
         for number, pattern in enumerate(_patterns(tokenizer.get(part))):
             if number >= _MOST_PARTS:
                 raise DataError(f"the tokenizer's {part} has more than {_MOST_PARTS} patterns")
             _check_pattern(pattern, part)
     return spec
+
+
+def _are_pieces(vocabulary: list[Any]) -> bool:
+    """Whether a list holds pieces alone, no two alike; or none, but pieces with prices, which the tokenizers library checks."""
+    texts = [piece for piece in vocabulary if isinstance(piece, str)]
+    return not texts or len(set(texts)) == len(vocabulary)
+
+
+def listed(tokenizer: Json) -> Json:
+    """The tokenizer with its vocabulary as a list of pieces in the order of their ids, a third of the bytes less; as it is where ids are missing."""
+    vocabulary = tokenizer["model"].get("vocab")
+    if not isinstance(vocabulary, dict) or sorted(vocabulary.values()) != list(range(len(vocabulary))):
+        return tokenizer
+    return {**tokenizer, "model": {**tokenizer["model"], "vocab": sorted(vocabulary, key=vocabulary.__getitem__)}}
+
+
+def numbered(tokenizer: Json) -> Json:
+    """The tokenizer as the tokenizers library reads it, back from `listed`."""
+    vocabulary = tokenizer["model"].get("vocab")
+    if not isinstance(vocabulary, list) or not all(isinstance(piece, str) for piece in vocabulary):
+        return tokenizer
+    return {**tokenizer, "model": {**tokenizer["model"], "vocab": {piece: i for i, piece in enumerate(vocabulary)}}}
 
 
 def _patterns(part: Any) -> Iterator[str]:

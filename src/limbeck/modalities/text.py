@@ -20,7 +20,7 @@ from limbeck.modalities._ngrams import NGrams
 from limbeck.modalities._pruning import Pruned, Template, bare, pruned, special_ids, template
 from limbeck.modalities._quick_words import QuickWords
 from limbeck.modalities._synonyms import synonyms
-from limbeck.modalities._text_spec import checked
+from limbeck.modalities._text_spec import checked, listed, numbered
 from limbeck.modalities._text_views import TextViews
 from limbeck.text import Reading, clean, key_of, readable, word_of
 from limbeck.types import Json, Record, View
@@ -207,11 +207,16 @@ class Text:
             mask_BT[row, : len(ids)] = 1.0
         return {"ids": ids_BT, "mask": mask_BT}
 
+    @property
+    def tokenizer(self) -> Json:
+        """The bare tokenizer, as the tokenizers library reads it."""
+        return self._tokenizer_json
+
     def spec(self) -> Json:
         """All that `from_spec` needs."""
         around = {"before": list(self._around.before), "after": list(self._around.after)}
         ngrams = {"ngrams": self._ngrams.spec()} if self._ngrams.buckets else {}
-        return {"max_tokens": self.max_tokens, **around, **ngrams, "tokenizer": self._tokenizer_json}
+        return {"max_tokens": self.max_tokens, **around, **ngrams, "tokenizer": listed(self._tokenizer_json)}
 
     @classmethod
     def from_spec(cls, spec: Json) -> Text:
@@ -222,7 +227,7 @@ class Text:
         """
         spec = checked(spec)
         around = Template(tuple(map(int, spec["before"])), tuple(map(int, spec["after"])))
-        return cls(spec["tokenizer"], spec["max_tokens"], around, spec.get("ngrams"))
+        return cls(numbered(spec["tokenizer"]), spec["max_tokens"], around, spec.get("ngrams"))
 
     def sweep(self, encoded: Sequence[NDArray[np.int64]], rows: int) -> dict[str, list[NDArray[np.int64]]]:
         """Shapes that a written file is tried at, by name: texts of 1, 5 and the most tokens, cut from the given ones and continued by

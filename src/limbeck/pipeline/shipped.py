@@ -27,6 +27,7 @@ from limbeck.evidence import Calibration
 from limbeck.modalities._pruning import special_ids
 from limbeck.pipeline.teacher import LOGITS
 from limbeck.pipeline.teacher_graph import read_alike, teacher_graph
+from limbeck.pipeline.written import digits
 from limbeck.run import RESOLVED, Run, write_json
 from limbeck.runtime.golden import MOST_TOLERANCE
 from limbeck.targets._torch_export import write_by_name, write_module
@@ -152,7 +153,7 @@ def _written(run: Run, teacher: Any, draft: Path, thresholds: tuple[float, ...])
         target="onnx",
         labels=list(teacher.labels),
         spec=modality.spec(),
-        golden={"payloads": list(modality.golden), "logits": golden_BC.tolist(), "tolerance": tolerance},
+        golden={"payloads": list(modality.golden), "logits": digits(golden_BC), "tolerance": tolerance},
         model=path,
         calibration=Calibration(thresholds=thresholds),
     )

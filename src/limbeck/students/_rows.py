@@ -28,6 +28,18 @@ def row_of_piece(pieces: int, used_V: NDArray[np.bool_] | None) -> Tensor:
     return torch.from_numpy(np.where(used_V, np.cumsum(used_V), 0).astype(np.int32))
 
 
+def emit_row_of(g: GraphBuilder, row_of_id: Tensor, ids_BT: str = "ids") -> str:
+    """The row of each id, (B, T). Where all ids without a row come first, as a pruned vocabulary has them, that is a difference; else a table."""
+    rows_V = row_of_id.cpu().numpy()
+    bare = int((rows_V == 0).sum())
+    if not np.array_equal(rows_V, np.maximum(np.arange(len(rows_V)) + 1 - bare, 0)):
+        return g("Gather", g.constant("row_of_id", rows_V), ids_BT, axis=0)
+    if bare == 1:
+        return ids_BT
+    rows_BT = g("Sub", ids_BT, g.whole(bare - 1))
+    return g("Max", rows_BT, g.whole(0)) if bare else rows_BT
+
+
 def emit_rows(g: GraphBuilder, name: str, table_RD: Tensor, rows_BT: str, precision: RowPrecision) -> str:
     """The rows of a table that `rows_BT` names, (B, T, D)."""
     steps_BTD, scale_R = _emit_steps(g, name, table_RD, rows_BT, precision)

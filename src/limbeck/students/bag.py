@@ -21,6 +21,7 @@ from limbeck.settings import Count, Limits, Share
 from limbeck.students._rounding import RowPrecision, as_read, in_bytes
 from limbeck.students._rows import (
     emit_linear,
+    emit_row_of,
     emit_sum,
     row_of_piece,
     start_rows,
@@ -165,7 +166,7 @@ class Bag(nn.Module):
         weight_R = F.softplus(self.token_weight.weight.detach()).cpu()[:, 0]
         weight_R[0] = 0.0
         g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
-        rows_BT = g("Gather", g.constant("row_of_id", self.row_of_id.cpu().numpy()), "ids", axis=0)
+        rows_BT = emit_row_of(g, self.row_of_id)
         sum_BD = emit_sum(g, "embedding", self.embedding.weight, rows_BT, self.settings.precision, weight_R, "mask")
         pooled_BD = g.normalized("norm", sum_BD, array(self.norm.weight), array(self.norm.bias), self.norm.eps)
         precision = in_bytes(self.settings.precision)

@@ -22,6 +22,7 @@ from limbeck.students._rounding import Precision, RowPrecision, as_read
 from limbeck.students._rows import (
     EPSILON,
     emit_mean,
+    emit_row_of,
     emit_rows,
     row_of_piece,
     start_rows,
@@ -204,7 +205,7 @@ class ConvText(nn.Module):
         """The network; the table in the precision of its settings, the rest in float32 (`limbeck.quantize` makes it int8)."""
         g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
         mask_BT1 = g("Unsqueeze", "mask", axes=[2])
-        rows_BT = g("Gather", g.constant("row_of_piece", self.row_of_piece.cpu().numpy()), "ids", axis=0)
+        rows_BT = emit_row_of(g, self.row_of_piece)
         x_BTD = emit_rows(g, "embedding", self.embedding.weight, rows_BT, self.settings.precision)
         for place, convolution in enumerate(self.convolutions):
             assert isinstance(convolution, Convolution)

@@ -20,7 +20,7 @@ from limbeck.errors import RecipeError
 from limbeck.graph import Graph, GraphBuilder, GraphInput
 from limbeck.settings import Count, CountOrZero, Share
 from limbeck.students._rounding import Precision, RowPrecision, as_read
-from limbeck.students._rows import emit_rows, kept, principal, row_of_piece, tiny_batch
+from limbeck.students._rows import emit_row_of, emit_rows, kept, principal, row_of_piece, tiny_batch
 from limbeck.students._transformer import Chosen, Layer, array, chosen_layers, emit_norm
 from limbeck.text import Reading
 from limbeck.types import EncoderWeights, Json, Outputs, Shapes, Start, TrainingPlan
@@ -209,7 +209,7 @@ class Encoder(nn.Module):
     def graph(self) -> Graph:
         """The network; the table in the precision of its settings, the rest in float32 (`limbeck.quantize` makes it int8)."""
         g = GraphBuilder(GraphInput("ids", "int64", ("B", "T")), GraphInput("mask", "float32", ("B", "T")))
-        rows_BT = g("Gather", g.constant("row_of_piece", self.row_of_piece.cpu().numpy()), "ids", axis=0)
+        rows_BT = emit_row_of(g, self.row_of_piece)
         x_BTS = emit_rows(g, "embedding", self.embedding.weight, rows_BT, self.settings.precision)
         if self.projection is not None:
             x_BTS = g.linear("projection", x_BTS, array(self.projection.weight), array(self.projection.bias))

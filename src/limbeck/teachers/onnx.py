@@ -126,7 +126,7 @@ class Onnx:
 
         labels = labels_of(settings.labels, manifest.labels, "onnx")
         fingerprint = {"kind": "onnx", "weights": bundle.sha256, "labels": digest(labels)}
-        lent = (spec["tokenizer"], int(spec["max_tokens"])) if isinstance(spec.get("tokenizer"), dict) else None
+        lent = (modality.tokenizer, modality.max_tokens) if modality.vocabulary else None
         size = bundle.bytes
         return cls(run, labels, fingerprint, bundle.path.name, lent, bundle, (size // 4, size), manifest.modality)
 
