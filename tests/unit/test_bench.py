@@ -254,7 +254,7 @@ def test_a_step_offers_what_is_due(small) -> None:
     found = offer(server.load())
     due = [m for m in poisson(200.0, 0.6, 0) if m >= 0.1]
     assert (found.due, len(found.latency), found.errors) == (len(due), len(due), {})
-    assert b'{"input":"hello"}' in server.asked[0] + server.asked[1]
+    assert any(b'{"input":"hello"}' in asked for asked in server.asked)
     assert found.latency.percentile(0.5) > 0  # how much is the machine's affair, which tests share
 
 
