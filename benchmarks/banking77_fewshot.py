@@ -1,7 +1,7 @@
 """Part fewshot of banking77.py: 10 or 5 labelled texts of each intent and many without a label; and what is refused of what no intent is for.
 
-Only those labels are used: the teacher (three seeds) is fine-tuned on them and teaches the next ones with what it says of the other texts,
-by limbeck's defaults; so is the student, a bag with int4 rows. Beside it: the untouched backbone's mean embedding with logistic regression.
+Only those labels are used: the teacher is fine-tuned on them and on what the other texts' neighbours say of those, by limbeck's defaults; so is the
+student, a bag with int4 rows. Beside it: the untouched backbone's mean embedding with logistic regression.
 
 Out of scope: a teacher and a student of the labelled rows of BANKING77-OOS, and texts of two kinds that no intent of theirs is for: other
 intents of the same bank ("id") and other subjects ("ood"). Both thresholds come from the validation file and may hold back 1 % of its
@@ -28,7 +28,6 @@ from limbeck.evidence import Measured, Report
 SEEDS = (0, 1, 2)
 SHOTS = {"tenshot": "train_10", "fiveshot": "train_5"}
 COMMON: dict[str, Any] = {
-    "teacher": {"fine_tune": {"seeds": 3}},
     "student": {"family": "bag", "precision": "int4"},
     "verify": {"control": False, "baseline": False, "cold_starts": 0},
 }
@@ -71,7 +70,7 @@ def _out_of_scope(folder: Path, name: str, work: Path, final: bool) -> dict[str,
         reports = []
         for seed in SEEDS:
             out, first = (work / f"oos-{k}-{seed}" for k in (kind, min(kinds)))
-            recipe = {**COMMON, "data": {**files, **judged, "out_of_scope": str(outside)}, "seed": seed, "teacher": {}}
+            recipe = {**COMMON, "data": {**files, **judged, "out_of_scope": str(outside)}, "seed": seed}
             recipe["signals"] = str(work / f"oos-signals-{seed}")
             handed_on(recipe, first, out)  # what is out of scope trains nobody, so the teacher is the same
             reports.append(_run(recipe, out))
