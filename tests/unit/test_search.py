@@ -94,6 +94,21 @@ def test_a_quarter_goes_on_and_two_at_least() -> None:
         assert [sum(r == rung for _, r in asked) for rung in range(3)] == rungs
 
 
+def test_where_the_nearest_is_looked_for_small_ones_do_not_go_first() -> None:
+    near = {"a": -0.9, "b": -0.5, "c": -0.2, "d": -0.21, "e": -0.22}
+    asked: list[tuple[str, int]] = []
+
+    def score(name: str, rung: int) -> Score:
+        asked.append((name, rung))
+        return Score(1.0, near[name])
+
+    for enough, expected in ((None, ["c", "d"]), (2.0, ["b", "c"])):
+        asked.clear()
+        result = race(list(near), 2, score, enough)
+        assert [name for name, rung in asked if rung == 1] == expected
+        assert (result.winner, result.enough) == ("c", False)
+
+
 def test_the_nearest_goes_on_and_the_quality_is_what_has_to_be_enough() -> None:
     scores = {
         "a": Score(0.9, -0.5),
@@ -110,6 +125,9 @@ def test_the_nearest_goes_on_and_the_quality_is_what_has_to_be_enough() -> None:
 
     result = race(list(scores), 3, score, 0.99)
     assert (result.winner, result.enough) == ("d", False)
+    assert [name for name, rung in asked if rung == 1] == ["b", "d"]
+    asked.clear()
+    assert race(list(scores), 3, score, None).winner == "d"
     assert [name for name, rung in asked if rung == 1] == ["b", "d"]
     assert race(list(scores), 3, score, 0.92).winner == "e", "what keeps enough goes on, however near"
 

@@ -154,7 +154,7 @@ def distilled(
     checkpoint = fit_student(run, teacher, student, modality, store, views, splits, of)
 
     def learned() -> tuple[Any, Checkpoint]:
-        again = copy.deepcopy(student).train()
+        again = copy.deepcopy(student).to(run.device).train()
         with_int8 = fit_student(run, teacher, again, modality, store, views, splits, of, "student-int8", as_int8=True)
         return again, with_int8
 

@@ -2,7 +2,7 @@
 
 Candidates go through rungs of growing length, small ones first. At a rung nobody larger than the first that keeps enough need run. A quarter of
 those that ran goes on, two at least: first those that no smaller one equals, by their nearness to the teacher. Where all that went on fall short in
-the end, the larger ones that did not need to run get their turn.
+the end, the larger ones that did not need to run get their turn. Where the nearest is looked for, however large, everyone runs and the nearest go on.
 
 Source: Jamieson and Talwalkar (2016), Non-stochastic Best Arm Identification and Hyperparameter Optimization, section 3, for halving; Li et al.
 (2018), Hyperband, section 3, for quarters, which cost a third of it here.
@@ -39,15 +39,16 @@ class Result:
     scores: Mapping[str, tuple[Score, ...]]
 
 
-def race(ladder: Sequence[str], rungs: int, score: Callable[[str, int], Score], enough: float) -> Result:
+def race(ladder: Sequence[str], rungs: int, score: Callable[[str, int], Score], enough: float | None) -> Result:
     """Find the smallest candidate whose quality at the last rung is enough; else the nearest one, of equals the smaller.
 
     Args:
         ladder: the candidates from small to large; at least one.
         rungs: how many there are.
         score: of a candidate at a rung, which always comes after its rungs before; the same question may come twice.
-        enough: the least quality that is.
+        enough: the least quality that is; None: nothing is, the nearest is looked for.
     """
+    least = float("inf") if enough is None else enough
     waiting, scores = list(ladder), dict[str, tuple[Score, ...]]()
     while waiting:
         field, waiting = waiting, []
@@ -56,34 +57,38 @@ def race(ladder: Sequence[str], rungs: int, score: Callable[[str, int], Score], 
             for place, name in enumerate(field):
                 ran[name] = score(name, rung)
                 scores[name] = (*scores.get(name, ())[:rung], ran[name])
-                if ran[name].quality >= enough:
+                if ran[name].quality >= least:
                     waiting = [*field[place + 1 :], *waiting]
                     break
             if rung + 1 < rungs:
                 # Who keeps enough already goes on however near it is.
-                field = go_on({name: float("inf") if s.quality >= enough else s.nearness for name, s in ran.items()})
+                near = {name: float("inf") if s.quality >= least else s.nearness for name, s in ran.items()}
+                field = go_on(near, smaller_first=enough is not None)
             else:
                 field = list(ran)
-        if kept := [name for name in field if ran[name].quality >= enough]:
+        if kept := [name for name in field if ran[name].quality >= least]:
             return Result(kept[0], True, scores)
     finished = [name for name in ladder if len(scores.get(name, ())) == rungs]
     return Result(max(finished, key=lambda name: scores[name][-1].nearness), False, scores)
 
 
-def go_on(ran: Mapping[str, float]) -> list[str]:
-    """Who goes on to the next rung, from small to large: those first that are nearer than each smaller one, the nearest of them first.
+def go_on(ran: Mapping[str, float], smaller_first: bool = True) -> list[str]:
+    """Who goes on to the next rung, from small to large: the nearest, and before them those that are nearer than each smaller one.
 
     Args:
         ran: nearness, from small to large.
+        smaller_first: whether these come before the others; else the nearest go on, whatever lies below them.
 
     Example:
         >>> go_on({"a": 0.5, "b": 0.4, "c": 0.6, "d": 0.6})
         ['a', 'c']
+        >>> go_on({"a": 0.5, "b": 0.4, "c": 0.6, "d": 0.6}, smaller_first=False)
+        ['c', 'd']
     """
     names, best = list(ran), float("-inf")
     ahead = set[str]()
     for name in names:
-        if ran[name] > best:
+        if ran[name] > best and smaller_first:
             ahead.add(name)
             best = ran[name]
     order = sorted(names, key=lambda name: (name not in ahead, -ran[name]))  # stable: of equals the smaller
