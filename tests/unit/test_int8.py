@@ -324,15 +324,20 @@ def test_a_student_that_no_int8_form_is_near_to_learns_with_rounding(begun, monk
     assert bundle.manifest.precision == "int8"
 
 
-def test_where_rounding_did_not_help_the_first_student_is_written_in_float32(begun, monkeypatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missed_again", [True, False], ids=["too far again", "near enough and too slow"])
+def test_where_rounding_did_not_help_the_first_student_is_written_in_float32(
+    begun, monkeypatch, tmp_path: Path, missed_again: bool
+) -> None:
     class Checkpoint:
         def remove(self) -> None: ...
 
-    monkeypatch.setattr(
-        written,
-        "in_int8",
-        lambda run, student, graph, *rest: Form(graph, 1e-3, {"chosen": None}, missed=True),
-    )
+    asked = []
+
+    def far_or_slow(run, student, graph, *rest):
+        asked.append(student)
+        return Form(graph, 1e-3, {"chosen": None}, missed=len(asked) == 1 or missed_again)
+
+    monkeypatch.setattr(written, "in_int8", far_or_slow)
     run, student, *parts = begun("a")
     again = copy.deepcopy(student)
     with torch.no_grad():

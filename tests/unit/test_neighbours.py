@@ -47,3 +47,5 @@ def test_a_class_without_a_label_few_rows_and_rows_far_from_all() -> None:
     assert small.shape == (1, 3)
     rows_ND[20:25] = 0.0
     assert np.isfinite(said_by_neighbours(rows_ND, class_N[:9], 3)).all()
+    alone = said_by_neighbours(rows_ND, np.ones(9, int), 3)
+    assert (alone[:, 1] > 0.99).mean() > 0.9  # where everything is one class, nothing is told apart

@@ -15,11 +15,12 @@ from limbeck.plain_json import canonical
 from limbeck.search import ladder as ladders
 from limbeck.search import measure, profile
 from limbeck.search.cache import cached
-from limbeck.search.candidates import Candidate
+from limbeck.search.candidates import Candidate, candidates
 from limbeck.search.fit import fitting, weighed
 from limbeck.search.front import Front, Point, Reference, front, page, with_fronts
 from limbeck.search.measure import Cost
 from limbeck.search.race import Score, race
+from limbeck.sections import SearchSection
 
 MADE_FROM = {"candidates": "a" * 64, "vocabulary": "b" * 64}
 
@@ -149,6 +150,16 @@ def test_one_that_leaves_rare_pieces_out_has_to_save_something() -> None:
         found = weighed(given, Budget(limit), lambda c: Cost(costs[c.name]))
         assert {w.candidate.name for w in found} == set(costs) - left_out
         assert [w.cost.bytes for w in found] == sorted(w.cost.bytes for w in found)
+
+
+def test_whatever_the_order_of_precisions_float32_comes_last_and_what_fits_is_found() -> None:
+    costs = {"int8": Cost(500_000), "float32": Cost(2_000_000), "int4": Cost(300_000)}
+    for order in (("int8", "float32"), ("float32", "int8"), ("float32", "int4", "int8")):
+        section = SearchSection(families=("bag",), precisions=order, min_counts=(1,))
+        asked = [c for c in candidates(section) if c.name.startswith("bag-1-")]
+        assert asked[-1].precision == "float32"
+        found = weighed(asked, Budget(1_000_000), lambda c: costs[c.precision])
+        assert {w.candidate.precision for w in fitting(found, Budget(1_000_000))} == set(order) - {"float32"}
 
 
 def test_the_nearest_is_named_with_what_it_misses() -> None:

@@ -118,9 +118,8 @@ class Training:
             judged = self._judged() if self.number % self._in_epoch == 0 else {}
             rate = self._plan.learning_rate * self._plan.rate(self.number - 1, self._steps)
             yield Step(self.number, self.total, float(loss.detach()), rate, judged)
-        if (
-            self.total % self._in_epoch
-        ):  # within an epoch; behind the last `state`, so that one that goes on is as if it had not stopped
+        # Within an epoch; behind the last `state`, so that one that goes on is as if it had not stopped.
+        if self.total % self._in_epoch:
             self._judged()
         final = self._best_weights or (self._average.weights if self._average is not None else {})
         self.model.load_state_dict(final, strict=False)

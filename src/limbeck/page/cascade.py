@@ -25,7 +25,7 @@ def cascade(material: Material) -> Section | None:
         tuple(_line(point, point.threshold == found.chosen.threshold) for point in shown),
     )
     notes = (
-        "Validation rows chose it, which are new to teacher and student; the rows that judge were not looked at. Small figures are bounds, each "
+        "Validation rows chose it, which trained neither teacher nor student; the rows that judge were not looked at. Small figures are bounds, each "
         "one-sided at 95% for its line alone. limbeck cascade chooses by another margin or share, limbeck serve --teacher asks.",
     )
     return Section("cascade", "What if the teacher stays behind it?", told(found), (table,), notes)

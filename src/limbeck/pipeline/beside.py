@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -31,20 +32,21 @@ def with_words(run: Run, teacher: Any, taught: Sequence[Record], splits: Splits)
         splits: whose validation rows that neither was trained with weigh the two.
     """
     judging = [r for r in unseen(run, splits) if r.label is not None]
-    if not can_choose(judging):
+    # The parts of cross-fitting have fewer rows to weigh by: what the whole run found holds for them.
+    if run.measured(DECIDED) is None and not can_choose(judging):
         run.progress("teacher", 1, 1, f"no linear model beside it: {len(judging)} validation rows are too few to weigh it by")
         return teacher
     start = time.monotonic()
     texts, labels = [r.payload for r in taught], [str(r.label) for r in taught]
     if (linear := run.recipe.entry("tasks").linear(texts, labels)) is None:
-        run.progress("teacher", 1, 1, "no linear model beside it: the texts hold no words")
+        run.progress("teacher", 1, 1, "no linear model beside it: the texts hold no words, or the rows one label alone")
         return teacher
     found = run.decided(DECIDED, lambda: _weighed(teacher, linear, judging))
     note = f"{found['before']:.4f} to {found['after']:.4f} nats on {found['rows']:,} rows, {time.monotonic() - start:.0f} s"
     run.progress("teacher", 1, 1, f"a linear model of words and letters beside it: {note}")
-    if found["linear"] <= 0:
+    if found["linear"] <= 0 or found["after"] >= found["before"]:
         return teacher
-    origin = digest([[r.key, r.label] for r in taught])
+    origin = digest({"rows": [[r.payload, r.label] for r in taught], "made by": f"scikit-learn {version('scikit-learn')}"})
     return Joined(teacher, linear, (found["network"], found["linear"]), origin, name_of(run, teacher))
 
 

@@ -79,7 +79,7 @@ def chosen(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], sp
 def told(found: Json) -> str:
     """What a search found, in words."""
     reached = f"the search chose {found['chosen']}: {found['quality']:.4f} {found['by']} on {found['rows']:,} validation rows, the teacher {found['teacher']:.4f}"
-    if found["nearest"]:
+    if found.get("nearest"):  # not there in records of an older search
         return f"{reached}; it is the nearest to it within the budget"
     if found["quality"] >= found["enough"]:
         return reached
@@ -99,7 +99,7 @@ def _raced(
     fit: dict[str, Candidate],
 ) -> Json:
     judged = yardstick(run, store, splits, teacher.labels)
-    proof = digest({**made_from(run, teacher), "environment": run.environment, "fit": list(fit)})
+    proof = digest({**made_from(run, teacher), "environment": run.environment, "fit": list(fit), "form": 2})
     scores = _Scores(run.folder / FOLDER / SCORES, proof)
 
     rows = [r.payload for r in unseen(run, splits)]

@@ -30,6 +30,7 @@ from limbeck.data.split import Splits, folds
 from limbeck.disk import write_whole
 from limbeck.errors import DataError
 from limbeck.pipeline.baseline import baseline_answers
+from limbeck.pipeline.beside import DECIDED as WORDS
 from limbeck.pipeline.cleaned import lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.fine_tuning import fine_tuned
@@ -111,7 +112,7 @@ def _part_of(run: Run, name: str, done: int, total: int, *, shared: bool) -> Run
     # What the run's measurements chose holds for its parts too, but for the teacher's epochs, which are each part's own.
     if not (folder / RESOLVED).is_file():
         settled = json.loads((run.folder / RESOLVED).read_text(encoding="utf-8"))
-        settled["measured"] = {k: v for k, v in settled["measured"].items() if k.startswith(("precision", LAYERS))}
+        settled["measured"] = {k: v for k, v in settled["measured"].items() if k.startswith(("precision", LAYERS, WORDS))}
         write_json(folder / RESOLVED, settled)
     signals = run.recipe.signals or str(run.folder / "signals") if shared else None
 

@@ -29,7 +29,7 @@ def said_by_neighbours(embedding_ND: NDArray[Any], class_L: NDArray[np.integer[A
 
     Args:
         embedding_ND: of the labelled rows and, after them, of the others.
-        class_L: the labels' indices, of at least two classes.
+        class_L: the labels' indices.
         classes: C.
     """
     from sklearn.linear_model import LogisticRegression
@@ -38,6 +38,8 @@ def said_by_neighbours(embedding_ND: NDArray[Any], class_L: NDArray[np.integer[A
     unit_ND = unit_ND / np.maximum(np.linalg.norm(unit_ND, axis=1, keepdims=True), _LEAST)
     labelled = len(class_L)
     passed_UC = _passed_on(unit_ND, class_L, classes)[labelled:]
+    if len(set(class_L.tolist())) < 2:  # nothing to tell apart
+        return passed_UC
     model = LogisticRegression(C=STRENGTH, max_iter=2000).fit(unit_ND[:labelled], class_L)
     linear_UC = np.full((len(unit_ND) - labelled, classes), _LEAST)
     linear_UC[:, model.classes_] = model.predict_proba(unit_ND[labelled:])

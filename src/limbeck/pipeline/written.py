@@ -20,7 +20,6 @@ from limbeck.data.split import Splits
 from limbeck.engine.batches import lengths
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.evidence import Calibration
-from limbeck.graph import Graph
 from limbeck.label_sets import aims
 from limbeck.manifest import Precision
 from limbeck.pipeline.int8 import Form, in_int8
@@ -29,7 +28,7 @@ from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.untrained import full_modality
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore
-from limbeck.types import Record, Runner
+from limbeck.types import Json, Record, Runner
 from limbeck.verify.calibrate import calibrate
 from limbeck.verify.parity import BATCHES, check_parity, check_pieces
 from limbeck.verify.thresholds import EVEN, calibrate_several
@@ -60,16 +59,18 @@ def write_bundle(
         draft = run.folder / ".draft"
         draft.mkdir(exist_ok=True)
         model = draft / target.filename
-        graph = student.graph()
-        target.write(graph, model)
         if modality.vocabulary:
             texts = [r.payload for r in spread(splits.train, _PIECES_CHECKED)]
             check_pieces(modality.pieces(texts), full_modality(run, teacher).pieces(texts), texts)
-        sweep = modality.sweep(modality.encode(modality.golden), BATCHES[-1])
-        check_parity(_logits_of(student), target.load(model), sweep, modality.collate, target.tolerance)
-        form = in_int8(run, student, graph, target, model, modality, splits)
+        form = _written(run, student, target, model, modality, splits)
         if form.missed and learned is not None:
-            form = _after_learning(run, form, learned, graph, target, model, modality, splits)
+            again, checkpoint = learned()
+            found = _written(run, again, target, model, modality, splits, form.record)
+            if found.record["chosen"]:
+                form = found
+            else:
+                target.write(form.graph, model)  # all is as before
+            checkpoint.remove()
         written = target.load(model)
         calibration = _calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts))
         precision: Precision = "int8" if form.record["chosen"] else "float32"
@@ -79,27 +80,15 @@ def write_bundle(
     return bundle
 
 
-def _after_learning(
-    run: Run,
-    form: Form,
-    learned: Learned,
-    graph: Graph,
-    target: Any,
-    model: Path,
-    modality: Any,
-    splits: Splits,
+def _written(
+    run: Run, student: Any, target: Any, model: Path, modality: Any, splits: Splits, before: Json | None = None
 ) -> Form:
-    """The int8 form of the student that has learned with rounding, in the file; where that is not near enough either, all is as before."""
-    again, checkpoint = learned()
-    target.write(again.graph(), model)
+    """A student's float32 file, held against the student, or its int8 form, held against that file."""
+    graph = student.graph()
+    target.write(graph, model)
     sweep = modality.sweep(modality.encode(modality.golden), BATCHES[-1])
-    check_parity(_logits_of(again), target.load(model), sweep, modality.collate, target.tolerance)
-    found = in_int8(run, again, again.graph(), target, model, modality, splits, form.record)
-    if found.missed:
-        target.write(graph, model)
-        found = form
-    checkpoint.remove()
-    return found
+    check_parity(_logits_of(student), target.load(model), sweep, modality.collate, target.tolerance)
+    return in_int8(run, student, graph, target, model, modality, splits, before)
 
 
 def _logits_of(student: Any) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]:
@@ -163,7 +152,7 @@ def _calibrated(
 
 
 def calibration_rows(run: Run, splits: Splits, labels: Sequence[str]) -> tuple[list[Record], NDArray[Any] | None]:
-    """The validation rows that a model may be calibrated on, new to teacher and student, none where they are too few; and their
+    """The validation rows that a model may be calibrated on, which trained neither teacher nor student, none where they are too few; and their
     classes (`limbeck.label_sets.aims`), None where too few of them have a label."""
     there = unseen(run, splits)
     labelled = [r for r in there if r.label is not None]

@@ -58,7 +58,9 @@ def candidates(section: SearchSection, modality: str = "text") -> list[Candidate
         for place, size in enumerate(sizes, 1):
             for count in dict.fromkeys(section.min_counts):
                 twin = None
-                for precision in dict.fromkeys(section.precisions) if dials else ("float32",):
+                # float32 last: its twin comes from the same training, and is smaller.
+                precisions = sorted(dict.fromkeys(section.precisions), key="float32".__eq__)
+                for precision in precisions if dials else ("float32",):
                     if (
                         precision == "int4" and "precision" not in dials
                     ):  # only weights that a student writes itself have four bits

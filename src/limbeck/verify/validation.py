@@ -1,6 +1,6 @@
 """What student and teacher answered to the validation rows: evidence/validation.npz. Knows answers and classes; holds no text and judges nothing.
 
-These rows are new to both, and chose the student. No report rests on them, so a cascade may be chosen by them. Letters: N rows, C classes.
+These rows trained neither of them, and chose the student. No report rests on them, so a cascade may be chosen by them. Letters: N rows, C classes.
 """
 
 from __future__ import annotations
