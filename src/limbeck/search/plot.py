@@ -49,6 +49,8 @@ def figure(found: Front) -> Any:
 def _panel(axes: Any, found: Front, axis: Axis) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.08)
+    axes.xaxis.set_major_formatter(lambda x, _: _tick(x, axis))
+    axes.xaxis.set_minor_formatter(lambda x, _: _tick(x, axis) if axis == "latency_p50" and f"{x:g}"[0] in "235" else "")
     axes.set_xlabel(_LABELS[axis], color=_INK)
     axes.tick_params(colors=_INK, which="both")
     axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
@@ -65,8 +67,10 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
     for point in trained:
         if point.name == found.chosen:
             axes.plot(getattr(point, axis), point.quality, "o", ms=11, mec=_CHOSEN, mfc="none", mew=2)
-            axes.annotate(f"chosen: {point.name}", (getattr(point, axis), point.quality), (10, 4), textcoords="offset points",
-                          color=_CHOSEN, fontsize=8)  # fmt: skip
+            # Below it: above lie the others that nearly were chosen. On the side where there is room: the teacher's bytes are far to the right.
+            ha, to = ("left", 10) if axis == "bytes" else ("right", -8)
+            axes.annotate(f"chosen: {point.name}", (getattr(point, axis), point.quality), (to, -14), textcoords="offset points",
+                          color=_CHOSEN, fontsize=8, ha=ha)  # fmt: skip
     limit = found.budget.get(axis)
     if limit is not None:
         axes.axvline(limit, color=_INK, lw=1, ls=":")
@@ -85,6 +89,11 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
             axes.annotate(reference.what, (cost, reference.quality), (9, -3) if reference.what == "control" else (-9, -3),
                           textcoords="offset points", color=_INK, fontsize=8, va="baseline",
                           ha="left" if reference.what == "control" else "right")  # fmt: skip
+
+
+def _tick(x: float, axis: Axis) -> str:
+    """A tick in words: 1 MB, 50."""
+    return w.size(round(x)) if axis == "bytes" else f"{x:g}"
 
 
 def _enough(axes: Any, found: Front) -> None:
