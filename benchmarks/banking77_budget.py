@@ -7,6 +7,7 @@ in its run's folder, search/front.svg.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -22,20 +23,21 @@ from limbeck.pipeline.teacher import LOGITS
 from limbeck.run import open_run
 from limbeck.verify.company import VOID
 
-SEEDS = (0, 1, 2)
 BUDGETS = {"2mb": "2MB,100us", "500kb": "500kB", "25mb": "25MB,1ms"}
 
 
-def budgets(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+def budgets(
+    data: Path, work: Path, final: bool, names: Sequence[str] = tuple(BUDGETS), seeds: int = 3
+) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """One search for each budget and seed; figures are means over the seeds, bytes and times the largest."""
     work = work / f"{data.name}-budget-{'final' if final else 'valid'}"
     figures: dict[str, Any] = {}
     bundles, void = {}, {}
-    for name, budget in BUDGETS.items():
+    for name in names:
         accuracies, bytes_, times, teachers, singles, chosen = [], [], [], [], [], []
-        for seed in SEEDS:
+        for seed in range(seeds):
             out = work / f"{seed}-{name}"
-            recipe = recipe_of(data, work, final, seed, budget)
+            recipe = recipe_of(data, work, final, seed, BUDGETS[name])
             handed_on(recipe, work / f"{seed}-{next(iter(BUDGETS))}", out)
             with Watch() as watch:
                 report = limbeck.distill(recipe, out=out, progress=watch)

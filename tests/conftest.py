@@ -51,6 +51,16 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory):
     return Huggingface.tiny(folder), folder
 
 
+@pytest.fixture(scope="session")
+def backbone(tiny_teacher, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny teacher without its head."""
+    folder = tmp_path_factory.mktemp("backbone")
+    for file in tiny_teacher[1].iterdir():
+        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
 @pytest.fixture
 def rows_file(tmp_path: Path) -> Path:
     """A small training file."""

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pytest
 import torch
 
 import limbeck
@@ -34,16 +33,6 @@ def control(backbone, rows_file, out, monkeypatch, steps: int = 150):
         load_teacher(run, splits)
         patched.setattr(Huggingface, "answer", never)
         return fit_control(run, splits, PLAN, steps), splits, run
-
-
-@pytest.fixture
-def backbone(tiny_teacher, tmp_path):
-    folder = tmp_path / "backbone"
-    folder.mkdir()
-    for file in tiny_teacher[1].iterdir():
-        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
-            (folder / file.name).write_bytes(file.read_bytes())
-    return folder
 
 
 def test_the_control_learns_from_labels_alone_and_is_the_same_twice(backbone, rows_file, tmp_path, monkeypatch) -> None:

@@ -84,16 +84,6 @@ def test_few_labels_are_judged_out_of_fold_and_parts_are_taken_again(tiny_teache
         limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
 
 
-@pytest.fixture
-def backbone(tiny_teacher, tmp_path):
-    folder = tmp_path / "backbone"
-    folder.mkdir()
-    for file in tiny_teacher[1].iterdir():
-        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
-            (folder / file.name).write_bytes(file.read_bytes())
-    return folder
-
-
 def test_a_backbone_is_fine_tuned_anew_without_each_part(backbone, tmp_path) -> None:
     data = written(tmp_path / "few.jsonl", ROWS)
     recipe = {**TINY, "verify": {**ALL, "repeats": 1}, "teacher": {"fine_tune": {"epochs": 1}}}

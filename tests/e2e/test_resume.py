@@ -54,16 +54,6 @@ limbeck.distill(json.loads(recipe), data=data, teacher=teacher, out=out, progres
 """
 
 
-@pytest.fixture(scope="module")
-def backbone(tiny_teacher, tmp_path_factory) -> Path:
-    """The tiny teacher without its head."""
-    folder = tmp_path_factory.mktemp("backbone")
-    for file in tiny_teacher[1].iterdir():
-        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
-            (folder / file.name).write_bytes(file.read_bytes())
-    return folder
-
-
 def start(backbone: Path, data: Path, out: Path, door: Path, stage: str = "", at: int = 0) -> int:
     arguments = [json.dumps(RECIPE), data, backbone, out, stage, at, door]
     return subprocess.run([sys.executable, "-c", KILLED, *map(str, arguments)], capture_output=True, timeout=300).returncode

@@ -46,7 +46,7 @@ def test_it_learns_on_and_what_does_not_help_changes_nothing(data, tiny_teacher,
     assert bundle.manifest.precision == "float32"
     record = json.loads((tmp_path / "out" / "evidence" / "int8.json").read_text())
     assert record["chosen"] is None
-    assert record["before it learned with rounding"]["judged"]
+    assert record["judged"] != record["after it learned with rounding"]["judged"]
     curve = [line for line in read_curves(tmp_path / "out" / "curves.jsonl") if line["stage"] == "student-int8"]
     first = [line for line in read_curves(tmp_path / "out" / "curves.jsonl") if line["stage"] == "student"]
     assert curve[-1]["step"] == first[-1]["step"] // 4

@@ -160,17 +160,6 @@ def test_a_teacher_of_one_label_is_refused(teacher, expected, lists_file, tmp_pa
         distill(TASK, data=lists_file, teacher=teacher, out=tmp_path / "run")
 
 
-@pytest.fixture
-def backbone(tiny_teacher, tmp_path):
-    """The tiny teacher without its head."""
-    folder = tmp_path / "backbone"
-    folder.mkdir()
-    for file in tiny_teacher[1].iterdir():
-        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
-            (folder / file.name).write_bytes(file.read_bytes())
-    return folder
-
-
 def test_a_backbone_is_fine_tuned_to_a_head_of_several_labels(backbone, lists_file, tmp_path) -> None:
     tuning = {"epochs": 60, "learning_rate": 3e-3, "head_learning_rate": 3e-2}
     recipe = {**TASK, "teacher": {"model": str(backbone), "fine_tune": tuning}}

@@ -28,16 +28,6 @@ def rows(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def backbone(tiny_teacher, tmp_path_factory) -> Path:
-    """The tiny teacher without its head."""
-    folder = tmp_path_factory.mktemp("backbone")
-    for file in tiny_teacher[1].iterdir():
-        if file.name not in ("head.safetensors", "limbeck_teacher.json"):
-            (folder / file.name).write_bytes(file.read_bytes())
-    return folder
-
-
 def recipe(**more) -> dict:
     return {
         **TINY,

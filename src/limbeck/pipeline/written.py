@@ -26,7 +26,7 @@ from limbeck.pipeline.int8 import Form, in_int8
 from limbeck.pipeline.int8_bench import spread
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.untrained import full_modality
-from limbeck.run import Run
+from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, Runner
 from limbeck.verify.calibrate import calibrate
@@ -70,6 +70,8 @@ def write_bundle(
                 form = found
             else:
                 target.write(form.graph, model)  # all is as before
+                record = {**form.record, "after it learned with rounding": found.record}
+                write_json(run.folder / "evidence" / "int8.json", record)
             checkpoint.remove()
         written = target.load(model)
         calibration = _calibrated(run, teacher, store, splits, lambda texts: _answered(written, modality, texts))

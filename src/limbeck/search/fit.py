@@ -33,9 +33,9 @@ class Weighed:
 def weighed(candidates: Sequence[Candidate], budget: Budget, cost: Callable[[Candidate], Cost | None]) -> list[Weighed]:
     """All candidates that were measured, from small to large.
 
-    One whose twin in the first precision fits is not measured: the same training gives both, and the first is smaller. Nor is one whose twin has too
-    many bytes already. One that
-    leaves rare pieces out and hardly saves a byte by it (`ALIKE`) is left out: an encoder has few of its bytes in its table.
+    One whose twin in the first precision fits is not measured: the same training gives both, and the first is smaller. Nor is one
+    whose twin has too many bytes already. One that leaves rare pieces out and hardly saves a byte by it (`ALIKE`) is left out: an
+    encoder has few of its bytes in its table.
 
     Args:
         candidates: each behind its twin.
