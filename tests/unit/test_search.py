@@ -16,7 +16,7 @@ from limbeck.search import ladder as ladders
 from limbeck.search import measure, profile
 from limbeck.search.cache import cached
 from limbeck.search.candidates import Candidate, candidates
-from limbeck.search.fit import fitting, weighed
+from limbeck.search.fit import finest, fitting, weighed
 from limbeck.search.front import Front, Point, Reference, front, page, with_fronts
 from limbeck.search.measure import Cost
 from limbeck.search.race import Score, race
@@ -160,6 +160,18 @@ def test_whatever_the_order_of_precisions_float32_comes_last_and_what_fits_is_fo
         assert asked[-1].precision == "float32"
         found = weighed(asked, Budget(1_000_000), lambda c: costs[c.precision])
         assert {w.candidate.precision for w in fitting(found, Budget(1_000_000))} == set(order) - {"float32"}
+
+
+def test_where_the_nearest_is_looked_for_fewer_bits_of_the_same_student_do_not_run() -> None:
+    costs = {"int8": Cost(500_000), "float32": Cost(2_000_000), "int4": Cost(300_000)}
+    section = SearchSection(families=("bag",), precisions=("int8", "int4", "float32"), min_counts=(1, 4))
+    asked = [c for c in candidates(section) if c.name.startswith(("bag-1-", "bag-2-"))]
+    for limit, precision in ((1_000_000, "int8"), (400_000, "int4"), (5_000_000, "int8")):
+        found = weighed(asked, Budget(limit), lambda c: costs[c.precision])
+        left = finest(found)
+        assert {w.candidate.precision for w in left} == {precision}
+        sizes = {(w.candidate.size, w.candidate.min_count) for w in found if not w.misses}
+        assert len(left) == len(sizes) > 1  # one of each student
 
 
 def test_the_nearest_is_named_with_what_it_misses() -> None:

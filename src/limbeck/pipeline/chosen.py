@@ -22,7 +22,7 @@ from limbeck.pipeline.student import fit_student, made_from, nearness, student_l
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.run import Run, write_json
 from limbeck.search.candidates import Candidate
-from limbeck.search.fit import Weighed
+from limbeck.search.fit import Weighed, finest
 from limbeck.search.race import Score, race
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View, digest
@@ -61,12 +61,13 @@ def chosen(run: Run, teacher: Any, store: SignalStore, views: Sequence[View], sp
     Its training is over; `distilled` takes it from the checkpoint that lies ready.
 
     Args:
-        field: from small to large; those that miss nothing take part.
+        field: from small to large; those that miss nothing take part, and where the nearest is looked for each in its finest precision.
     """
     students = Students(run, teacher, [v.payload for v in views], teacher.labels)
-    fit = {w.candidate.name: w.candidate for w in field if not w.misses}
+    racing = finest(field) if run.recipe.student.keep == "all" else [w for w in field if not w.misses]
+    fit = {w.candidate.name: w.candidate for w in racing}
     found = run.decided("search", lambda: _raced(run, teacher, store, views, splits, students, fit))
-    winner = fit[found["chosen"]]
+    winner = next(w.candidate for w in field if w.candidate.name == found["chosen"])
     ready = _checkpoint(run, f"search-{winner.name}")
     if ready.is_file():
         ready.replace(_checkpoint(run, "student"))

@@ -67,6 +67,23 @@ def _told_apart(found: Iterable[Weighed]) -> list[Weighed]:
     return [w for of in kept.values() for w in of]
 
 
+def finest(found: Sequence[Weighed]) -> list[Weighed]:
+    """Of those that fit, each student in the precision of most bits alone: for where the nearest is looked for, which fewer bits bring no nearer."""
+    fit = [w for w in found if not w.misses]
+    most: dict[tuple[str, str, int], int] = {}
+    for w in fit:
+        most[_student(w)] = max(most.get(_student(w), 0), _bits(w))
+    return [w for w in fit if _bits(w) == most[_student(w)]]
+
+
+def _student(w: Weighed) -> tuple[str, str, int]:
+    return w.candidate.family, w.candidate.size, w.candidate.min_count
+
+
+def _bits(w: Weighed) -> int:
+    return int("".join(c for c in w.candidate.precision if c.isdigit()))
+
+
 def fitting(found: Sequence[Weighed], budget: Budget) -> list[Weighed]:
     """Those that fit, from small to large.
 
