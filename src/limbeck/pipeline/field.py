@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def field_of(run: Run, teacher: Any, splits: Splits) -> Field:
 def _measured(run: Run, drafts: Drafts) -> list[Weighed]:
     """Each candidate with its cost, from this machine's cache, else measured now."""
     budget, queries = run.recipe.student.budget.budget(), drafts.queries(QUERIES)
-    asked = digest(queries)
+    asked = digest([q if isinstance(q, str) else hashlib.sha256(q).hexdigest() for q in queries])
     places = {c.name: place for place, c in enumerate(drafts.candidates)}
 
     def measure(candidate: Candidate) -> Cost | None:

@@ -9,7 +9,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import compress
+from itertools import compress, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +108,16 @@ def names_findings(run: Run, prepared: Prepared) -> Iterator[Finding]:
 
 
 def asked_rows(rows: Sequence[Record]) -> list[Record]:
-    """Some rows, as many of each class as can be, in an order by the hash of their keys: labelled ones where there are any."""
+    """Some rows, as many of each class as can be, the classes taking turns so that the first few are of all of them, in an order by the hash
+    of their keys: labelled ones where there are any."""
     labelled = [r for r in rows if r.label is not None]
     ordered = sorted(labelled or rows, key=lambda r: zlib.crc32(r.key.encode()))
     by_label: dict[Label | None, list[Record]] = defaultdict(list)
     for row in ordered:
         by_label[row.label].append(row)
     each = max(PER_CLASS, MOST_ASKED // len(by_label)) if by_label else 0
-    return [row for of in by_label.values() for row in of[:each]]
+    turns = zip_longest(*(of[:each] for of in by_label.values()))
+    return [row for turn in turns for row in turn if row is not None]
 
 
 def as_asked(prepared: Prepared, rows: Sequence[Record], logits_NC: NDArray[Any], teacher: Any, words: float | None) -> Asked:

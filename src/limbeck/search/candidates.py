@@ -48,6 +48,7 @@ def candidates(section: SearchSection, modality: str = "text") -> list[Candidate
         modality: what the families read.
     """
     found = []
+    rare = catalog.find("modalities", modality).vocabulary  # without one there are no pieces that could be left out
     for family in section.families or catalog.names("students"):
         entry = catalog.find("students", family)
         if entry.modality != modality:
@@ -56,7 +57,7 @@ def candidates(section: SearchSection, modality: str = "text") -> list[Candidate
         told = {key for size in sizes for key in size if any(other[key] != size[key] for other in sizes)}
         dials = [key for key in PRECISIONS if sizes and key in sizes[0]]
         for place, size in enumerate(sizes, 1):
-            for count in dict.fromkeys(section.min_counts):
+            for count in dict.fromkeys(section.min_counts if rare else (1,)):
                 twin = None
                 # float32 last: its twin comes from the same training, and is smaller.
                 precisions = sorted(dict.fromkeys(section.precisions), key="float32".__eq__)
@@ -68,7 +69,7 @@ def candidates(section: SearchSection, modality: str = "text") -> list[Candidate
                     # A table may have four bits; the products beside it have eight then.
                     dialled = {key: "int8" if precision == "int4" and key == "network" else precision for key in dials}
                     settings = {key: size[key] for key in size if key in told} | dialled
-                    name = f"{family}-{place}-count{count}-{precision}"
+                    name = f"{family}-{place}-count{count}-{precision}" if rare else f"{family}-{place}-{precision}"
                     if precision == "int4":  # trained with rounded rows: no twin of anybody
                         found.append(Candidate(name, family, settings, count, precision))
                         continue
