@@ -5,9 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import transformers
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pil
 
 from limbeck import find
@@ -168,6 +170,81 @@ def test_callables_modules_and_files_may_read_pictures(tmp_path: Path) -> None:
     assert module.answer(payloads, LOGITS).logits_BC.argmax(1).tolist()[1:] == [1, 0]
 
 
+class Fixed(torch.nn.Module):
+    """A network that reads colours of 4 x 4 and nothing else, and says whether they are light; trained on numbers from -1 to 1."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        light = 10 * pixels.reshape(len(pixels), 48).mean(dim=1)
+        return torch.stack([-light, light], dim=1)
+
+
+def stacked(arrays: list) -> np.ndarray:
+    """What fails where pictures are not of one size."""
+    return np.stack([a.transpose(2, 0, 1) for a in arrays]).astype(np.float32) / 255
+
+
+def test_a_network_of_one_size_is_a_teacher(tmp_path: Path) -> None:
+    labels, payloads = ["dark", "light"], [picture(drawn(4, 4, 3)) for _ in range(3)]
+    rows = [Record(str(n), p, "dark") for n, p in enumerate(payloads)]
+    weights = [numpy_helper.from_array(np.repeat([[-10 / 48, 10 / 48]], 48, axis=0).astype(np.float32), "w")]
+    weights.append(numpy_helper.from_array(np.array([-1, 48]), "shape"))
+    nodes = [helper.make_node("Reshape", ["pixels", "shape"], ["x"]), helper.make_node("MatMul", ["x", "w"], ["y"])]
+    given = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["B", 3, 4, 4])
+    graph = helper.make_graph(nodes, "g", [given], [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["B", 2])], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "fixed.onnx")
+    file = find("teachers", "onnx")
+    made = [
+        find("teachers", "torch_module")(Fixed(), stacked, labels, reads="image"),
+        file.load(
+            file.Settings(str(tmp_path / "fixed.onnx"), labels=tuple(labels), reads="image", encode=f"{__name__}:stacked")
+        ),
+        find("teachers", "function")(lambda a: Fixed()(torch.tensor(stacked(a))).softmax(1).numpy(), labels, reads="image"),
+    ]
+    made[2].discover(rows, labels)
+    for teacher in made:
+        assert teacher.fingerprint() == teacher.fingerprint()
+        assert teacher.answer(payloads, LOGITS).logits_BC.shape == (3, 2)
+        with pytest.raises(TeacherError, match="failed on 1 payloads"):
+            teacher.answer([picture(drawn(9, 9, 3))], LOGITS)
+    np.testing.assert_allclose(*(t.answer(payloads, LOGITS).logits_BC for t in made[:2]), rtol=1e-4)
+    with pytest.raises(TeacherError, match="expected logits of the shape"):
+        find("teachers", "torch_module")(
+            Fixed(), lambda a: stacked([np.zeros((4, 4, 3))] * len(a)), [*labels, "grey"], reads="image"
+        )
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_module_whose_inputs_are_scaled_otherwise_than_it_was_trained_is_found(last: bool) -> None:
+    levels = np.concatenate([np.arange(20, 100), np.arange(150, 230)])
+    rows = [
+        Record(str(n), picture(np.full((4, 4, 3), v, np.uint8)), "light" if v > 127 else "dark") for n, v in enumerate(levels)
+    ]
+    labels, payloads = ("dark", "light"), [r.payload for r in rows]
+
+    class Either(Fixed):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return super().forward(pixels.permute(0, 3, 1, 2) if last else pixels)
+
+    def encode(arrays: list) -> dict:
+        return {"pixels": stacked(arrays).transpose(0, 2, 3, 1) if last else stacked(arrays)}
+
+    teacher = find("teachers", "torch_module")(Either(), encode, labels, reads="image")
+    true_N = np.array([labels.index(r.label) for r in rows])
+    logits_NC = teacher.answer(payloads, LOGITS).logits_BC
+    told = Asked(logits_NC, true_N, true_N, true_N, labels)
+    order = np.argsort([f"{n * 7919 % 160:03}" for n in range(160)])
+    rows, told = [rows[i] for i in order], replace(told, logits_NC=logits_NC[order], true_N=true_N[order])
+    found = [f.what for f in _read(Image, teacher, told, rows)]
+    assert any(what.endswith("when it is given them as numbers from -1 to 1.") for what in found)
+    assert not any("from 0 to 1." in what for what in found)  # its own
+    np.testing.assert_array_equal(teacher.answer(payloads, LOGITS).logits_BC, logits_NC)
+
+    def thresholded(arrays: list) -> np.ndarray:
+        return (stacked(arrays) > 0.5).astype(np.float32)
+
+    assert find("teachers", "torch_module")(Fixed(), thresholded, labels, reads="image").otherwise(payloads) == {}
+
+
 class Inverted:
     """A teacher that would be right if light were dark."""
 
@@ -177,12 +254,12 @@ class Inverted:
         light = np.array([plain(p).mean() / 255 - 0.5 for p in payloads])
         return Signal(logits_BC=np.stack([10 * light, -10 * light], axis=1))
 
-    def scalings(self) -> dict:
-        return {"as numbers from -1 to 1": "other", "as bytes from 0 to 255": "worse"}
-
-    def read_by(self, scaling, payloads) -> Signal:
+    def otherwise(self, payloads) -> dict:
         found = self.answer(payloads, LOGITS)
-        return replace(found, logits_BC=-found.logits_BC) if scaling == "other" else found
+        return {
+            "as numbers from -1 to 1": lambda: replace(found, logits_BC=-found.logits_BC),
+            "as bytes from 0 to 255": lambda: found,
+        }
 
 
 def test_a_teacher_that_is_fed_otherwise_than_it_was_trained_is_found() -> None:
@@ -209,8 +286,8 @@ def test_a_teacher_that_is_fed_otherwise_than_it_was_trained_is_found() -> None:
 def test_another_scaling_is_tried_and_taken_back(tmp_path: Path) -> None:
     teacher = HuggingfaceImage.tiny(tmp_path)
     pixels = [drawn(16, 16, 3)]
-    before, names = teacher.answer(pixels, LOGITS).logits_BC, teacher.scalings()
-    assert "as numbers from -1 to 1" not in names  # its own
-    other = teacher.read_by(names["as numbers from 0 to 1"], pixels).logits_BC
+    before, ways = teacher.answer(pixels, LOGITS).logits_BC, teacher.otherwise(pixels)
+    assert "as numbers from -1 to 1" not in ways  # its own
+    other = ways["as numbers from 0 to 1"]().logits_BC
     assert np.abs(other - before).max() > 1e-3
     np.testing.assert_array_equal(teacher.answer(pixels, LOGITS).logits_BC, before)

@@ -23,12 +23,12 @@ from limbeck.teachers._content import content_of
 from limbeck.teachers._labels import Labels, labels_of
 from limbeck.teachers._said import Said, Says, fields, understood, way_of
 from limbeck.teachers._said_of_several import understood_of_several, way_of_several
-from limbeck.teachers._tried import tried
+from limbeck.teachers._tried import taken, tried
 from limbeck.types import Fingerprint, Record, Signal, digest
 
 _TRIED = ("hello", "WHERE IS IT?!", "thank you very much", "123 456", "I would like my money back, please.")
 """What a fingerprint asks: a callable's weights may lie anywhere, but they show in its answers."""
-_BATCH = 256
+_BATCH, _FEW = 256, 4
 
 
 class Function:
@@ -108,10 +108,14 @@ class Function:
         Raises:
             TeacherError: it fails, or answers with something else.
         """
+        if rows and not isinstance(rows[0].payload, str):
+            some = tried(rows[0].payload.modality, _TRIED)
+            # A network that reads pictures of one size has no answer to these, but to the data.
+            self._tried = taken(lambda payloads: self._asked(list(map(plain, payloads))), some) or [
+                r.payload for r in rows[:_FEW]
+            ]
         if self._own:
             return
-        if rows and not isinstance(rows[0].payload, str):
-            self._tried = tried(rows[0].payload.modality, _TRIED)
         said = self._asked([plain(r.payload) for r in rows[:16]] or list(map(plain, self._tried)))
         named = {name for a in said if isinstance(a, dict) for name in a} if isinstance(said, list) else set()
         self._settle(sorted(named) if named >= set(labels) and named else labels, said)
@@ -178,10 +182,10 @@ class Function:
             raise
         except Exception as error:  # it is anybody's code
             raise TeacherError(
-                f"teacher {self.name} failed on {len(texts)} texts: {type(error).__name__}: {error!s:.300}"
+                f"teacher {self.name} failed on {len(texts)} payloads: {type(error).__name__}: {error!s:.300}"
             ) from error
         if count != len(texts):
             raise TeacherError(
-                f"teacher {self.name} gave {count} answers to {len(texts)} texts; expected one for each, in order"
+                f"teacher {self.name} gave {count} answers to {len(texts)} payloads; expected one for each, in order"
             )
         return said if isinstance(said, np.ndarray) else list(said)

@@ -9,8 +9,9 @@ Letters: B clips, K classes, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
 
@@ -25,10 +26,12 @@ from limbeck.errors import TeacherError
 from limbeck.settings import Limits
 from limbeck.teachers._arrays import ArrayTeacher
 from limbeck.teachers._loading import classifier, explained, quiet, with_head
-from limbeck.types import Json, Outputs, digest
+from limbeck.types import Json, Outputs, Signal, digest
 
 SecondsOrZero = Annotated[float, Limits((("ge", 0.0), ("le", 60.0)))]
 HEADS = ("ForAudioClassification", "ForSequenceClassification")
+AUDIO_SET = (-4.2677393, 4.5689974)
+"""Mean and deviation of AST's features over AudioSet (Gong et al. 2021), its extractor's defaults."""
 _LEAST = 0.1  # seconds: some models answer nothing to less
 
 
@@ -139,6 +142,26 @@ class HuggingfaceAudio(ArrayTeacher):
             "extractor": digest(self._extractor.to_json_string()),
             "seconds": f"{self._seconds}",
         }
+
+    def otherwise(self, payloads: Sequence[Any]) -> dict[str, Callable[[], Signal]]:
+        """What it would answer if its extractor normalised otherwise, by the names of these ways; it stays as it is."""
+        own, ways = self._extractor, dict[str, Json]()
+        if (normalises := getattr(own, "do_normalize", None)) is not None:
+            ways["without normalising" if normalises else "normalised"] = {"do_normalize": not normalises}
+        if getattr(own, "mean", None) is not None and (own.mean, own.std) != AUDIO_SET:
+            mean, deviation = AUDIO_SET
+            ways["with AudioSet's mean and deviation"] = {"do_normalize": True, "mean": mean, "std": deviation}
+        return {name: partial(self._normalised, way, payloads) for name, way in ways.items()}
+
+    def _normalised(self, way: Json, payloads: Sequence[Any]) -> Signal:
+        own = {name: getattr(self._extractor, name) for name in way}
+        try:
+            for name, value in way.items():
+                setattr(self._extractor, name, value)
+            return self.answer(payloads, frozenset({"logits_BC"}))
+        finally:
+            for name, value in own.items():
+                setattr(self._extractor, name, value)
 
     def encode(self, payloads: Sequence[Any]) -> list[NDArray[Any]]:
         """What its extractor makes of each clip at its rate."""

@@ -8,8 +8,9 @@ bundle; what its processor would do otherwise (a crop, another filter) is told i
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -24,21 +25,12 @@ from limbeck.patches import PatchWeights
 from limbeck.teachers._arrays import ArrayTeacher
 from limbeck.teachers._loading import classifier, explained, quiet, with_head
 from limbeck.teachers._patch_weights import patch_weights
+from limbeck.teachers._scalings import SCALINGS, Scaling
 from limbeck.types import Json, Outputs, Signal
 
 HEADS = ("ForImageClassification",)
 PROCESSOR = "preprocessor_config.json"
 _BILINEAR = 2
-
-
-Scaling = tuple[float, tuple[float, ...], tuple[float, ...]]
-"""A factor for bytes, then a mean that is subtracted and a deviation that is divided by."""
-SCALINGS: dict[str, Scaling] = {
-    "as numbers from 0 to 1": (1 / 255, (0.0,) * 3, (1.0,) * 3),
-    "as numbers from -1 to 1": (1 / 255, (0.5,) * 3, (0.5,) * 3),
-    "with ImageNet's mean and deviation": (1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "as bytes from 0 to 255": (1.0, (0.0,) * 3, (1.0,) * 3),
-}
 
 
 class Scaled(nn.Module):
@@ -173,14 +165,13 @@ class HuggingfaceImage(ArrayTeacher):
         module = cast(Any, self.module)
         return patch_weights(module.backbone, *module.scaling())
 
-    def scalings(self) -> dict[str, Scaling]:
-        """Other ways in which such models were trained to read bytes, by name; its own is not among them."""
+    def otherwise(self, payloads: Sequence[Any]) -> dict[str, Callable[[], Signal]]:
+        """What it would answer if it scaled in other ways in which such models were trained, by their names; it stays as it is."""
         own, c = cast(Any, self.module).scaling(), self.channels
         found = {name: (factor, mean[:c], deviation[:c]) for name, (factor, mean, deviation) in SCALINGS.items()}
-        return {name: scaling for name, scaling in found.items() if scaling != own}
+        return {name: partial(self._scaled, scaling, payloads) for name, scaling in found.items() if scaling != own}
 
-    def read_by(self, scaling: Scaling, payloads: Sequence[Any]) -> Signal:
-        """What it would answer if it scaled otherwise; it stays as it is."""
+    def _scaled(self, scaling: Scaling, payloads: Sequence[Any]) -> Signal:
         module = cast(Any, self.module)
         own = module.scaling()
         try:

@@ -26,9 +26,10 @@ from limbeck.manifest import SPEC
 from limbeck.payloads import plain, size
 from limbeck.settings import Count
 from limbeck.teachers._labels import Labels, beside, labels_of
+from limbeck.teachers._rescaled import Rescaled
 from limbeck.teachers._said import Says, of_probabilities, of_scores
 from limbeck.teachers._tokens import Tokens, named
-from limbeck.teachers._tried import tried
+from limbeck.teachers._tried import taken, tried
 from limbeck.types import Fingerprint, Json, Signal, digest
 
 _BATCH = 64
@@ -45,7 +46,9 @@ class Onnx:
         name: in reports.
         tokens: what lends students its tokenizer: its content and the longest input; None: nothing.
         bundle: where it is one.
-        parameters: numbers in the file.
+        size: numbers in the file, and its bytes.
+        reads: the modality of what it is asked.
+        encode: what makes the inputs that `run` gives the network, where it can scale otherwise.
     """
 
     @dataclass(frozen=True, slots=True)
@@ -77,19 +80,43 @@ class Onnx:
         bundle: Bundle | None = None,
         size: tuple[int, int] = (0, 0),
         reads: str = "text",
+        encode: Rescaled | None = None,
     ) -> None:
+        self._encode = encode
         self._run, self._fingerprint, self.name = run, dict(fingerprint), name
         self.labels, self._classes = tuple(labels), len(labels)
         self._tokens, self.bundle = tokens, bundle
         self.max_tokens = tokens[1] if tokens else 128
         self.parameters, self.bytes = size
-        found = np.asarray(run(tried(reads, _TRIED)))
-        if found.ndim != 2 or found.shape[1] != self._classes:
+        self._of: Callable[[NDArray[Any], int, str], Any] | None = None
+        some = tried(reads, _TRIED)
+        if reads != "text":
+            some = taken(self._asked, some)
+        if some:
+            self._answered(some)
+
+    def _asked(self, payloads: list[Any]) -> NDArray[Any]:
+        try:
+            return np.asarray(self._run(payloads))
+        except Exception as error:  # ONNX Runtime raises many kinds, and so does anybody's code
+            first = f"{error}".strip().splitlines() or [""]
             raise TeacherError(
-                f"teacher {name}: the output is {found.shape}, but there are {self._classes} labels; expected (texts, {self._classes}). "
-                "Name another output (teacher.output), or all labels (teacher.labels)."
-            )
-        self._of = of_probabilities if (found >= 0).all() and np.abs(found.sum(axis=1) - 1.0).max() < 1e-3 else of_scores
+                f"teacher {self.name} failed on {len(payloads)} payloads: {type(error).__name__}: {first[0]:.300}"
+            ) from error
+
+    def _answered(self, payloads: list[Any]) -> NDArray[Any]:
+        """Logits; what its output holds is known from the first."""
+        found = self._asked(payloads)
+        if self._of is None:
+            if found.ndim != 2 or found.shape[1] != self._classes:
+                raise TeacherError(
+                    f"teacher {self.name}: the output is {found.shape}, but there are {self._classes} labels; expected "
+                    f"(payloads, {self._classes}). Name another output (teacher.output), or all labels (teacher.labels)."
+                )
+            sums = (found >= 0).all() and np.abs(found.sum(axis=1) - 1.0).max() < 1e-3
+            self._of = of_probabilities if sums else of_scores
+        logits_BC: NDArray[Any] = self._of(found, self._classes, f"teacher {self.name}").logits_BC
+        return logits_BC
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> Onnx:
@@ -147,7 +174,7 @@ class Onnx:
         strings = [i.name for i in inputs if i.type == "tensor(string)"]
         own = None
         if settings.encode or settings.reads != "text":
-            own = imported(settings.encode or "", "what the teacher reads (teacher.encode)", TeacherError)
+            own = Rescaled(imported(settings.encode or "", "what the teacher reads (teacher.encode)", TeacherError))
         tokens = (
             None
             if strings or own
@@ -184,7 +211,8 @@ class Onnx:
             **({"encode": settings.encode} if own is not None else {}),
         }
         lent = (tokens.content, tokens.max_tokens) if tokens else None
-        return cls(run, labels_of(labels, None, "onnx"), fingerprint, path.name, lent, None, _size(path), settings.reads)
+        of = labels_of(labels, None, "onnx")
+        return cls(run, of, fingerprint, path.name, lent, None, _size(path), settings.reads, own)
 
     @classmethod
     def tiny(cls, folder: Path, seed: int = 0) -> Onnx:
@@ -214,12 +242,15 @@ class Onnx:
     def answer(self, payloads: Sequence[Any], needs: frozenset[str]) -> Signal:
         """Logits, or the logarithm of probabilities where the output holds these; in batches of equal length, longest first."""
         order = sorted(range(len(payloads)), key=lambda i: (-size(payloads[i]), i))
-        parts = [
-            self._of(self._run([payloads[i] for i in order[s : s + _BATCH]]), self._classes, f"teacher {self.name}").logits_BC
-            for s in range(0, len(order), _BATCH)
-        ]
+        parts = [self._answered([payloads[i] for i in order[s : s + _BATCH]]) for s in range(0, len(order), _BATCH)]
         logits_BC = np.concatenate(parts)[np.argsort(np.asarray(order))]
         return Signal(logits_BC=logits_BC) if "logits_BC" in needs else Signal()
+
+    def otherwise(self, payloads: Sequence[Any]) -> dict[str, Callable[[], Signal]]:
+        """What it would answer to pictures if its inputs were scaled in other ways, by their names."""
+        if self._encode is None:
+            return {}
+        return self._encode.otherwise(payloads, lambda: self.answer(payloads, frozenset({"logits_BC"})))
 
     def tokenizer_json(self) -> Json | None:
         """What it reads texts with; None where its file does that itself."""

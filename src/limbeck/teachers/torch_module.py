@@ -26,9 +26,10 @@ from limbeck.payloads import plain, size
 from limbeck.settings import Count
 from limbeck.teachers._content import content_of
 from limbeck.teachers._labels import Labels, labels_of
+from limbeck.teachers._rescaled import Rescaled
 from limbeck.teachers._said import Says, of_scores
 from limbeck.teachers._tokens import Tokens, named
-from limbeck.teachers._tried import tried
+from limbeck.teachers._tried import taken, tried
 from limbeck.types import Fingerprint, Json, Signal, digest
 
 _BATCH = 64
@@ -87,15 +88,20 @@ class TorchModule:
         reads: str = "text",
     ) -> None:
         self.network = module.to(device)
-        self._encode, self._output, self._hook, self._device = encode, output, hook, device
+        self._encode = encode if reads == "text" else Rescaled(encode)
+        self._output, self._hook, self._device = output, hook, device
         self.labels = labels_of(labels, None, "torch_module")
-        self._own, self._tokens, self._tried = self.labels, tokens, tried(reads, _TRIED)
+        self._own, self._tokens = self.labels, tokens
         self.max_tokens = tokens.max_tokens if tokens else 128
         self.name = name or type(module).__name__
         self.parameters = sum(p.numel() for p in module.parameters())
         if hook is not None and hook not in (paths := dict(module.named_modules())):
             raise TeacherError(f"teacher.hook is '{hook}', but {self.name} has the modules {listing([p for p in paths if p])}")
-        of_scores(self._logits(self._tried).float().cpu().numpy(), len(self._own), f"teacher {self.name}")
+        self._tried = tried(reads, _TRIED)
+        if reads != "text":
+            self._tried = taken(self._logits, self._tried)
+        if self._tried:
+            of_scores(self._logits(self._tried).float().cpu().numpy(), len(self._own), f"teacher {self.name}")
 
     @classmethod
     def load(cls, settings: Settings, device: str = "cpu") -> TorchModule:
@@ -158,7 +164,7 @@ class TorchModule:
         for name, value in sorted(self.network.state_dict().items()):
             weights.update(name.encode())
             weights.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        read = {k: np.asarray(v) for k, v in self._inputs(self._tried).items()}
+        read = {k: np.asarray(v) for k, v in self._inputs(self._tried).items()} if self._tried else {}
         return {
             "kind": "torch_module",
             "weights": weights.hexdigest(),
@@ -176,6 +182,12 @@ class TorchModule:
         ]
         found = of_scores(np.concatenate(parts)[np.argsort(np.asarray(order))], len(self._own), f"teacher {self.name}")
         return found.signal(needs & self.gives())
+
+    def otherwise(self, payloads: Sequence[Any]) -> dict[str, Callable[[], Signal]]:
+        """What it would answer to pictures if its inputs were scaled in other ways, by their names."""
+        if not isinstance(self._encode, Rescaled):
+            return {}
+        return self._encode.otherwise(payloads, lambda: self.answer(payloads, frozenset({"logits_BC"})))
 
     def tokenizer_json(self) -> Json | None:
         """The tokenizer that it was loaded with; None where Python's `encode` is all that is known."""
@@ -195,7 +207,6 @@ class TorchModule:
 
     def _logits(self, payloads: list[Any]) -> Tensor:
         """Computed inside `inference_mode` and without dropout; both are as before when it returns."""
-        inputs = {k: torch.as_tensor(v).to(self._device) for k, v in self._inputs(payloads).items()}
         caught: list[Any] = []
         handle = None
         if self._hook is not None:
@@ -204,7 +215,13 @@ class TorchModule:
         try:
             self.network.eval()
             with torch.inference_mode():
+                inputs = {k: torch.as_tensor(v).to(self._device) for k, v in self._inputs(payloads).items()}
                 out = self.network(inputs[""]) if "" in inputs else self.network(**inputs)
+        except Exception as error:  # it is anybody's code
+            said = " ".join(f"{error}".split())
+            raise TeacherError(
+                f"teacher {self.name} failed on {len(payloads)} payloads: {type(error).__name__}: {said:.300}"
+            ) from error
         finally:
             for module, training in modes:
                 module.training = training
