@@ -54,6 +54,10 @@ def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
     assert report["baseline"]["quality"]["accuracy"]["estimate"] > 0.5  # three classes: chance is a third
     assert report["control"]["what"].startswith("the same conv_image on the labels alone")
     assert (out / "evidence" / "report.html").is_file()
+    card = (out / "evidence" / "README.md").read_text()
+    assert "A small picture classifier" in card
+    assert 'model.predict(["photo.png"])' in card
+    assert "pipeline_tag: image-classification" in card
 
 
 def test_a_second_run_takes_what_lies_there(run) -> None:

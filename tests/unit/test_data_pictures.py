@@ -60,6 +60,16 @@ def test_a_zip_of_it_is_the_same_and_is_not_unpacked(root: Path, tmp_path: Path)
         read(tmp_path / "no.zip")
 
 
+def test_parts_of_a_data_set_are_no_classes(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    root.rename(tmp_path / "all" / "train")
+    assert {r.label for r in read(tmp_path / "all")} == {"train"}  # one folder may be a class
+    folders(tmp_path / "all" / "test", each=1)
+    with pytest.raises(DataError, match=r"parts of a data set and no classes.*data\.train=.*all/train"):
+        read(tmp_path / "all")
+    assert {r.label for r in read(tmp_path / "all" / "train")} == {"bars", "dots", "plain"}
+
+
 def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="Give a folder with a folder for each class"):

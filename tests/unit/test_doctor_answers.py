@@ -1,15 +1,19 @@
 """What a teacher's answers say of it: each sickness by its name, and nothing of a healthy one."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from limbeck.doctor.answers import Asked, answer_findings, named_otherwise
+from limbeck.doctor.calibration import calibration_findings
 from limbeck.doctor.label_order import reordered, shifted
 from limbeck.doctor.naming import mended, moves
 from limbeck.doctor.steadiness import steadiness_findings, written_otherwise
 from limbeck.findings import Severity
+from limbeck.pipeline.teacher_checkup import asked_rows
+from limbeck.types import Record
 
 CLASSES = 12
 LABELS = tuple(f"label {c}" for c in range(CLASSES))
@@ -85,6 +89,22 @@ def test_a_teacher_at_chance_is_refused_and_one_that_words_beat_is_warned_of() -
     weak = found(healthy(accuracy=0.5))
     assert weak["teacher_below_words"] is Severity.WARNING
     assert "teacher_at_chance" not in weak
+
+
+def test_classes_take_turns_among_the_rows_that_are_asked() -> None:
+    rows = [
+        Record(f"{label}{n}", f"{label}{n}", label) for label, many in (("a", 90), ("b", 60), ("c", 3)) for n in range(many)
+    ]
+    asked = asked_rows(rows)
+    assert Counter(r.label for r in asked[:9]) == {"a": 3, "b": 3, "c": 3}
+    assert Counter(r.label for r in asked) == {"a": 90, "b": 60, "c": 3}
+
+
+def test_a_teacher_that_is_as_sure_as_it_is_right_is_not_too_sure() -> None:
+    true_N = np.random.default_rng(0).integers(0, 3, 300)
+    weak_NC = 0.1 * np.random.default_rng(1).standard_normal((300, 3))  # at chance, and knows it
+    assert list(calibration_findings(true_N, weak_NC)) == []
+    assert [f.code for f in calibration_findings(true_N, 50 * weak_NC)] == ["teacher_overconfident"]
 
 
 def test_few_rows_do_not_show_that_a_teacher_is_at_chance() -> None:

@@ -49,6 +49,27 @@ def test_sixteen_bits_keep_the_upper_eight_rounded() -> None:
     assert found[..., 0].tolist() == [[0, 0, 1, 1, 255, 128]]  # 65535 / 255 = 257
 
 
+def test_the_one_grey_of_sixteen_bits_that_is_seen_through_lies_on_white() -> None:
+    whole = saved(Pil.fromarray(np.array([[10_000, 40_000]], np.uint16)))
+    seen_through = struct.pack(">H", 10_000)
+    chunk = struct.pack(">I", 2) + b"tRNS" + seen_through + struct.pack(">I", zlib.crc32(b"tRNS" + seen_through))
+    at = whole.index(b"IDAT") - 4
+    assert decoded(whole[:at] + chunk + whole[at:])[..., 0].tolist() == [[255, 156]]
+
+
+def test_a_machine_that_makes_pictures_smaller_by_another_filter_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Image(28, 3).spec()
+    assert Image.from_spec(spec).size == 28
+    nearest = Pil.Image.resize
+
+    def other(self, size, *_, **more):
+        return nearest(self, size, Pil.Resampling.NEAREST if size[0] < self.width else Pil.Resampling.BILINEAR)
+
+    monkeypatch.setattr(Pil.Image, "resize", other)
+    with pytest.raises(DataError, match="resized otherwise"):
+        Image.from_spec(spec)
+
+
 def test_palettes_become_their_colours_and_alpha_lies_on_white() -> None:
     palette = Pil.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 200, 100, 50])
@@ -187,8 +208,8 @@ def test_a_spec_from_another_world_is_refused() -> None:
         ("size", True, "size of 1 to"),
         ("channels", 2, "1 or 3 channels"),
         ("resample", "lanczos", "this limbeck knows 'bilinear"),
-        ("check", [0] * 8, "resized otherwise here"),
-        ("check", ["a"], "8 whole numbers"),
+        ("check", [0] * 16, "resized otherwise here"),
+        ("check", ["a"], "16 whole numbers"),
     ):
         with pytest.raises(DataError, match=said):
             Image.from_spec({**spec, key: value})

@@ -129,6 +129,11 @@ def test_a_file_of_any_length_is_heard(tmp_path) -> None:
     events = list(listen(PREDICTOR, stream.pieces, stream.rate))
     assert [e.label for e in events] == ["low", "high"] * 20
     assert isinstance(events[0], Event)
+    damaged = np.tile(SOUND, 20)
+    damaged[[1000, 50_000 % len(damaged)]] = np.nan, np.inf
+    (tmp_path / "damaged.wav").write_bytes(wav(damaged, RATE))
+    stream = stream_of(str(tmp_path / "damaged.wav"))
+    assert [e.label for e in listen(PREDICTOR, stream.pieces, stream.rate)] == ["low", "high"] * 20
     (tmp_path / "page.wav").write_bytes(b"<html>")
     for name in ("absent.wav", "page.wav"):
         with pytest.raises(InputFileError, match="cannot listen"):

@@ -119,6 +119,21 @@ def test_data_urls_and_unnamed_bytes(app: App) -> None:
     assert ask(app, PATH, picture("red"), headers=unnamed).code == "wrong_input"
 
 
+def test_where_nobody_says_which_model_the_other_kinds_are_named(folder: Path) -> None:
+    bundles = {"eye": folder / "image" / "bundle", "ear": folder / "audio" / "bundle"}
+    service = Service.load(bundles, limits=LIMITS)
+    try:
+        both = App(service, LIMITS)
+        unnamed = {"content-type": "application/octet-stream"}
+        said = ask(both, PATH, clip(300), headers=unnamed)
+        assert said.code == "unreadable_file"
+        assert said.json()["error"]["message"].endswith("It went to 'eye'; 'ear' reads clips: name one (model)")
+        said = ask(both, PATH + "?model=eye", clip(300), headers=unnamed)
+        assert "name one" not in said.json()["error"]["message"]
+    finally:
+        service.close()
+
+
 def bomb(side: int) -> bytes:
     """A PNG that promises a square of black, whose pixels are some bytes."""
 

@@ -66,6 +66,10 @@ def predict(
         )
         _write_lines(answers, out)
         return
+    if not predictor.modality.vocabulary and (folders := [t for t in texts or [] if Path(t).is_dir()]):
+        raise typer.BadParameter(
+            f"{folders[0]} is a folder. Its {predictor.modality.noun}s are answered by --file {folders[0]}", param_hint="TEXT"
+        )
     found = predictor.predict(texts or [])
     if as_json or out is not None:
         _write_lines((_line(a, threshold) for a in found), out)
@@ -106,6 +110,10 @@ def payloads_of(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
 
     column = column or modality.column
     if not modality.vocabulary:
+        if file.suffix.lower() in modality.suffixes:
+            raise DataError(
+                f"{file} is one {modality.noun}, and --file takes rows. Leave out --file: limbeck predict BUNDLE {file}"
+            )
         for where, row in rows(file, modality=modality):
             try:
                 yield modality.payload(row.get(column), file.parent)

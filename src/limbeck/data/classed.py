@@ -15,8 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from limbeck.data.files import is_folder, readable
 from limbeck.data.lines import Row
-from limbeck.errors import DataError
+from limbeck.errors import DataError, listing
 from limbeck.payloads import Stored
+
+_TRAIN = frozenset({"train", "training"})
+_SPLITS = _TRAIN | {"test", "testing", "val", "valid", "validation", "dev", "eval"}
+"""Names of folders that no class bears, where all folders have such names."""
 
 
 def classed(source: Path, suffixes: Collection[str], column: str) -> Iterator[Row]:
@@ -36,8 +40,20 @@ def classed(source: Path, suffixes: Collection[str], column: str) -> Iterator[Ro
         found = [(parts, Stored(str(source), "/".join(parts))) for parts in _members(source, suffixes)]
         found = [(parts[_wrapped([p for p, _ in found]) :], stored) for parts, stored in found]
     if not found:
+        idx = is_folder(source) and any("-ubyte" in p.name for p in Path(source).iterdir())
         raise DataError(
-            f"{source}: it holds no file of {', '.join(sorted(suffixes))}. Give a folder with a folder for each class, or a zip of it."
+            f"{source}: it holds no file of {', '.join(sorted(suffixes))}. "
+            + (
+                "Of IDX files name that of the images."
+                if idx
+                else "Give a folder with a folder for each class, or a zip of it."
+            )
+        )
+    tops = {parts[0] for parts, _ in found}
+    if len(tops) > 1 and tops <= _SPLITS and all(len(parts) > 2 for parts, _ in found):
+        raise DataError(
+            f"{source}: its folders are {listing(sorted(tops))}, which are parts of a data set and no classes. Name each part by itself, as in "
+            f"data.train={source}/{min(tops & _TRAIN or tops)} (of a zip, unpack it first)."
         )
     for parts, stored in found:
         yield str(stored), {column: stored, "label": parts[0] if len(parts) > 1 else None}

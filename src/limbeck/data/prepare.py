@@ -110,16 +110,16 @@ def prepare(section: DataSection, cross_fit_below: int = 0, modality: Any = Text
     found_test = None if section.test is None else read(section.test, label=section.label or "label", slices=columns)
     found_valid = None if section.valid is None else read(section.valid, label=section.label or "label")
     outside = [] if section.out_of_scope is None else read(section.out_of_scope, label=None)
-    records = _without_contradictions(found, "it trains without a label", rejected)
+    records = _without_contradictions(found, "it trains without a label", rejected, noun)
     test = None
     if found_test is not None:
-        test = _without_contradictions(found_test, "it judges nothing", rejected)
+        test = _without_contradictions(found_test, "it judges nothing", rejected, noun)
         rejected += _set_aside(
             [r for r in found_test if r.label is None], "a test row without a label judges nothing.", "unjudging"
         )
     valid = None
     if found_valid is not None:
-        valid = [r for r in _without_contradictions(found_valid, "it chooses nothing", rejected) if r.label is not None]
+        valid = [r for r in _without_contradictions(found_valid, "it chooses nothing", rejected, noun) if r.label is not None]
         bare = [r for r in found_valid if r.label is None]
         rejected += _set_aside(bare, "a validation row without a label chooses nothing.", "unchoosing")
     labelled = {r.key for r in records if r.label is not None}
@@ -162,14 +162,15 @@ def judging(source: str | Path, slices: Sequence[str] = (), **how: Any) -> tuple
     return by_functions(judged, [name for name in slices if names_callable(name)]), rejected
 
 
-def _without_contradictions(records: Sequence[Record], what: str, rejected: list[Rejected]) -> list[Record]:
+def _without_contradictions(records: Sequence[Record], what: str, rejected: list[Rejected], noun: str = "text") -> list[Record]:
     """The records, with the labels set aside of texts whose copies disagree."""
     labels = by_text(records)
     kept = []
     for record in records:
         known = sorted(map(told, labels[record.key]))
         if record.label is not None and len(known) > 1:
-            reason = f"copies of this text, case and spaces aside, have different labels: {listing(known)}; {what}."
+            copies = "this text, case and spaces aside," if noun == "text" else f"this {noun}"
+            reason = f"copies of {copies} have different labels: {listing(known)}; {what}."
             rejected.append(Rejected(record.where, reason, _row(record), "contradictory"))
             record = dataclasses.replace(record, label=None)
         kept.append(record)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from limbeck.data.files import write_whole
 from limbeck.errors import DataError
+from limbeck.payloads import Stored
 
 Kind = Literal["unusable", "empty", "contradictory", "unjudging", "unchoosing"]
 """unusable: not a row, or not of texts. empty: no text. contradictory: copies of its text have other labels, or it is said to be out of scope.
@@ -40,10 +41,14 @@ def stop(rejected: Rejected) -> None:
     raise DataError(f"{rejected.where}: {rejected.reason}")
 
 
+def _plain(value: Any) -> str:
+    return str(value) if isinstance(value, Stored) else reprlib.repr(value)
+
+
 def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
     """Write rows that were set aside as JSON lines with where, reason and row."""
     with write_whole(path) as handle:
         for one in rejected:
             # A lone surrogate cannot be written as UTF-8, but as an escape; bytes and dates of parquet files have no JSON.
-            line = json.dumps({"where": one.where, "reason": one.reason, "row": one.row}, default=reprlib.repr)
+            line = json.dumps({"where": one.where, "reason": one.reason, "row": one.row}, default=_plain)
             handle.write(f"{line}\n")

@@ -139,7 +139,7 @@ def _constant(asked: Asked, logits_NC: NDArray[np.float64], said_N: Indices) -> 
         f"The teacher answers '{asked.labels[int(said_N[0])]}' to every row.",
         f"{len(said_N):,} rows were asked"
         + (", and all got the same figures." if same_figures else f"; {share:.1%} of the labelled ones bear this label."),
-        "Its training collapsed, or its input is not what it reads (tokenizer, mask): try it on a few texts by itself.",
+        "Its training collapsed, or its input is not what it reads (tokenizer and mask of texts, scaling of pictures, rate of clips): try it on a few rows by itself.",
     )
 
 
@@ -216,7 +216,7 @@ def _weak(asked: Asked, true_N: Indices, said_N: Indices) -> Iterator[Finding]:
             "teacher_at_chance",
             "The teacher is no better than chance on your rows.",
             evidence,
-            "Suspect what it reads (the tokenizer of another model, other normalisation), then its labels, then its weights; try a few texts by hand.",
+            "Suspect what it reads (the tokenizer of another model, another normalisation, scaling or rate), then its labels, then its weights; try a few rows by hand.",
         )
         return
     if asked.new_head:

@@ -15,6 +15,7 @@ from limbeck.verify.statistics import proportion
 
 _FAR_OFF, _SOFT, _SHARP = 0.1, 0.6, 1.9  # distance of confidence from accuracy; temperatures that would mend it
 _VERY_SHARP, _WRONG = 3.0, 5  # a temperature that says enough by itself, where so many rows are wrong
+_SURER = 0.25  # of its mistakes, which it does not expect; at chance any answer is too sure, and little of that is worth a word
 _SATURATED = 23.0  # nats between the first answer and the second: a probability of 1 - 1e-10
 
 
@@ -42,7 +43,7 @@ def calibration_findings(true_N: Indices, logits_NC: NDArray[np.float64]) -> Ite
             f"Its first answer lies {margin:.0f} nats above its second in the median of {len(true_N):,} rows. {evidence}",
             "Its logits may have been multiplied. A higher temperature of soft_targets makes them speak again.",
         )
-    elif (temperature > _VERY_SHARP and int((~right_N).sum()) >= _WRONG) or (
+    elif (temperature > _VERY_SHARP and mean - reached > _SURER * (1 - reached) and int((~right_N).sum()) >= _WRONG) or (
         mean - reached > _FAR_OFF and temperature > _SHARP
     ):
         yield warning(

@@ -33,7 +33,7 @@ class Plan:
     weights: of the teacher. table: of these, the token embeddings, which cost memory but no arithmetic. views: texts that it will label,
     each of `tokens` tokens. rows: to fine-tune it on, `epochs` times, in `seeds` seeds; 0 epochs where it knows its classes already.
     rate: floating-point operations a second in matrix products, as measured. free_disk, memory: bytes. price: of a million tokens, or None.
-    paid: of a teacher that answers for money.
+    paid: of a teacher that answers for money. counted: whether `tokens` are a text's, which mean something to a reader.
     """
 
     weights: int
@@ -49,6 +49,7 @@ class Plan:
     memory: int
     price: float | None = None
     paid: Paid | None = None
+    counted: bool = True
 
     @property
     def seconds(self) -> float:
@@ -77,7 +78,8 @@ def estimate_findings(plan: Plan) -> Iterator[Finding]:
     yield note(
         "costs",
         "What the teacher's part of the run will cost, roughly.",
-        f"{_time(plan.seconds)}, {_size(plan.peak)} of memory, {_size(plan.disk)} of disk{money}, for {plan.views:,} views of {plan.tokens:.0f} tokens"
+        f"{_time(plan.seconds)}, {_size(plan.peak)} of memory, {_size(plan.disk)} of disk{money}, for {plan.views:,} views"
+        + (f" of {plan.tokens:.0f} tokens" if plan.counted else "")
         + (f" and {plan.epochs} epochs over {plan.rows:,} rows." if plan.epochs else "."),
         "Fewer views (views.per_record) take less time; the student and its control come on top.",
     )

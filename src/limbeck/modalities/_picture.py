@@ -230,7 +230,9 @@ def decoded(data: bytes, name: str = "", most: float = MOST_PIXELS) -> Pixels:
 def _eight_bits(opened: Pil.Image, form: str, of: str) -> Pixels:
     mode = opened.mode
     if mode.startswith("I;16") or (mode == "I" and form in ("PNG", "PPM")):  # I: as older versions of Pillow call 16 bits
-        wide = np.asarray(opened, dtype=np.int64)
+        wide = np.array(opened, dtype=np.int64)
+        if isinstance(behind := opened.info.get("transparency"), int):  # the one grey that is seen through
+            wide[wide == behind] = 65535
         return np.asarray((np.clip(wide, 0, 65535) + 128) // 257, np.uint8)[..., None]
     if mode in ("I", "F"):
         raise DataError(

@@ -25,6 +25,8 @@ MOST_SECONDS, MOST_CHANNELS = 60, 16
 MOST_SAMPLES = 2**25
 """Of all channels together: a minute of five at 96 kHz. Silence can be packed a thousand times."""
 RATES = (4_000, 192_000)
+LOUDEST = 2.0**33
+"""A sample beyond it is damage: 1 is full scale, and some write whole numbers of 32 bits as floats."""
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 _UNKNOWN_LENGTH = 0xFFFFFFFF
 _PLAIN = {(1, 16): "<i2", (3, 32): "<f4"}
@@ -63,8 +65,8 @@ def mono(samples_NC: NDArray[np.float32], rate: int, of: str) -> Samples:
         raise TooLargeError(
             f"holds a sound of more than {MOST_SECONDS} seconds{of}. Cut it into clips; limbeck predict --stream listens through a long one"
         )
-    if not np.isfinite(samples_NC).all():
-        raise DataError(f"holds a sound with samples that are no numbers{of}")
+    if not (np.abs(samples_NC) < LOUDEST).all():  # nor is a NaN
+        raise DataError(f"holds a sound with samples that are no numbers, or far beyond any loudness{of}")
     return np.ascontiguousarray(samples_NC.mean(axis=1, dtype=np.float32))
 
 

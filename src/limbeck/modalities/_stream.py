@@ -5,12 +5,13 @@ from __future__ import annotations
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from limbeck.errors import DataError, InputFileError, missing_extra
-from limbeck.modalities._sound_file import MOST_CHANNELS, RATES, Samples
+from limbeck.modalities._sound_file import LOUDEST, MOST_CHANNELS, RATES, Samples
 
 _PIECE = 0.1  # seconds
 
@@ -40,15 +41,18 @@ def _of_file(path: str) -> Stream:
     except ImportError as error:
         raise missing_extra("soundfile", "audio", "reading sound files") from error
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(path) if Path(path).is_file() else None
     except soundfile.LibsndfileError as error:
         raise InputFileError(f"cannot listen to {path}: {error.error_string}") from error
+    if file is None:
+        raise InputFileError(f"cannot listen to {path}: there is no such file")
     _check(file.samplerate, file.channels, path)
 
     def pieces() -> Iterator[Samples]:
         with file:
             while len(piece := file.read(round(_PIECE * file.samplerate), dtype="float32", always_2d=True)):
-                yield piece.mean(axis=1, dtype=np.float32)
+                heard = np.abs(piece) < LOUDEST  # where a sample is damaged, silence: what comes later is to be heard
+                yield np.where(heard, piece, np.float32(0)).mean(axis=1, dtype=np.float32)
 
     return Stream(file.samplerate, pieces())
 
@@ -57,7 +61,9 @@ def _of_pipe(pipe: BinaryIO) -> Stream:
     try:
         file = wave.open(pipe)  # noqa: SIM115 - it is read behind this function
     except (wave.Error, EOFError) as error:
-        raise DataError(f"what comes through the pipe is no wav: {error}") from error
+        raise DataError(
+            f"what comes through the pipe is no wav of 16 bits ({error}). Write one: arecord -f S16_LE -t wav"
+        ) from error
     if file.getsampwidth() != 2:
         raise DataError(f"what comes through the pipe is a wav of {8 * file.getsampwidth()} bits; 16 are expected")
     rate, channels = file.getframerate(), file.getnchannels()

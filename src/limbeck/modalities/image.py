@@ -252,10 +252,12 @@ class Image:
             raise DataError(f"a payload {error}") from error
 
     def _check(self) -> list[int]:
-        """Some pixels of a known picture at this modality's size."""
-        array = self.array(picture(_synthetic(_CHECKED, 3, 5)))
-        places = np.linspace(0, array.size - 1, 8).astype(int)
-        return [int(v) for v in array.reshape(-1)[places]]
+        """Some pixels of two known pictures at this modality's size: one that most sizes enlarge, and one that is made smaller."""
+        found = []
+        for known in (_synthetic(_CHECKED, 3, 5), _synthetic(2 * self.size + 1, 1, 3)):
+            array = self.array(picture(known))
+            found += array.reshape(-1)[np.linspace(0, array.size - 1, 8).astype(int)].tolist()
+        return found
 
 
 def _is_grey(pixels: Pixels) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from limbeck import catalog
 from limbeck.evidence import Basis
 from limbeck.page.document import Document
 from limbeck.page.material import Material
@@ -21,6 +22,7 @@ _ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 def card(material: Material, document: Document) -> str:
     """The text of README.md: the metadata that the hub reads, and what people want to know first."""
+    noun = catalog.find("modalities", catalog.find("tasks", material.report.task).modality).noun
     told = material.details.lineage if material.details is not None else {}
     licences = told.get("licences", {})
     origins = (
@@ -34,6 +36,8 @@ def card(material: Material, document: Document) -> str:
         teacher=_teacher(material),
         labels=sorted(c.label for c in material.report.classes),
         shown=_SHOWN,
+        noun=noun,
+        example=_EXAMPLES.get(noun, f"a {noun}"),
         several=material.report.task == _OF_SEVERAL,
         origins=origins,
     )
@@ -64,8 +68,15 @@ def metadata(material: Material) -> Json:
     return found
 
 
-_PIPELINES = {"text-classification": "text-classification", "multi-label-text-classification": "text-classification"}
+_PIPELINES = {
+    "text-classification": "text-classification",
+    "multi-label-text-classification": "text-classification",
+    "image-classification": "image-classification",
+    "audio-classification": "audio-classification",
+}
 """What the hub calls a task."""
+_EXAMPLES = {"picture": "photo.png", "clip": "clip.wav"}
+"""What such a model is given, as a file."""
 _OF_SEVERAL = "multi-label-text-classification"
 
 

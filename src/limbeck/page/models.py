@@ -185,7 +185,7 @@ def costs(report: Report) -> Section | None:
     head = ("", "Teacher", "Student", "Student / teacher") if t else ("", "Student")
     notes = []
     if s.latency:
-        notes.append("Time per answer: one query at a time on one thread, tokenising included, the models taking turns.")
+        notes.append("Time per answer: one query at a time on one thread, reading included, the models taking turns.")
         notes += [f"{note}." for note in _void(report)]
     return Section("costs", "What it costs", (), (Table("Costs on the machine of the run", head, tuple(rows)),), tuple(notes))
 

@@ -158,6 +158,7 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         place = place.parent
     table_VD = teacher.token_embeddings() if hasattr(teacher, "token_embeddings") else None
     return Plan(
+        counted=run.recipe.entry("modalities").vocabulary,
         weights=teacher.parameters,
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),

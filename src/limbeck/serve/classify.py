@@ -145,7 +145,7 @@ async def answered(service: Service, limits: Limits, asked: Asked) -> Answers:
         again = (b"retry-after", b"1")
         raise Refusal(503, "expired", f"no answer within {limits.deadline_seconds:g} s", headers=(again,)) from None
     except Unread as unread:
-        raise _unread(unread, len(asked.texts)) from None
+        raise _unread(unread, len(asked.texts), _others(service, model) if asked.model is None else "") from None
 
 
 def _model(service: Service, asked: Asked) -> Model:
@@ -171,11 +171,19 @@ def _check_reads(service: Service, model: Model, asked: Asked) -> None:
     raise Refusal(422, "wrong_input", reads, param="input")
 
 
-def _unread(unread: Unread, count: int) -> Refusal:
-    """Why a file cannot be read; which, where there are several."""
+def _others(service: Service, model: Model) -> str:
+    """Which models read other files than one that was not named, in words."""
+    others = [
+        f"'{n}' reads {m.predictor.modality.noun}s" for n, m in service.models.items() if m.reads not in (TEXT, model.reads)
+    ]
+    return f". It went to '{model.name}'; {', '.join(others)}: name one (model)" if others else ""
+
+
+def _unread(unread: Unread, count: int, others: str = "") -> Refusal:
+    """Why a file cannot be read; which, where there are several; and who reads other files."""
     which = "the file" if count == 1 else f"file {unread.place + 1}"
     if isinstance(unread.error, TooLargeError):
         return Refusal(413, "input_too_large", f"{which} {unread.error}", param="input")
     if isinstance(unread.error, MissingExtraError):
         return Refusal(415, "unsupported_type", f"{which} has a format that this server does not decode", param="input")
-    return Refusal(422, "unreadable_file", f"{which} {unread.error}", param="input")
+    return Refusal(422, "unreadable_file", f"{which} {unread.error}{others}", param="input")

@@ -110,7 +110,7 @@ def _remarks(report: Report) -> Iterator[str]:
         )
         yield "Bounds of micro-F1 and of its differences are those of a paired bootstrap of rows."
     if report.student.footprint and report.student.footprint.latency:
-        yield "Latency: one query at a time on one thread, tokenising included, the models taking turns."
+        yield "Latency: one query at a time on one thread, reading included, the models taking turns."
     if any(p.difference is not None for p in report.comparisons):
         of = "classes and slices" if any(part.values for part in report.slices) else "classes"
         together = f"; those of {of} hold for all {of} at once" if any(k.difference for k in report.classes) else ""
