@@ -125,10 +125,10 @@ def test_where_nobody_says_which_model_the_other_kinds_are_named(folder: Path) -
     try:
         both = App(service, LIMITS)
         unnamed = {"content-type": "application/octet-stream"}
-        said = ask(both, PATH, clip(300), headers=unnamed)
+        said = ask(both, PATH, clip(folder, 300), headers=unnamed)
         assert said.code == "unreadable_file"
         assert said.json()["error"]["message"].endswith("It went to 'eye'; 'ear' reads clips: name one (model)")
-        said = ask(both, PATH + "?model=eye", clip(300), headers=unnamed)
+        said = ask(both, PATH + "?model=eye", clip(folder, 300), headers=unnamed)
         assert "name one" not in said.json()["error"]["message"]
     finally:
         service.close()
