@@ -119,7 +119,8 @@ def test_data_urls_and_unnamed_bytes(app: App) -> None:
     assert ask(app, PATH, picture("red"), headers=unnamed).code == "wrong_input"
 
 
-def test_where_nobody_says_which_model_the_other_kinds_are_named(folder: Path) -> None:
+def test_where_nobody_says_which_model_the_other_kinds_are_named(app: App, folder: Path) -> None:
+    del app  # which wrote these
     bundles = {"eye": folder / "image" / "bundle", "ear": folder / "audio" / "bundle"}
     service = Service.load(bundles, limits=LIMITS)
     try:
