@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+_UNITS = {"bytes": "", "latency_p50": " µs", "memory": " bytes"}
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -24,6 +26,7 @@ class Budget:
             allowed = getattr(self, limit.name)
             value = measured[limit.name]
             if allowed is not None and (value is None or value > allowed):
-                is_ = "was not measured" if value is None else f"is {value:,.0f}"
-                found.append(f"{limit.name} {is_}, the budget allows {allowed:,.0f}")
+                unit = _UNITS[limit.name]
+                is_ = "was not measured" if value is None else f"is {value:,.0f}{unit}"
+                found.append(f"{limit.name} {is_}, the budget allows {allowed:,.0f}{unit}")
         return found

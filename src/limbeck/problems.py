@@ -61,7 +61,11 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
                 )
     families = search.get("families") if isinstance(search := content.get("search"), Mapping) else None
     for name in families if isinstance(families, list) else ():
-        found("search.families", "students", name)
+        family = found("search.families", "students", name)
+        if family and family.modality != task.modality:
+            problems.append(
+                f"search.families: '{name}' reads {family.modality}, and the task {content.get('task', default_task)} is of {task.modality}"
+            )
     objectives = content.get("objectives", {})
     if isinstance(objectives, Mapping):
         for name, section in objectives.items():

@@ -37,7 +37,7 @@ from limbeck.curves import Curves
 from limbeck.data.formats import fingerprint
 from limbeck.disk import write_whole
 from limbeck.engine.device import available_cores, best_device
-from limbeck.errors import CheckupError, LimbeckError, RecipeError, RunFolderError, listing
+from limbeck.errors import BudgetError, CheckupError, LimbeckError, RecipeError, RunFolderError, listing
 from limbeck.evidence import Report
 from limbeck.recipe import FILES, Recipe
 from limbeck.types import Fingerprint, Json, Progress, silent
@@ -79,7 +79,9 @@ class Run:
             self.curves.close()
         if self.lock is not None:
             self.lock.release()
-        if self.fresh and isinstance(error, CheckupError | RecipeError):  # else a mended recipe would be another run's
+        if self.fresh and isinstance(
+            error, BudgetError | CheckupError | RecipeError
+        ):  # else a mended recipe would be another run's
             shutil.rmtree(self.folder, ignore_errors=True)
         # Some writers are not Python's: their errors hold the system's words and no number.
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

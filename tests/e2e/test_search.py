@@ -250,9 +250,16 @@ def test_measured_elsewhere_without_torch_and_chosen_here(run, tmp_path) -> None
     for name, cost in content["costs"].items():  # a slow device, on which one candidate alone is quick enough
         cost |= {"latency_p50": 10.0 if name == "bag-2-count1-int8" else 9_000.0, "company": 0.0}
     profile.write_text(json.dumps(content))
-    budget = {"budget": "1MB,100us"}
+    budget = {"budget": "1MB,15us"}
+    with pytest.raises(BudgetError, match="candidates of up to 1,000,000 bytes, and this budget allows 2,000,000"):
+        limbeck.distill(
+            {**SEARCH, "student": {"budget": "2MB"}}, data=data, teacher=teacher, out=tmp_path / "out", profile=profile
+        )
+    assert not (tmp_path / "out").exists(), "a mended budget is not another run's"
     made = limbeck.distill({**SEARCH, "student": budget}, data=data, teacher=teacher, out=tmp_path / "out", profile=profile)
     assert made.lineage["search"]["chosen"] == "bag-2-count1-int8"
+    assert made.budget_misses == (), "of the device, however slow this machine is"
+    assert any("untrained draft took 10 µs (p50)" in note for note in made.notes)
     moved = profile.rename(tmp_path / "moved.json")
     again = {"data": data, "teacher": teacher, "out": tmp_path / "out", "profile": moved}
     assert limbeck.distill({**SEARCH, "student": budget}, **again) == Report.from_json(made.to_json())

@@ -181,7 +181,7 @@ def test_a_budget_is_not_met_by_what_was_not_measured() -> None:
     assert Budget(bytes=4).misses(nothing) == []
     assert Budget(bytes=2, memory=7).misses(nothing) == [
         "bytes is 3, the budget allows 2",
-        "memory was not measured, the budget allows 7",
+        "memory was not measured, the budget allows 7 bytes",
     ]
 
 

@@ -87,11 +87,14 @@ def distill(
         asked = asked_about(run, the_teacher, splits)
         views = make_views(run, the_teacher, asked)
         if field is not None:
-            taught = lessons(run, the_teacher, ask_teacher(run, the_teacher, views, asked), views, asked)
+            store = ask_teacher(run, the_teacher, views, asked)
+            checkup = goes_on(run, the_teacher, replace(prepared, splits=asked), store, checkup)
+            taught = lessons(run, the_teacher, store, views, asked)
             run = searched(run, the_teacher, taught.store, taught.views, asked, field).run
         untrained = new_student(run, the_teacher, [v.payload for v in views], the_teacher.labels)
         store = ask_teacher(run, the_teacher, views, asked)
-        checkup = goes_on(run, the_teacher, replace(prepared, splits=asked), store, checkup)
+        if field is None:
+            checkup = goes_on(run, the_teacher, replace(prepared, splits=asked), store, checkup)
         taught = lessons(run, the_teacher, store, views, asked)
         bundle, student = distilled(run, the_teacher, untrained, taught.store, taught.views, asked)
         report = prove(run, the_teacher, student, bundle, taught.store, taught.views, judging(splits, asked), checkup)

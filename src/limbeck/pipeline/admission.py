@@ -55,9 +55,7 @@ def admitted(run: Run, teacher: Any, prepared: Prepared) -> Checkup:
     with run.stage("doctor"):
         run.progress("doctor", 0, 1, "")
         checkup = Checkup.of(findings(run, teacher, prepared), forced=run.recipe.doctor.force)
-    told = passed(run, checkup)
-    run.fresh = False
-    return told
+    return passed(run, checkup)
 
 
 def goes_on(run: Run, teacher: Any, prepared: Prepared, store: SignalStore, before: Checkup) -> Checkup:

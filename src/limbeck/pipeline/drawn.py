@@ -94,7 +94,7 @@ def _teacher(run: Run, teacher: Any, splits: Splits, judged: Yardstick, here: bo
     """The teacher, as it would be shipped; its time only where the candidates were timed too, and where it has a file."""
     written = teacher_bundle(run, teacher)
     if not isinstance(written, Bundle) or not here:
-        size = written.bytes if isinstance(written, Bundle) else own_size(teacher)
+        size = written.bytes if isinstance(written, Bundle) else own_size(teacher) or None
         return Reference("teacher", judged.teacher, size)
     queries = [run.recipe.entry("modalities").as_sent(r.payload) for r in splits.train[:_QUERIES]]
     costs = run.decided("search.teacher", lambda: cost(written, queries).to_json())

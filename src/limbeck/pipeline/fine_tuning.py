@@ -67,6 +67,7 @@ def fine_tuned(run: Run, teacher: Any, splits: Splits) -> Any:
     Source: Xie, Luong, Hovy and Le (2020), Self-training with Noisy Student improves ImageNet classification, section 2 (soft targets, a
     new model each round; the noise here is dropout).
     """
+    run.fresh = False  # from here on its folder holds what is worth more than an empty one
     if teacher.has_head:
         run.progress("teacher", 1, 1, f"{name_of(run, teacher)} answers as it is; {told(run, teacher)}")
         return teacher

@@ -27,6 +27,7 @@ from limbeck.pipeline.chosen import told
 from limbeck.pipeline.cleaned import told_of_lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.cross_fit import cross_fit
+from limbeck.pipeline.field import spent, told_of_elsewhere
 from limbeck.pipeline.labelling import MEASURED, told_of_labelling
 from limbeck.pipeline.proof_of_several import held_out_sets
 from limbeck.pipeline.seeds import over_parts, over_seeds, told_of_seeds
@@ -139,15 +140,7 @@ def prove(
             rows_to_show=compared.rows_to_show,
             rows_to_label=compared.rows_to_label,
             gates=judge(section.gates, measured["student"], compared.comparisons[0], compared.classes, compared.slices),
-            budget_misses=tuple(
-                budget.misses(
-                    {
-                        "bytes": float(cost.bytes),
-                        "latency_p50": cost.latency.p50_us if cost.latency else None,
-                        "memory": cost.peak_memory_bytes,
-                    }
-                )
-            ),
+            budget_misses=tuple(budget.misses(spent(run, cost))),
             calibration=bundle.manifest.calibration,
             notes=(
                 *_overruled(checkup),
@@ -155,6 +148,7 @@ def prove(
                 *of_levels,
                 *_remarks(run, teacher, judged, splits, scope),
                 *told_of_seeds(seeds),
+                *told_of_elsewhere(run),
                 *weights.notes,
             ),
             seconds=dict(run.seconds),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from limbeck.bundle import Bundle
 from limbeck.data.split import Splits
 from limbeck.errors import RecipeError
-from limbeck.pipeline.admission import admitted
+from limbeck.pipeline.admission import admitted, goes_on
 from limbeck.pipeline.asked import asked_about
 from limbeck.pipeline.chosen import chosen
 from limbeck.pipeline.cleaned import lessons
@@ -25,6 +25,7 @@ from limbeck.pipeline.teacher import ask_teacher, load_teacher
 from limbeck.recipe import Recipe
 from limbeck.run import Run, open_run
 from limbeck.search import ladder as ladders
+from limbeck.search import profile
 from limbeck.search.front import Front
 from limbeck.search.measure import QUERIES
 from limbeck.signals.store import SignalStore
@@ -57,12 +58,14 @@ def search(recipe: Recipe, progress: Progress = silent) -> Front:
         splits = prepared.splits
         teacher = load_teacher(run, splits)
         prepared.write(run.folder)
-        admitted(run, teacher, prepared)
+        checkup = admitted(run, teacher, prepared)
         field = field_of(run, teacher, splits)
         teacher = fine_tuned(run, teacher, splits)
         asked = asked_about(run, teacher, splits)
         views = make_views(run, teacher, asked)
-        taught = lessons(run, teacher, ask_teacher(run, teacher, views, asked), views, asked)
+        store = ask_teacher(run, teacher, views, asked)
+        goes_on(run, teacher, replace(prepared, splits=asked), store, checkup)
+        taught = lessons(run, teacher, store, views, asked)
         return searched(run, teacher, taught.store, taught.views, asked, field).front
 
 
@@ -87,7 +90,9 @@ def ladder(recipe: Recipe, out: Path, progress: Progress = silent) -> int:
             teacher = load_teacher(run, splits)
             drafts = Drafts(run, teacher, splits)
             texts = ladders.queries(drafts.lengths(QUERIES))
-            return ladders.write(out, drafts.made_from(), texts, _bundles(run, drafts))
+            most = recipe.student.budget.bytes
+            made_from = {**drafts.made_from(), profile.MOST: "" if most is None else str(most)}
+            return ladders.write(out, made_from, texts, _bundles(run, drafts))
 
 
 def _bundles(run: Run, drafts: Drafts) -> Iterator[tuple[str, Bundle]]:

@@ -36,7 +36,7 @@ def cached(what: Json, measure: Callable[[], Cost]) -> Cost:
     machine = card()
     path = folder() / f"{digest({'machine': machine, 'what': what})}.json"
     try:
-        return Cost(**parse(path.read_bytes())["cost"])
+        return Cost.from_json(parse(path.read_bytes())["cost"])
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there
         pass
     found = measure()

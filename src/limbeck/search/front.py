@@ -16,6 +16,8 @@ from limbeck.types import Json
 from limbeck.verify import wording as w
 
 Axis = Literal["bytes", "latency_p50"]
+_FEW = 50
+_OF_AGREEMENT = " (verify.least_agreement; student.keep speaks of accuracy, which takes more labels)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,15 @@ class Front:
         teacher = next((r.quality for r in self.references if r.what == "teacher"), None)
         reached = f"{chosen.name} ({chosen.size}): {w.percent(chosen.quality)} {self.by} on {w.rows(self.rows)}"
         reached += "" if teacher is None else f", the teacher {w.percent(teacher)}"
+        if self.rows < _FEW:
+            reached += " (so few tell little)"
         if self.nearest:
             return f"The nearest to the teacher within the budget: {reached}."
+        asked = f"{w.percent(self.enough)} is asked for" + (_OF_AGREEMENT if self.by == "agreement" else "")
         if self.kept:
-            return f"The smallest that keeps enough: {reached}; {w.percent(self.enough)} is asked for."
+            return f"The smallest that keeps enough: {reached}; {asked}."
         short = w.points(self.enough - (chosen.quality or 0.0), sign=False)
-        return f"Nothing within the budget keeps enough. The best is {reached}; {w.percent(self.enough)} is asked for: {short} points are missing."
+        return f"Nothing within the budget keeps enough. The best is {reached}; {asked}: {short} points are missing."
 
     def to_json(self) -> Json:
         """As it lies in OUT/search/front.json."""
@@ -119,7 +124,7 @@ def table(found: Front) -> Table:
     """The candidates that were trained and the references, from small to large; reads well without colour."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("")
-    shown.add_column("student")
+    shown.add_column("student", no_wrap=True, overflow="ellipsis")
     for name in ("bytes", "p50", "memory", found.by, "of its plan"):
         shown.add_column(name, justify="right")
     for point in found.points:
@@ -152,5 +157,5 @@ def page(found: Front) -> list[Any]:
     if waiting:
         said.append(f"{len(waiting)} within the budget did not need to be trained: a smaller one keeps enough.")
     if any(p.company > 0.1 for p in found.points):
-        said.append("Others were busy on this machine: times are void. Search again on a quiet one.")
+        said.append("Others were busy on this machine: times are void. Search again on a quiet one, with another --out.")
     return [found.says, "", table(found), "", *said]

@@ -40,6 +40,19 @@ class Cost:
         """By the names of a budget's limits."""
         return {"bytes": float(self.bytes), "latency_p50": self.latency_p50, "memory": self.memory}
 
+    @classmethod
+    def from_json(cls, content: Any) -> Cost:
+        """Back from its fields.
+
+        Raises:
+            ValueError, TypeError: they are none.
+        """
+        found = cls(**content)
+        for name, value in content.items():
+            if type(value) not in (int, float) and (value is not None or name in ("bytes", "company")):
+                raise ValueError(f"{name} is {value!r:.40}; a number is expected")
+        return found
+
     def to_json(self) -> Json:
         """Its fields."""
         return asdict(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.08)
     axes.xaxis.set_major_formatter(lambda x, _: _tick(x, axis))
-    axes.xaxis.set_minor_formatter(lambda x, _: _tick(x, axis) if axis == "latency_p50" and f"{x:g}"[0] in "235" else "")
+    axes.xaxis.set_minor_formatter(lambda x, _: _tick(x, axis) if f"{x:e}"[0] in _between(axes, axis) else "")
     axes.set_xlabel(_LABELS[axis], color=_INK)
     axes.tick_params(colors=_INK, which="both")
     axes.grid(color=_INK, alpha=0.2, linewidth=0.6)
@@ -68,7 +69,9 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
         if point.name == found.chosen:
             axes.plot(getattr(point, axis), point.quality, "o", ms=11, mec=_CHOSEN, mfc="none", mew=2)
             # Below it: above lie the others that nearly were chosen. On the side where there is room: the teacher's bytes are far to the right.
-            ha, to = ("left", 10) if axis == "bytes" else ("right", -8)
+            low, high = axes.get_xlim()
+            beyond = math.log(getattr(point, axis) / low) > 0.5 * math.log(high / low)
+            ha, to = ("right", -8) if beyond else ("left", 10)
             axes.annotate(f"chosen: {point.name}", (getattr(point, axis), point.quality), (to, -14), textcoords="offset points",
                           color=_CHOSEN, fontsize=8, ha=ha)  # fmt: skip
     limit = found.budget.get(axis)
@@ -89,6 +92,14 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
             axes.annotate(reference.what, (cost, reference.quality), (9, -3) if reference.what == "control" else (-9, -3),
                           textcoords="offset points", color=_INK, fontsize=8, va="baseline",
                           ha="left" if reference.what == "control" else "right")  # fmt: skip
+
+
+def _between(axes: Any, axis: Axis) -> str:
+    """The first digits that have a tick between powers of ten: the more, the less there is to see."""
+    low, high = axes.get_xlim()
+    if high / low < 4:
+        return "23456789"
+    return "25" if high / low < 30 else "" if axis == "bytes" else "235"
 
 
 def _tick(x: float, axis: Axis) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +19,8 @@ from limbeck.search.measure import Cost
 from limbeck.types import Json
 
 PROFILE_SCHEMA = 1
+MOST = "most bytes"
+"""What a ladder was made from holds the bytes up to which it has candidates, too; an empty text: all."""
 _MOST_BYTES = 16 * 2**20
 _KEYS = {"profile", "bundle_schema", "made_from", "machine", "costs"}
 
@@ -56,8 +57,13 @@ class Profile:
             raise InputFileError(f"cannot write {path}: {error.strerror}") from error
 
 
-def read(path: Path, made_from: Mapping[str, str]) -> Profile:
+def read(path: Path, made_from: Mapping[str, str], needed: int | None = None) -> Profile:
     """A profile of the ladder that was made from these.
+
+    Args:
+        path: the file.
+        made_from: what decides the ladder here.
+        needed: up to how many bytes candidates are looked for; None: of any size.
 
     Raises:
         InputFileError: the file cannot be read.
@@ -88,6 +94,12 @@ def read(path: Path, made_from: Mapping[str, str]) -> Profile:
             f"{path} was measured on another ladder than this recipe's; it differs in {'; '.join(differing)}. "
             "Write the ladder of this recipe (limbeck ladder) and measure that."
         )
+    most = content["made_from"].get(MOST, "")
+    if most and (needed is None or needed > int(most)):
+        raise BudgetError(
+            f"{path} was measured on candidates of up to {int(most):,} bytes, and this budget allows "
+            f"{'any number' if needed is None else f'{needed:,}'}. Write the ladder of this budget (limbeck ladder) and measure that."
+        )
     return Profile(content["made_from"], content["machine"], {name: Cost(**c) for name, c in content["costs"].items()})
 
 
@@ -100,6 +112,8 @@ def _problem(content: Any) -> str:
     for key in ("made_from", "machine"):
         if not isinstance(content[key], dict) or not all(isinstance(v, str) for v in content[key].values()):
             return f"{key} must hold texts"
+    if (most := content["made_from"].get(MOST, "")) and not (most.isascii() and most.isdigit() and len(most) < 20):
+        return f"{MOST} is {most!r:.40}; a number is expected"
     if not isinstance(content["costs"], dict):
         return "costs must be an object"
     for name, cost in content["costs"].items():
@@ -109,6 +123,6 @@ def _problem(content: Any) -> str:
             needed = key in ("bytes", "company")
             if type(value) not in (int, float) and (needed or value is not None):
                 return f"{key} of '{name:.60}' is {value!r:.40}; a number is expected"
-            if value is not None and not (0 <= value < math.inf and (value > 0 or key == "company")):
+            if value is not None and not (0 <= value < 2**63 and (value > 0 or key == "company")):
                 return f"{key} of '{name:.60}' is {value!r:.40}; a number above 0 is expected"
     return ""

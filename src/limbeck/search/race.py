@@ -40,7 +40,7 @@ class Result:
 
 
 def race(ladder: Sequence[str], rungs: int, score: Callable[[str, int], Score], enough: float | None) -> Result:
-    """Find the smallest candidate whose quality at the last rung is enough; else the nearest one, of equals the smaller.
+    """Find the smallest candidate whose quality at the last rung is enough; else the one with the highest, of equals the nearer.
 
     Args:
         ladder: the candidates from small to large; at least one.
@@ -69,7 +69,12 @@ def race(ladder: Sequence[str], rungs: int, score: Callable[[str, int], Score], 
         if kept := [name for name in field if ran[name].quality >= least]:
             return Result(kept[0], True, scores)
     finished = [name for name in ladder if len(scores.get(name, ())) == rungs]
-    return Result(max(finished, key=lambda name: scores[name][-1].nearness), False, scores)
+    # Of those that fall short the one that falls least short of what was asked; `max` takes the first, which is the smallest.
+    return Result(max(finished, key=lambda name: _worth(scores[name][-1], enough is None)), False, scores)
+
+
+def _worth(reached: Score, nearest: bool) -> tuple[float, ...]:
+    return (reached.nearness,) if nearest else (reached.quality, reached.nearness)
 
 
 def go_on(ran: Mapping[str, float], smaller_first: bool = True) -> list[str]:
