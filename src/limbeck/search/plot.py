@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from limbeck.errors import missing_extra
-from limbeck.search.front import Axis, Front, front
+from limbeck.search.front import Axis, Front, Point, front
 from limbeck.verify import wording as w
 
 _INK, _LINE, _CHOSEN, _DOT = "#7d858e", "#2f7fd6", "#d9730d", "#2f7fd6"  # each readable on white and on black
@@ -65,15 +65,6 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
         axes.plot(getattr(point, axis), point.quality, "o", ms=6, mec=_DOT, mfc=face, alpha=1.0 if whole else 0.7)
     line = front(trained, axis)
     axes.plot([getattr(p, axis) for p in line], [p.quality for p in line], color=_LINE, lw=1.2, drawstyle="steps-post")
-    for point in trained:
-        if point.name == found.chosen:
-            axes.plot(getattr(point, axis), point.quality, "o", ms=11, mec=_CHOSEN, mfc="none", mew=2)
-            # Below it: above lie the others that nearly were chosen. On the side where there is room: the teacher's bytes are far to the right.
-            low, high = axes.get_xlim()
-            beyond = math.log(getattr(point, axis) / low) > 0.5 * math.log(high / low)
-            ha, to = ("right", -8) if beyond else ("left", 10)
-            axes.annotate(f"chosen: {point.name}", (getattr(point, axis), point.quality), (to, -14), textcoords="offset points",
-                          color=_CHOSEN, fontsize=8, ha=ha)  # fmt: skip
     limit = found.budget.get(axis)
     if limit is not None:
         axes.axvline(limit, color=_INK, lw=1, ls=":")
@@ -92,6 +83,19 @@ def _panel(axes: Any, found: Front, axis: Axis) -> None:
             axes.annotate(reference.what, (cost, reference.quality), (9, -3) if reference.what == "control" else (-9, -3),
                           textcoords="offset points", color=_INK, fontsize=8, va="baseline",
                           ha="left" if reference.what == "control" else "right")  # fmt: skip
+    for point in trained:
+        if point.name == found.chosen:
+            _chosen(axes, point, axis)
+
+
+def _chosen(axes: Any, point: Point, axis: Axis) -> None:
+    """A ring around the chosen student, and its name below it: above lie the others that nearly were chosen."""
+    place = getattr(point, axis), point.quality
+    axes.plot(*place, "o", ms=11, mec=_CHOSEN, mfc="none", mew=2)
+    low, high = axes.get_xlim()  # with all that is drawn
+    beyond = math.log(place[0] / low) > 0.5 * math.log(high / low)
+    ha, to = ("right", -8) if beyond else ("left", 10)
+    axes.annotate(f"chosen: {point.name}", place, (to, -14), textcoords="offset points", color=_CHOSEN, fontsize=8, ha=ha)
 
 
 def _between(axes: Any, axis: Axis) -> str:
