@@ -49,3 +49,15 @@ def test_a_class_without_a_label_few_rows_and_rows_far_from_all() -> None:
     assert np.isfinite(said_by_neighbours(rows_ND, class_N[:9], 3)).all()
     alone = said_by_neighbours(rows_ND, np.ones(9, int), 3)
     assert (alone[:, 1] > 0.99).mean() > 0.9  # where everything is one class, nothing is told apart
+
+
+def test_names_that_say_something_are_labelled_rows_and_others_are_none() -> None:
+    dice = np.random.default_rng(0)
+    middle_CD = dice.normal(size=(12, 16))
+    class_N = np.concatenate([np.arange(6), dice.integers(0, 12, 400)])  # six classes have no label
+    rows_ND = middle_CD[class_N] + dice.normal(size=(406, 16))
+    without, with_ = (said_by_neighbours(rows_ND, class_N[:6], 12, names) for names in (None, middle_CD))
+    right = [(found.argmax(1) == class_N[6:]).mean() for found in (without, with_)]
+    assert right[1] > right[0] + 0.3
+    nonsense = said_by_neighbours(rows_ND, class_N[:6], 12, dice.normal(size=(12, 16)))
+    np.testing.assert_array_equal(nonsense, without)

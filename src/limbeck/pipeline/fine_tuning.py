@@ -24,6 +24,7 @@ from torch import nn
 
 from limbeck import catalog
 from limbeck.bundle import replace_folder, sha256_of
+from limbeck.data.names import as_words
 from limbeck.data.split import Splits, can_choose, spared
 from limbeck.engine.batches import Examples, number_of_batches
 from limbeck.engine.checkpoint import Checkpoint
@@ -163,8 +164,11 @@ class _Tuning:
                 f"neighbours of {len(taught):,} labelled rows among {len(self._others):,} others",
             )
             parts.append(fresh.answer(payloads[start : start + SHARD], _NEAR).embedding_BD)
-        label_N = aims((r.label for r in taught), self._splits.labels)
-        return said_by_neighbours(np.concatenate(parts), label_N, len(self._splits.labels))
+        labels = self._splits.labels
+        label_N = aims((r.label for r in taught), labels)
+        read = [as_words(label) for label in labels]
+        names_CD = fresh.answer(read, _NEAR).embedding_BD if run.recipe.entry("modalities").vocabulary else None
+        return said_by_neighbours(np.concatenate(parts), label_N, len(labels), names_CD)
 
     def taught(self) -> list[Record]:
         """The labelled rows that teachers learn from in the end."""
@@ -189,7 +193,7 @@ class _Tuning:
             return self._identities[number, seed]
         before: list[Any] = [digest(self._identity(number - 1, s)) for s in range(self._section.seeds)] if number else []
         if self._by_neighbours and not number:
-            before = [[NEIGHBOURS, POWER, STAY, TURNS, STRENGTH], [r.key for r in self._others]]
+            before = [["around the mean, names", NEIGHBOURS, POWER, STAY, TURNS, STRENGTH], [r.key for r in self._others]]
         identity = self._identities[number, seed] = {
             "backbone": self._from,
             "fine_tune": self._section.model_dump(mode="json", exclude={"seeds", "words"}),
