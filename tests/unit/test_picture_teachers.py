@@ -207,6 +207,8 @@ def test_a_network_of_one_size_is_a_teacher(tmp_path: Path) -> None:
         with pytest.raises(TeacherError, match="failed on 1 payloads"):
             teacher.answer([picture(drawn(9, 9, 3))], LOGITS)
     np.testing.assert_allclose(*(t.answer(payloads, LOGITS).logits_BC for t in made[:2]), rtol=1e-4)
+    other = find("teachers", "torch_module")(Fixed(), lambda a: 2 * stacked(a), labels, reads="image")
+    assert other.fingerprint()["preprocessing"] != made[0].fingerprint()["preprocessing"]
     with pytest.raises(TeacherError, match="expected logits of the shape"):
         find("teachers", "torch_module")(
             Fixed(), lambda a: stacked([np.zeros((4, 4, 3))] * len(a)), [*labels, "grey"], reads="image"

@@ -7,6 +7,7 @@ Pictures of one grey each say so of any code that does that, however it resizes.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -37,6 +38,14 @@ class Rescaled:
     def __init__(self, encode: Callable[[list[Any]], Any]) -> None:
         self._encode = encode
         self._as: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
+
+    @property
+    def source(self) -> str:
+        """The code that it is, as far as anybody can see it: for a fingerprint where no example shows what it makes."""
+        try:
+            return inspect.getsource(self._encode)
+        except (OSError, TypeError):
+            return getattr(self._encode, "__qualname__", type(self._encode).__qualname__)
 
     def __call__(self, payloads: list[Any]) -> Any:
         """The inputs."""

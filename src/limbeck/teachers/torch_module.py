@@ -164,11 +164,14 @@ class TorchModule:
         for name, value in sorted(self.network.state_dict().items()):
             weights.update(name.encode())
             weights.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        read = {k: np.asarray(v) for k, v in self._inputs(self._tried).items()} if self._tried else {}
+        if self._tried:
+            read = content_of({k: np.asarray(v) for k, v in self._inputs(self._tried).items()}).sha256
+        else:
+            read = self._encode.source if isinstance(self._encode, Rescaled) else ""
         return {
             "kind": "torch_module",
             "weights": weights.hexdigest(),
-            "preprocessing": digest([content_of(read).sha256, self._tokens.fingerprint() if self._tokens else ""]),
+            "preprocessing": digest([read, self._tokens.fingerprint() if self._tokens else ""]),
             "labels": digest(self._own),
             "output": f"{self._output} {self._hook}",
         }
