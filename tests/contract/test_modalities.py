@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from limbeck import find, names
-from limbeck.payloads import identity
+from limbeck.payloads import identity, size
 from limbeck.types import Modality, Record
 
 
@@ -45,6 +45,17 @@ def test_a_payload_goes_through_json_and_has_a_key(pair) -> None:
         assert identity(again) == identity(payload)
         assert modality.key(again) == modality.key(payload)
     assert len(set(map(identity, payloads))) == len(payloads)
+
+
+def test_a_stand_in_is_as_large_and_holds_nothing_of_the_payload(pair) -> None:
+    modality, payloads = pair
+    for number, payload in enumerate(payloads):
+        found = modality.stand_in(payload, number)
+        assert size(found) == pytest.approx(size(payload), abs=1) or isinstance(payload, str)
+        assert modality.work(found) <= modality.work(payload)
+        again = modality.from_json(json.loads(json.dumps(modality.to_json(found))))
+        assert identity(again) == identity(found)
+        assert modality.as_sent(found) != modality.as_sent(payload) or not modality.work(payload)
 
 
 def test_golden_examples_and_swept_shapes_can_be_read(pair) -> None:

@@ -65,17 +65,3 @@ def test_a_second_run_takes_what_lies_there(run) -> None:
     before = (out / "bundle" / "manifest.json").read_bytes()
     limbeck.distill(TINY_PICTURES, data=data, out=out)
     assert (out / "bundle" / "manifest.json").read_bytes() == before
-
-
-def test_a_budget_is_all_that_has_to_be_said(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, _ = run
-    monkeypatch.setenv("LIMBECK_CACHE", str(tmp_path / "cache"))
-    of = {**TINY_PICTURES["data"], "valid_share": 0.3}
-    asked = {**TINY_PICTURES, "data": of, "student": {"budget": "25kB", "keep": 0.5}, "search": {"families": ["conv_image"]}}
-    report = limbeck.distill(asked, data=data, out=tmp_path / "run")
-    front = json.loads((tmp_path / "run" / "search" / "front.json").read_text())
-    assert report.student.footprint.bytes <= 25_000
-    assert report.lineage["search"]["chosen"] == front["chosen"]
-    assert {p["student"]["family"] for p in front["points"]} == {"conv_image"}
-    assert {r["what"] for r in front["references"]} >= {"teacher", "baseline"}
-    assert (tmp_path / "run" / "search" / "front.svg").is_file()

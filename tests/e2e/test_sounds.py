@@ -69,16 +69,3 @@ def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
     assert report["teacher"]["footprint"]["form"] == "onnx float32"  # its file reads as a bundle does
     assert report["student"]["footprint"]["bytes"] < 20_000
     assert (out / "evidence" / "report.html").is_file()
-
-
-def test_a_budget_is_all_that_has_to_be_said(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, _ = run
-    monkeypatch.setenv("LIMBECK_CACHE", str(tmp_path / "cache"))
-    of = {**TINY_SOUNDS["data"], "valid_share": 0.3}
-    asked = {**TINY_SOUNDS, "data": of, "student": {"budget": "25kB", "keep": 0.5}, "search": {"families": ["conv_audio"]}}
-    report = limbeck.distill(asked, data=data, out=tmp_path / "run")
-    front = json.loads((tmp_path / "run" / "search" / "front.json").read_text())
-    assert report.student.footprint.bytes <= 25_000
-    assert report.lineage["search"]["chosen"] == front["chosen"]
-    assert {p["student"]["family"] for p in front["points"]} == {"conv_audio"}
-    assert (tmp_path / "run" / "search" / "front.svg").is_file()

@@ -254,7 +254,7 @@ def test_company_is_waited_for_three_times_and_the_quietest_counts(tiny_bundle, 
 
 def written(tmp_path: Path, bundle) -> Path:
     path = tmp_path / "candidates.zip"
-    ladders.write(path, MADE_FROM, ladders.queries([2, 0, 5]), [("bag-1-count1-int8", bundle)])
+    ladders.write(path, MADE_FROM, ["i would", "", "like to know where my"], [("bag-1-count1-int8", bundle)])
     return path
 
 

@@ -13,6 +13,7 @@ Beside what `limbeck.types.Modality` says, a modality has, for whoever must not 
     to_json, from_json          a payload in JSON and back; what comes back may be a stranger's, so it never names a file
     as_sent, received           a payload as a user hands it over, so that decoding counts where times are taken, and back: of a file's bytes no
                                 more than `most` of what is `counted` ("pixels", "seconds")
+    stand_in(payload, number)   a payload of limbeck's own that is as long or as large as this one, in the same format, and holds nothing of it
     capture()                   what a page has to know that lets its user choose or record one
     work(payload)               tokens, or what is like them, for estimates of time
     of(origin)                  as whoever the run's students come from reads

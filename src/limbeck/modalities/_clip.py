@@ -122,8 +122,9 @@ class Clip:
         return f"clip {self.source.key[:8]} of {self.size / 1000:.2f} s at {self.rate:,} Hz{view}"
 
     def to_json(self) -> str:
-        """A wav file of its samples, in base64; nothing is lost."""
-        return _PREFIX + base64.b64encode(wav(self.samples(), self.rate)).decode("ascii")
+        """Its file in base64; of a view a wav file of its samples."""
+        data = wav(self.samples(), self.rate) if self.operations else self.source.content()
+        return _PREFIX + base64.b64encode(data).decode("ascii")
 
 
 Apply = Callable[..., Samples]

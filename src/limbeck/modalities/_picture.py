@@ -276,6 +276,15 @@ def png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
+def saved_like(pixels: Pixels, data: bytes) -> bytes:
+    """A file of them in the format of another, whose content is given."""
+    with Pil.open(io.BytesIO(data), formats=FORMATS) as like:
+        form = like.format if like.format in FORMATS else "JPEG"  # a phone's picture of several
+    buffer = io.BytesIO()
+    as_pil(pixels).save(buffer, form)
+    return buffer.getvalue()
+
+
 def coloured(pixels: Pixels, channels: int) -> Pixels:
     """The pixels with so many channels: grey three times, or the luma of colours (ITU-R BT.601, as Pillow)."""
     if pixels.shape[2] == channels:

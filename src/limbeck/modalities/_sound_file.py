@@ -53,6 +53,19 @@ def wav(samples_N: Samples, rate: int) -> bytes:
     return struct.pack("<4sI", b"RIFF", len(rest)) + rest
 
 
+def saved_like(samples_N: Samples, rate: int, data: bytes) -> bytes:
+    """A file of them in the format of another, whose content is given, at a rate that this one has; of a wav that numpy reads a wav of floats."""
+    if _of_wav(data, "") is not None:
+        return wav(samples_N, rate)
+    import soundfile
+
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(io.BytesIO(data)) as like:
+        samples_NC = np.repeat(samples_N[:, None], like.channels, axis=1)
+        soundfile.write(buffer, samples_NC, rate, format=like.format, subtype=like.subtype)
+    return buffer.getvalue()
+
+
 def mono(samples_NC: NDArray[np.float32], rate: int, of: str) -> Samples:
     """The mean of the channels, if it is a sound."""
     if not RATES[0] <= rate <= RATES[1]:

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from limbeck.errors import DataError, TooLargeError
 from limbeck.modalities._audio_views import AudioViews
 from limbeck.modalities._cells import cell
-from limbeck.modalities._clip import Clip, by, clip, of_samples, sent
+from limbeck.modalities._clip import Clip, by, clip, of_samples, sent, tone
 from limbeck.modalities._lazy import Lazy, Recent
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
-from limbeck.modalities._sound_file import SUFFIXES, Samples
+from limbeck.modalities._sound_file import SUFFIXES, Samples, saved_like
 from limbeck.modalities._stream import stream_of
 from limbeck.types import Json, Record, View, digest
 
@@ -144,6 +144,12 @@ class Audio:
     def as_sent(cls, payload: Clip) -> bytes:
         """A payload as a user sends it: the bytes of its file, so that decoding counts where times are taken."""
         return payload.source.content()
+
+    @classmethod
+    def stand_in(cls, payload: Clip, number: int) -> Clip:
+        """A tone of the same length and rate, in a file of the same format."""
+        sound = tone(payload.rate, payload.source.count / payload.rate, 200 + 10 * (number % 50), 1000)
+        return clip(saved_like(sound.samples(), payload.rate, payload.source.content()))
 
     @classmethod
     def received(cls, value: Any, most: float | None = None) -> Clip:

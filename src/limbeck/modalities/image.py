@@ -24,7 +24,19 @@ try:
     from limbeck.modalities._cells import cell
     from limbeck.modalities._image_views import ImageViews
     from limbeck.modalities._lazy import Lazy, Recent
-    from limbeck.modalities._picture import FORMATS, SUFFIXES, Picture, Pixels, by, coloured, picture, received, resized, sent
+    from limbeck.modalities._picture import (
+        FORMATS,
+        SUFFIXES,
+        Picture,
+        Pixels,
+        by,
+        coloured,
+        picture,
+        received,
+        resized,
+        saved_like,
+        sent,
+    )
 except ImportError as error:
     raise missing_extra(error.name or "PIL", "image", "reading pictures") from error
 
@@ -32,6 +44,7 @@ MOST_SIDE, LARGEST_DERIVED = 1024, 64
 """The longest side that a spec may ask for, and that a student gets where nobody names one."""
 _SAMPLED = 2000  # pictures that mean and deviation are taken from
 _CHECKED = 6  # the sides of the picture whose resized pixels a spec holds
+_SPOT = 8  # pixels between the middles of a stand-in's spots
 _STEPS = 2  # by which they may differ: other versions of Pillow round otherwise, other filters do not
 _AT_ONCE = 64
 _VIEWS = Recent()
@@ -129,6 +142,14 @@ class Image:
     def as_sent(cls, payload: Picture) -> bytes:
         """A payload as a user sends it: the bytes of its file, so that decoding counts where times are taken."""
         return payload.source.content()
+
+    @classmethod
+    def stand_in(cls, payload: Picture, number: int) -> Picture:
+        """A picture of blurred spots, of the same height, width, colours and format."""
+        height, width, channels = payload.plain().shape
+        spots = (-(-height // _SPOT), -(-width // _SPOT), channels)
+        drawn = resized(np.random.default_rng(number).integers(0, 256, spots).astype(np.uint8), height, width)
+        return picture(saved_like(drawn, payload.source.content()))
 
     @classmethod
     def received(cls, value: Any, most: float | None = None) -> Picture:

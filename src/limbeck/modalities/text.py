@@ -32,6 +32,10 @@ _GOLDEN = (
     "hello", "thank you very much", "WHERE IS IT?!", "I would like my money back, please.", "", "123 456", "ça va déjà 👍",
     "one two three four five six seven eight nine ten eleven twelve",
 )  # fmt: skip
+_WORDS = (
+    "i", "would", "like", "to", "know", "where", "my", "order", "is", "and", "when", "it", "will", "be", "here", "please", "thank", "you",
+)  # fmt: skip
+_MOST_WORDS = 10_000
 
 
 class Text:
@@ -127,6 +131,16 @@ class Text:
     def as_sent(cls, payload: str) -> str:
         """A payload as a user sends it."""
         return payload
+
+    @classmethod
+    def stand_in(cls, payload: str, number: int) -> str:
+        """A text of as many words, which are limbeck's own.
+
+        Example:
+            >>> Text.stand_in("where is it?", 0)
+            'i would like'
+        """
+        return " ".join(_WORDS[(number + place) % len(_WORDS)] for place in range(min(len(payload.split()), _MOST_WORDS)))
 
     @classmethod
     def received(cls, value: str) -> str:

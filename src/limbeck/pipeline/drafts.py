@@ -89,9 +89,10 @@ class Drafts:
         """Training payloads to be timed with, as users send them, evenly spread."""
         return [self._run.recipe.entry("modalities").as_sent(payload) for payload in spread(self._texts, most)]
 
-    def lengths(self, most: int) -> list[int]:
-        """How many words such texts have."""
-        return [len(str(text).split()) for text in spread(self._texts, most)]
+    def stand_ins(self, most: int) -> list[str]:
+        """The same for another machine, as JSON texts: of the same lengths and sizes, and nothing of the training payloads in them."""
+        modality = self._run.recipe.entry("modalities")
+        return [modality.to_json(modality.stand_in(payload, place)) for place, payload in enumerate(spread(self._texts, most))]
 
     def draft(self, candidate: Candidate) -> Draft | None:
         """One candidate, untrained; nothing is written yet. None: it takes more layers than the teacher has."""

@@ -80,19 +80,14 @@ def ladder(recipe: Recipe, out: Path, progress: Progress = silent) -> int:
     recipe = _searching(recipe)
     with tempfile.TemporaryDirectory() as folder:
         here = recipe.model_copy(update={"out": str(Path(folder) / "run"), "track": None})
-        if not recipe.entry("modalities").vocabulary:
-            raise RecipeError(
-                f"a ladder for another machine is timed with words of limbeck's own, and {recipe.task} reads none. Search on the machine that "
-                "will serve: limbeck search."
-            )
         with open_run(here, progress) as run:
             splits = read_data(run).splits
             teacher = load_teacher(run, splits)
             drafts = Drafts(run, teacher, splits)
-            texts = ladders.queries(drafts.lengths(QUERIES))
+            queries = drafts.stand_ins(QUERIES)
             most = recipe.student.budget.bytes
             made_from = {**drafts.made_from(), profile.MOST: "" if most is None else str(most)}
-            return ladders.write(out, made_from, texts, _bundles(run, drafts))
+            return ladders.write(out, made_from, queries, _bundles(run, drafts))
 
 
 def _bundles(run: Run, drafts: Drafts) -> Iterator[tuple[str, Bundle]]:

@@ -1,11 +1,11 @@
 """A ladder of untrained candidates as one file, to be measured on another machine. Knows bundles and a zip; knows no recipe, no torch.
 
     candidates.zip
-      ladder.json      what the ladder was made from, the bundles' schema, and the texts to be timed with
+      ladder.json      what the ladder was made from, the bundles' schema, and the payloads to be timed with, as JSON texts
       NAME.zip         each candidate: the zip form of a bundle
 
-It is read as bundles are: entries stored, in one order, no byte but those that limbeck writes. It holds no text of the training rows: what is
-timed are words of limbeck's own, as many in each text as the training texts have.
+It is read as bundles are: entries stored, in one order, no byte but those that limbeck writes. It holds no payload of the training rows: what is
+timed are stand-ins of limbeck's own, of the training payloads' lengths and sizes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from limbeck import catalog
 from limbeck.archive import MOST_ARCHIVE_BYTES, packed, unpacked
 from limbeck.bundle import Bundle
 from limbeck.disk import read_whole, write_whole
@@ -23,40 +25,21 @@ from limbeck.errors import BundleError, InputFileError, listing
 from limbeck.manifest import SCHEMA_OF_ONE_LABEL as SCHEMA_VERSION
 from limbeck.plain_json import canonical, parse
 from limbeck.search.machine import card
-from limbeck.search.measure import Cost, cost
+from limbeck.search.measure import QUERIES, Cost, cost
 from limbeck.search.profile import Profile
 from limbeck.types import Progress, silent
 
 LADDER, SUFFIX = "ladder.json", ".zip"
 LADDER_SCHEMA = 1
 _MOST_CANDIDATES = 1_000
-_WORDS = [
-    "i",
-    "would",
-    "like",
-    "to",
-    "know",
-    "where",
-    "my",
-    "order",
-    "is",
-    "and",
-    "when",
-    "it",
-    "will",
-    "be",
-    "here",
-    "please",
-    "thank",
-    "you",
-]
-_MOST_WORDS = 10_000
+MOST_QUERY_BYTES = 16 * 2**20
+"""Of all queries together; fewer are asked in turns."""
 _KEYS = {"ladder", "bundle_schema", "made_from", "queries"}
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Candidates by name, each still as the bytes of its zip; what they were made from; the texts to be timed with."""
+    """Candidates by name, each still as the bytes of its zip; what they were made from; the payloads to be timed with, as JSON texts."""
 
     made_from: Mapping[str, str]
     queries: tuple[str, ...]
@@ -74,35 +57,31 @@ class Ladder:
                 progress("measure", done, len(self.candidates), name)
                 file = Path(folder) / f"{name}{SUFFIX}"
                 file.write_bytes(data)
-                costs[name] = cost(Bundle.open(file), self.queries)
+                bundle = Bundle.open(file)
+                costs[name] = cost(bundle, self._asked(bundle))
                 file.unlink()
         void = sum(c.void for c in costs.values())
         note = f"{void} of {len(costs)} in company: their times are void" if void else f"{len(costs)} candidates"
         progress("measure", len(costs), len(costs), note)
         return Profile(self.made_from, card(), costs)
 
-
-def queries(lengths: Sequence[int]) -> list[str]:
-    """Texts of so many words each; the words are limbeck's own.
-
-    Example:
-        >>> queries([2, 3])
-        ['i would', 'like to know']
-    """
-    found, at = [], 0
-    for length in lengths:
-        found.append(" ".join(_WORDS[(at + place) % len(_WORDS)] for place in range(min(length, _MOST_WORDS))))
-        at += length
-    return found
+    def _asked(self, bundle: Bundle) -> list[Any]:
+        """The payloads as users send them."""
+        modality = catalog.find("modalities", bundle.manifest.modality)
+        try:
+            sent = [modality.as_sent(modality.from_json(query)) for query in self.queries]
+        except ValueError as error:
+            raise BundleError(f"the ladder's queries are no payloads for its candidates: a query {error}") from error
+        return [sent[place % len(sent)] for place in range(QUERIES)]
 
 
-def write(out: Path, made_from: Mapping[str, str], texts: Sequence[str], candidates: Iterable[tuple[str, Bundle]]) -> int:
+def write(out: Path, made_from: Mapping[str, str], queries: Sequence[str], candidates: Iterable[tuple[str, Bundle]]) -> int:
     """Write a ladder.
 
     Args:
         out: the file.
         made_from: what decides the ladder, by name.
-        texts: to be timed with.
+        queries: payloads to be timed with, as JSON texts; those after `MOST_QUERY_BYTES` are left out.
         candidates: with their names; each bundle is read before the next one is asked for.
 
     Returns:
@@ -115,7 +94,11 @@ def write(out: Path, made_from: Mapping[str, str], texts: Sequence[str], candida
     for name, bundle in candidates:
         content[f"{name}{SUFFIX}"] = b"".join(packed(bundle.content))
     described: dict[str, Any] = {"ladder": LADDER_SCHEMA, "bundle_schema": SCHEMA_VERSION, "made_from": dict(made_from)}
-    content[LADDER] = canonical({**described, "queries": list(texts)})
+    sizes = accumulate(map(len, queries))
+    carried = [
+        query for place, (query, size) in enumerate(zip(queries, sizes, strict=True)) if not place or size <= MOST_QUERY_BYTES
+    ]
+    content[LADDER] = canonical({**described, "queries": carried})
     try:
         write_whole(out, packed(content))
     except OSError as error:
