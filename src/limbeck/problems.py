@@ -36,7 +36,8 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
         except ValidationError as error:
             for details in error.errors():
                 unknown = details["type"] == "extra_forbidden"
-                reason = f"unknown key.{nearest(str(details['loc'][-1]), known)}" if unknown else _reason(details)
+                nearby = nearest(str(details["loc"][-1]), known)
+                reason = f"unknown key.{nearby}" if unknown else _reason(details) + _got(details)
                 problems.append(f"{_dotted([path, *details['loc']])}: {reason}")
         except ValueError as error:  # what a dataclass itself refuses
             problems.append(f"{path}: {error}")
@@ -155,25 +156,64 @@ def _search_problems(content: Json, student: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def sentence(root: type[BaseModel], details: Any) -> str:
-    """One of pydantic's details in words; an unknown key with the nearest known one.
+def sentences(root: type[BaseModel], error: ValidationError, content: Any) -> list[str]:
+    """What pydantic found, in words: an unknown key with the nearest known one, and what a value may be in one sentence.
 
     Args:
         root: the model that was validated.
-        details: one of its errors.
+        error: what it raised.
+        content: what it was given.
     """
-    path = _dotted(details["loc"])
-    if details["type"] == "extra_forbidden":
-        return f"{path}: unknown key.{nearest(str(details['loc'][-1]), _known_keys(root, details['loc'][:-1]))}"
-    return f"{path}: {_reason(details)}" if path else _reason(details)
+    said: dict[str, list[str]] = {}
+    values: dict[str, str] = {}
+    for details in error.errors():
+        if details["type"] == "too_short" and details["input"]:  # those that are there are wrong, which is said of each
+            continue
+        place = _place(details["loc"], content)
+        path = _dotted(place)
+        if details["type"] == "extra_forbidden":
+            reason = f"unknown key.{nearest(str(place[-1]), _known_keys(root, place[:-1]))}"
+        elif details["type"] == "model_type":
+            reason = f"must hold keys with their values{', of ' * bool(keys := _known_keys(root, place))}{', '.join(keys)}"
+        else:
+            reason = _reason(details)
+        values[path] = _got(details)
+        said.setdefault(path, []).append(reason)
+    return [f"{path}: {_either(said[path])}{values[path]}" if path else _either(said[path]) + values[path] for path in said]
+
+
+def _place(loc: Sequence[Any], content: Any) -> list[Any]:
+    """Where a value lies, without what pydantic calls the branches of a union."""
+    found: list[Any] = []
+    for number, part in enumerate(loc, 1):
+        inside = isinstance(content, Mapping) and part in content
+        if inside or (isinstance(content, Mapping) and number == len(loc)):
+            found.append(part)
+            content = content[part] if inside else None
+        elif isinstance(content, Sequence) and isinstance(part, int) and part < len(content):
+            found.append(part)
+            content = content[part]
+    return found
+
+
+def _either(reasons: Sequence[str]) -> str:
+    """What several branches want of one value."""
+    start = "Input should be "
+    return " or ".join([reasons[0], *(r.removeprefix(start) for r in dict.fromkeys(reasons[1:]) if r != reasons[0])])
 
 
 def _reason(details: Any) -> str:
     if details["type"] == "missing":
         return "is missing"
-    reason = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "too_short":
+        return f"must hold {details['ctx']['min_length']} at least, and holds {details['ctx']['actual_length']}"
+    return str(details["msg"]).removeprefix("Value error, ")
+
+
+def _got(details: Any) -> str:
     value = details["input"]
-    return f"{reason}; got {value!r}" if isinstance(value, str | int | float | bool | None) else reason
+    shown = isinstance(value, str | int | float | bool | None) and details["type"] not in ("missing", "extra_forbidden")
+    return f"; got {value!r}" if shown else ""
 
 
 def _known_keys(root: type[BaseModel], path: Sequence[Any]) -> list[str]:

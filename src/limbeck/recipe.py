@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from limbeck import catalog, settings, yaml
 from limbeck.errors import LimbeckError, RecipeError
-from limbeck.problems import entry_problems, sentence
+from limbeck.problems import entry_problems, sentences
 from limbeck.sections import (
     SEARCH,
     DataSection,
@@ -193,7 +193,7 @@ class Recipe(Section):
         try:
             recipe = cls.model_validate(content)
         except ValidationError as error:
-            problems += [sentence(cls, details) for details in error.errors()]
+            problems += sentences(cls, error, content)
         problems += entry_problems(content, cls.model_fields["task"].default)
         if problems or recipe is None:
             lines = "\n".join(f"  - {p}" for p in dict.fromkeys(problems))

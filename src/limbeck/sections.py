@@ -161,8 +161,10 @@ class BudgetSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _from_one_line(cls, content: Any) -> Any:
-        """`2MB,100us` as its limits."""
-        return units.limits(content) if isinstance(content, str) else content
+        """`2MB,100us` as its limits; null as none."""
+        if isinstance(content, bool | int | float | list):
+            raise ValueError("limits are expected, such as 2MB,100us")
+        return units.limits(content) if isinstance(content, str) else {} if content is None else content
 
     def budget(self) -> Budget:
         """The same limits as the noun."""

@@ -67,6 +67,15 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("student.keep=1.2", "student.keep: Input should be less than or equal to 1 or 'all'; got 1.2"),
+        ("student.budget=5", "student.budget: limits are expected, such as 2MB,100us; got 5"),
+        (
+            "search.precisions=[int2]",
+            "1 problem\n  - search.precisions.0: Input should be 'int8', 'int4' or 'float32'; got 'int2'",
+        ),
+        ("search.precisions=[]", "search.precisions: must hold 1 at least, and holds 0"),
+        ("search=x", "search: must hold keys with their values, of families, min_counts, precisions, profile; got 'x'"),
+        ("objectives={soft_targets: 3}", "objectives.soft_targets: must hold keys with their values; got 3"),
         ("student.width=0", "student.width: Input should be greater than or equal to 2; got 0"),
         ('student.width="64"', "student.width: Input should be a valid integer; got '64'"),
         ("student.dropout=true", "student.dropout: Input should be a valid number; got True"),

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from limbeck import catalog, settings
 from limbeck.errors import TeacherError, UnknownNameError, listing
 from limbeck.metrics.probabilities import log_softmax
-from limbeck.problems import sentence
+from limbeck.problems import sentences
 from limbeck.teachers._said import Says
 from limbeck.types import Fingerprint, Json, Record, Signal, digest
 
@@ -182,10 +182,11 @@ def _member(place: int, section: Mapping[str, Any], device: str) -> Any:
     kind = str(section.get("kind", "huggingface"))
     try:
         entry = catalog.find("teachers", kind)
-        values = settings.made(entry.Settings, {key: value for key, value in section.items() if key != "kind"})
+        own = {key: value for key, value in section.items() if key != "kind"}
+        values = settings.made(entry.Settings, own)
     except UnknownNameError as error:
         raise TeacherError(f"teacher.members.{place}.kind: {error}") from error
     except ValidationError as error:
-        wrong = "; ".join(sentence(settings.checker(entry.Settings), details) for details in error.errors())
+        wrong = "; ".join(sentences(settings.checker(entry.Settings), error, own))
         raise TeacherError(f"teacher.members.{place}: {wrong}") from error
     return entry.load(values, device)
