@@ -51,7 +51,7 @@ def ran(scores: dict[str, tuple[float, ...]], enough: float):
         asked.append((name, rung))
         return Score(scores[name][rung], scores[name][rung])
 
-    return race(list(scores), 3, score, enough), asked
+    return race(dict.fromkeys(scores, "bag"), 3, score, enough), asked
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0, 1))
@@ -105,7 +105,7 @@ def test_where_the_nearest_is_looked_for_small_ones_do_not_go_first() -> None:
 
     for enough, expected in ((None, ["c", "d"]), (2.0, ["b", "c"])):
         asked.clear()
-        result = race(list(near), 2, score, enough)
+        result = race(dict.fromkeys(near, "bag"), 2, score, enough)
         assert [name for name, rung in asked if rung == 1] == expected
         assert (result.winner, result.enough) == ("c", False)
 
@@ -124,13 +124,23 @@ def test_the_nearest_goes_on_and_the_quality_is_what_has_to_be_enough() -> None:
         asked.append((name, rung))
         return scores[name]
 
-    result = race(list(scores), 3, score, 0.99)
+    bags = dict.fromkeys(scores, "bag")
+    result = race(bags, 3, score, 0.99)
     assert (result.winner, result.enough) == ("b", False), "of those that went on the one that falls least short"
     assert [name for name, rung in asked if rung == 1] == ["b", "d"]
     asked.clear()
-    assert race(list(scores), 3, score, None).winner == "d"
+    assert race(bags, 3, score, None).winner == "d"
     assert [name for name, rung in asked if rung == 1] == ["b", "d"]
-    assert race(list(scores), 3, score, 0.92).winner == "e", "what keeps enough goes on, however near"
+    assert race(bags, 3, score, 0.92).winner == "e", "what keeps enough goes on, however near"
+
+
+def test_a_family_that_starts_slowly_is_not_left_behind() -> None:
+    near = {f"bag-{n}": [-0.2 + n / 100] * 2 + [-0.1 + n / 1000] for n in range(8)}
+    near |= {"encoder-1": [-0.9, -0.5, -0.2], "encoder-2": [-0.8, -0.4, -0.01]}
+    families = {name: name.split("-")[0] for name in near}
+    result = race(families, 3, lambda name, rung: Score(0.5, near[name][rung]), None)
+    assert result.winner == "encoder-2"
+    assert [name for name in near if len(result.scores[name]) == 3] == ["bag-6", "bag-7", "encoder-2"]
 
 
 # --- what fits ------------------------------------------------------------------------------------------------------------

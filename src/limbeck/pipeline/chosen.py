@@ -122,7 +122,7 @@ def _raced(
         scores.note(name, rung, found)
         return found
 
-    result = race(list(fit), len(RUNGS), score, None if judged.nearest else judged.enough)
+    result = race({name: c.family for name, c in fit.items()}, len(RUNGS), score, None if judged.nearest else judged.enough)
     return {
         "chosen": result.winner,
         "student": fit[result.winner].section(),
