@@ -1,5 +1,6 @@
 """Teachers of pictures: read as transformers reads, trained from scratch, saved, exported, and examined where they are fed otherwise."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +102,23 @@ def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(tmp_
     )
     with pytest.raises(TeacherError, match="holds no wide residual network"):
         WideResnet.load(WideResnet.Settings(str(tmp_path / "absent")))
+
+
+def test_it_may_answer_for_a_picture_and_its_mirror_image(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
+    both = WideResnet.load(WideResnet.Settings(depth=10, width=1, size=8, both=True))
+    both.add_head(["a", "b"], 0)
+    both.module.head.weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    both.save(tmp_path)
+    alone = json.loads((tmp_path / "wide_resnet.json").read_text())
+    alone["settings"]["both"] = False
+    found = both.answer(list(pixels), LOGITS).logits_BC
+    (tmp_path / "wide_resnet.json").write_text(json.dumps(alone))
+    one = WideResnet.load(WideResnet.Settings(str(tmp_path)))
+    seen, mirrored = (one.answer(list(p), LOGITS).logits_BC for p in (pixels, pixels[:, :, ::-1].copy()))
+    assert np.abs(seen - mirrored).max() > 1e-3
+    np.testing.assert_allclose(found, (seen + mirrored) / 2, atol=1e-5)
+    assert both.fingerprint() != one.fingerprint()
 
 
 def test_a_batch_is_moved_in_training_alone_and_follows_its_seed() -> None:

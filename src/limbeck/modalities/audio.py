@@ -179,8 +179,10 @@ class Audio:
             TypeError: a payload is no clip.
             DataError: it is one that is refused.
         """
-        found = Lazy(self.clips(payloads), self.array, self.features.shape, np.float32)
-        return list(found) if len(found) <= _AT_ONCE else found
+        read = self.clips(payloads)
+        if len(read) <= _AT_ONCE:
+            return [self.array(one) for one in read]
+        return Lazy(read, self.array, self.features.shape, np.float32)
 
     def array(self, one: Clip) -> Features:
         """(T, M) features of one clip."""

@@ -175,9 +175,10 @@ class Image:
             TypeError: a payload is no picture.
             DataError: it is one that is refused.
         """
-        shape = (self.size, self.size, self.channels)
-        found = Lazy([self._read(p) for p in payloads], self.array, shape, np.uint8)
-        return list(found) if len(found) <= _AT_ONCE else found
+        read = [self._read(p) for p in payloads]
+        if len(read) <= _AT_ONCE:
+            return [self.array(one) for one in read]
+        return Lazy(read, self.array, (self.size, self.size, self.channels), np.uint8)
 
     def array(self, one: Picture) -> Pixels:
         """(H, W, C) bytes of one picture."""
@@ -190,6 +191,8 @@ class Image:
 
     def collate(self, encoded: Sequence[Pixels]) -> dict[str, NDArray[Any]]:
         """pixels (B, C, H, W), uint8."""
+        if len(encoded) == 1:  # which is what a server is asked for; stacking would take as long as a small network's layer
+            return {"pixels": np.ascontiguousarray(encoded[0].transpose(2, 0, 1)[None])}
         pixels_BHWC = np.stack([*encoded]) if len(encoded) else np.zeros((0, self.size, self.size, self.channels), np.uint8)
         return {"pixels": np.ascontiguousarray(pixels_BHWC.transpose(0, 3, 1, 2))}
 

@@ -87,14 +87,21 @@ class Network(nn.Module):
         self.blocks = stages(_STEM, widths, (settings.depth - 4) // 6, settings.dropout)
         self.norm = nn.BatchNorm2d(widths[-1])
         self.head: nn.Linear | None = None
+        self.both = settings.both
 
     def forward(self, pixels: Tensor) -> Outputs:
         """Logits (B, K) and what lies before them (B, D); pixels uint8 are (B, C, H, W)."""
         x = self.moved(self.scale(pixels.float() * (1 / 255)))
+        if self.both and not self.training:
+            of_both = self._answers(torch.cat([x, x.flip(3)]))
+            return Outputs(*(of.reshape(2, -1, of.shape[1]).mean(dim=0) for of in of_both))
+        return Outputs(*self._answers(x))
+
+    def _answers(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.blocks(self.stem(x.contiguous(memory_format=torch.channels_last)))
         mean_BD = F.relu(self.norm(x)).mean(dim=(2, 3))
         assert self.head is not None, "a network without a head answers nothing"
-        return Outputs(self.head(mean_BD), mean_BD)
+        return self.head(mean_BD), mean_BD
 
 
 class WideResnet(FromScratch):
@@ -121,7 +128,8 @@ class WideResnet(FromScratch):
         """`model`: a folder that `save` wrote; empty: it is trained in the run. `depth`: 6 n + 4 layers; `width`: how many times as wide as a
         ResNet; `stride` of the first convolution (2 leaves a quarter of the places, and of the time). `size` of the pictures, `channels` (1 grey, 3 colours).
         `shift` (pixels), `flip`, `turn` (degrees), `zoom`, `light`, `erase` (side of the square, pixels): what is done to a picture in training, as in
-        `Moved`; `dropout` within blocks."""
+        `Moved`; `dropout` within blocks. `both`: where pictures mean the same in a mirror, it answers with the mean of a picture's logits and its mirror
+        image's, which takes twice as long (Krizhevsky et al. 2012, section 4.1)."""
 
         model: str = ""
         depth: Count = 16
@@ -136,6 +144,7 @@ class WideResnet(FromScratch):
         zoom: Part = 0.0
         light: Part = 0.0
         dropout: Share = 0.0
+        both: bool = False
 
         def __post_init__(self) -> None:
             if self.depth < 10 or (self.depth - 4) % 6:
@@ -158,4 +167,5 @@ class WideResnet(FromScratch):
         own = self._settings
         moved = f"shift {own.shift}, flip {own.flip}, erase {own.erase}, turn {own.turn}, zoom {own.zoom}, light {own.light}"
         training = "" if self.labels else f"{moved}, dropout {own.dropout}"
-        return {"kind": self.kind, "layers": f"{self.name}, stride {own.stride}", "training": training}
+        both = ", of a picture and its mirror image" if own.both else ""
+        return {"kind": self.kind, "layers": f"{self.name}, stride {own.stride}{both}", "training": training}
