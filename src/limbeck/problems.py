@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,15 +29,10 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
         if not isinstance(values, Mapping):
             return
         mine = {key: value for key, value in values.items() if key not in own.model_fields}
-        known = [*(f.name for f in dataclasses.fields(declared)), *own.model_fields]
         try:
             settings.made(declared, mine)
         except ValidationError as error:
-            for details in error.errors():
-                unknown = details["type"] == "extra_forbidden"
-                nearby = nearest(str(details["loc"][-1]), known)
-                reason = f"unknown key.{nearby}" if unknown else _reason(details) + _got(details)
-                problems.append(f"{_dotted([path, *details['loc']])}: {reason}")
+            problems.extend(sentences(settings.checker(declared), error, mine, path, list(own.model_fields)))
         except ValueError as error:  # what a dataclass itself refuses
             problems.append(f"{path}: {error}")
 
@@ -156,44 +150,53 @@ def _search_problems(content: Json, student: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def sentences(root: type[BaseModel], error: ValidationError, content: Any) -> list[str]:
-    """What pydantic found, in words: an unknown key with the nearest known one, and what a value may be in one sentence.
+def sentences(
+    root: type[BaseModel], error: ValidationError, content: Any, under: str = "", known: Sequence[str] = ()
+) -> list[str]:
+    """What pydantic found, in words: what the branches of a union want as one, an unknown key with the nearest known one.
 
     Args:
         root: the model that was validated.
         error: what it raised.
         content: what it was given.
+        under: the path of the content.
+        known: further keys that may stand beside those of `root`.
     """
-    said: dict[str, list[str]] = {}
-    values: dict[str, str] = {}
-    for details in error.errors():
-        if details["type"] == "too_short" and details["input"]:  # those that are there are wrong, which is said of each
+    found = [(_place(details, content), details) for details in error.errors()]
+    said: dict[tuple[Any, ...], list[str]] = {}
+    got: dict[tuple[Any, ...], str] = {}
+    for place, details in found:
+        # What lies in a value is wrong: then the value itself is not to be another one, or longer.
+        if any(len(other) > len(place) and other[: len(place)] == place for other, _ in found):
             continue
-        place = _place(details["loc"], content)
-        path = _dotted(place)
         if details["type"] == "extra_forbidden":
-            reason = f"unknown key.{nearest(str(place[-1]), _known_keys(root, place[:-1]))}"
+            beside = [*_known_keys(root, place[:-1]), *(known if len(place) == 1 else ())]
+            reason = f"unknown key.{nearest(str(place[-1]), beside)}"
         elif details["type"] == "model_type":
-            reason = f"must hold keys with their values{', of ' * bool(keys := _known_keys(root, place))}{', '.join(keys)}"
+            keys = ", ".join(_known_keys(root, place))
+            reason = "must hold keys with their values" + (f", such as {keys}" if keys else "")
         else:
             reason = _reason(details)
-        values[path] = _got(details)
-        said.setdefault(path, []).append(reason)
-    return [f"{path}: {_either(said[path])}{values[path]}" if path else _either(said[path]) + values[path] for path in said]
+        said.setdefault(place, []).append(reason)
+        got[place] = _got(details)
+    paths = {place: ".".join(map(str, (under, *place) if under else place)) for place in said}
+    return [f"{paths[place]}: {_either(said[place])}{got[place]}".removeprefix(": ") for place in said]
 
 
-def _place(loc: Sequence[Any], content: Any) -> list[Any]:
+def _place(details: Any, content: Any) -> tuple[Any, ...]:
     """Where a value lies, without what pydantic calls the branches of a union."""
     found: list[Any] = []
-    for number, part in enumerate(loc, 1):
-        inside = isinstance(content, Mapping) and part in content
-        if inside or (isinstance(content, Mapping) and number == len(loc)):
-            found.append(part)
-            content = content[part] if inside else None
-        elif isinstance(content, Sequence) and isinstance(part, int) and part < len(content):
-            found.append(part)
+    for part in details["loc"]:
+        if (isinstance(content, Mapping) and part in content) or (
+            isinstance(content, Sequence) and not isinstance(content, str) and isinstance(part, int) and part < len(content)
+        ):
             content = content[part]
-    return found
+        elif details["type"] == "missing" and part == details["loc"][-1]:
+            content = None
+        else:
+            continue
+        found.append(part)
+    return tuple(found)
 
 
 def _either(reasons: Sequence[str]) -> str:
@@ -222,7 +225,3 @@ def _known_keys(root: type[BaseModel], path: Sequence[Any]) -> list[str]:
         found = model.model_fields.get(part) if hasattr(model, "model_fields") else None
         model = found.annotation if found else None
     return list(model.model_fields) if hasattr(model, "model_fields") else []
-
-
-def _dotted(path: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in path)

@@ -26,8 +26,11 @@ def test_a_budget_is_all_that_has_to_be_said(small, folders, family, tmp_path: P
     many = ladder(Recipe.asked(asked), tmp_path / "candidates.zip")
     travelling = ladders.read(tmp_path / "candidates.zip")
     assert len(travelling.candidates) == many >= 1
-    for payload in (tmp_path / "data").rglob("*.*"):
-        assert payload.read_bytes() not in (tmp_path / "candidates.zip").read_bytes(), "no training payload travels"
+    modality = limbeck.find("modalities", family.removeprefix("conv_"))
+    files = [modality.payload(str(path), tmp_path) for path in (tmp_path / "data").rglob("*.*")]
+    sent = [modality.from_json(query) for query in travelling.queries]
+    assert set(map(modality.key, files)).isdisjoint(map(modality.key, sent)), "no training payload travels"
+    assert {payload.size for payload in sent} == {payload.size for payload in files}
     there = travelling.measured()
     there.write(tmp_path / "profile.json")
     assert all((cost.latency_p50 or 0) > 0 and (cost.memory or 0) > 10_000_000 for cost in there.costs.values())

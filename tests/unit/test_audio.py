@@ -292,3 +292,22 @@ def test_a_wav_of_ours_is_read_by_libsndfile() -> None:
     samples, rate = soundfile.read(io.BytesIO(wav(NOISE, RATE)), dtype="float32")
     assert rate == RATE
     np.testing.assert_array_equal(samples, NOISE)
+
+
+@pytest.mark.parametrize(("channels", "whole"), [(1, True), (2, True), (1, False), (3, False)])
+def test_a_stand_in_of_a_wav_has_its_channels_and_its_numbers(channels: int, whole: bool) -> None:
+    theirs = clip(wav(np.random.default_rng(0).normal(0, 0.1, 900).astype(np.float32), 16000, channels, whole))
+    own = Audio.stand_in(theirs, 5)
+    assert own.source.content()[:40] == theirs.source.content()[:40], "the whole of its head: kind, channels, rate, bits, bytes"
+    assert len(own.source.content()) == len(theirs.source.content())
+    assert not np.allclose(own.samples(), theirs.samples())
+
+
+def test_a_stand_in_of_a_compressed_clip_is_one() -> None:
+    soundfile = pytest.importorskip("soundfile")
+    for form, subtype in (("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("WAV", "PCM_24")):
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.random.default_rng(0).normal(0, 0.1, (4000, 2)), 16000, format=form, subtype=subtype)
+        own = Audio.stand_in(clip(buffer.getvalue()), 0)
+        with soundfile.SoundFile(io.BytesIO(own.source.content())) as file:
+            assert (file.format, file.subtype, file.channels, file.samplerate, file.frames) == (form, subtype, 2, 16000, 4000)

@@ -225,3 +225,44 @@ def test_many_pictures_are_encoded_when_they_are_asked_for() -> None:
     np.testing.assert_array_equal(found[99], image.encode([COLOURS])[0])
     assert len(found[10:20]) == 10
     assert image.collate([found[0], found[1]])["pixels"].shape == (2, 3, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "form", "asked"),
+    [
+        ("RGBA", "PNG", {}),
+        ("P", "PNG", {}),
+        ("I;16", "PNG", {}),
+        ("CMYK", "JPEG", {}),
+        ("RGB", "JPEG", {"progressive": True}),
+        ("RGB", "TIFF", {"compression": "tiff_lzw"}),
+        ("1", "TIFF", {"compression": "group4"}),
+        ("RGB", "WEBP", {"lossless": True}),
+        ("RGB", "WEBP", {"quality": 70}),
+        ("P", "GIF", {}),
+        ("L", "BMP", {}),
+        ("L", "PPM", {}),
+    ],
+)
+def test_a_stand_in_is_a_file_of_the_same_kind(mode: str, form: str, asked: dict[str, object]) -> None:
+    drawn = Pil.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8))
+    buffer = io.BytesIO()
+    (drawn.convert("L").convert(mode) if mode == "I;16" else drawn.convert(mode)).save(buffer, form, **asked)
+    theirs = picture(buffer.getvalue())
+    own = Image.stand_in(theirs, 3)
+    with Pil.open(io.BytesIO(theirs.source.content())) as one, Pil.open(io.BytesIO(own.source.content())) as other:
+        assert (other.format, other.mode, other.size) == (one.format, one.mode, one.size)
+        assert other.info.get("progressive") == one.info.get("progressive")
+        assert other.info.get("compression") == one.info.get("compression")
+    assert (b"VP8L" in own.source.content()[:64]) is ("lossless" in asked)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_of_one_is_nobody_elses_memory(channels: int) -> None:
+    image = Image(size=4, channels=channels)
+    encoded = image.encode([np.full((4, 4, channels), 7, np.uint8)])
+    pixels = image.collate(encoded)["pixels"]
+    assert pixels.flags.writeable
+    assert pixels.flags.c_contiguous
+    assert pixels.shape == (1, channels, 4, 4)
+    assert not np.shares_memory(pixels, encoded[0])

@@ -119,6 +119,9 @@ def test_it_may_answer_for_a_picture_and_its_mirror_image(tmp_path: Path) -> Non
     assert np.abs(seen - mirrored).max() > 1e-3
     np.testing.assert_allclose(found, (seen + mirrored) / 2, atol=1e-5)
     assert both.fingerprint() != one.fingerprint()
+    again = WideResnet.load(WideResnet.Settings(str(tmp_path), both=True))
+    assert again.fingerprint() == both.fingerprint(), "how it answers may be said of a trained one"
+    np.testing.assert_array_equal(again.answer(list(pixels), LOGITS).logits_BC, found)
 
 
 def test_a_batch_is_moved_in_training_alone_and_follows_its_seed() -> None:

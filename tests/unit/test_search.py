@@ -66,6 +66,29 @@ def test_where_rungs_tell_the_truth_the_smallest_that_keeps_enough_wins(final: l
 
 
 @given(
+    st.dictionaries(
+        st.integers(0, 11), st.tuples(st.sampled_from(["bag", "conv", "encoder"]), *[st.floats(-1, 0)] * 3), min_size=1
+    ),
+    st.booleans(),
+)
+def test_the_winner_is_the_nearest_that_was_trained_and_each_family_has_one(rows, nearest: bool) -> None:
+    near = {f"c{i:02}": row[1:] for i, row in sorted(rows.items())}
+    families = {f"c{i:02}": row[0] for i, row in rows.items()}
+    families = {name: families[name] for name in near}
+    result = race(families, 3, lambda name, rung: Score(0.0, near[name][rung]), None if nearest else 0.5)
+    finished = [name for name, scores in result.scores.items() if len(scores) == 3]
+    assert near[result.winner][2] == max(near[name][2] for name in finished)
+    assert {families[name] for name in finished} == set(families.values())
+
+
+def test_what_diverged_goes_on_before_nobody() -> None:
+    scores = {"a": float("nan"), "b": -0.5, "c": -0.1, "d": -0.3}
+    result = race(dict.fromkeys(scores, "bag"), 2, lambda name, rung: Score(0.0, scores[name]), None)
+    assert result.winner == "c"
+    assert len(result.scores["a"]) == 1
+
+
+@given(
     st.lists(st.tuples(*[st.floats(0, 1)] * 3), min_size=1, max_size=12),
     st.floats(0, 1),
 )
@@ -275,6 +298,27 @@ def test_a_ladder_travels_and_its_profile_comes_back(tiny_bundle, tmp_path) -> N
     back = profile.read(tmp_path / "profile.json", MADE_FROM)
     assert back == found
     assert back.costs["bag-1-count1-int8"].bytes == tiny_bundle.bytes
+
+
+def test_no_more_queries_are_made_than_a_ladder_holds(tiny_bundle, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladders, "MOST_QUERY_BYTES", 100)
+    asked: list[int] = []
+
+    def sizes(*many: int):
+        asked.clear()
+        for size in many:
+            asked.append(size)
+            yield "a" * size
+
+    def carried(*many: int) -> list[int]:
+        ladders.write(tmp_path / "c.zip", MADE_FROM, sizes(*many), [("bag-1-count1-int8", tiny_bundle)])
+        return [len(query) for query in ladders.read(tmp_path / "c.zip").queries]
+
+    assert carried(500, 500, 500) == [500]
+    assert asked == [500, 500], "a large one takes long to make"
+    assert carried(30, 500, 30, 30) == [30, 30, 30], "a large one among small ones is left out"
+    assert carried(*[30] * 9) == [30, 30, 30]
+    assert len(asked) == 4
 
 
 def test_a_changed_ladder_is_refused(tiny_bundle, tmp_path) -> None:

@@ -15,7 +15,7 @@ def measure(
     candidates: Annotated[Path, typer.Argument(help="The file that limbeck ladder wrote.")],
     out: Annotated[Path, typer.Option(help="The profile to write.")] = Path("profile.json"),
 ) -> None:
-    """Measure the candidates of a search on this machine: bytes, latency, memory. The base install is enough; for pictures limbeck\\[image]."""
+    """Measure the candidates of a search on this machine: bytes, latency, memory. The base install is enough; for pictures limbeck\\[image], for compressed clips limbeck\\[audio]."""
     from limbeck.search import ladder
 
     found = ladder.read(candidates)

@@ -277,11 +277,18 @@ def png(pixels: Pixels) -> bytes:
 
 
 def saved_like(pixels: Pixels, data: bytes) -> bytes:
-    """A file of them in the format of another, whose content is given."""
+    """A file of them in the format of another, whose content is given: with its alpha, palette, bits and compression where Pillow can write them."""
     with Pil.open(io.BytesIO(data), formats=FORMATS) as like:
         form = like.format if like.format in FORMATS else "JPEG"  # a phone's picture of several
+        mode = like.mode
+        asked = {name: like.info[name] for name in ("progressive", "compression") if like.info.get(name)}
+    asked |= {"lossless": True} if b"VP8L" in data[:64] else {}
     buffer = io.BytesIO()
-    as_pil(pixels).save(buffer, form)
+    try:
+        as_pil(pixels).convert(mode).save(buffer, form, **asked)
+    except (OSError, ValueError, KeyError):
+        buffer = io.BytesIO()
+        as_pil(pixels).save(buffer, form)
     return buffer.getvalue()
 
 

@@ -41,22 +41,26 @@ def decoded(data: bytes, name: str = "") -> tuple[Samples, int]:
         MissingExtraError: it needs libsndfile, which the package soundfile brings.
     """
     of = f" ({name})" if name else ""
-    samples_NC, rate = _of_wav(data, of) or _of_libsndfile(data, of)
+    plain = _of_wav(data, of)
+    samples_NC, rate = _of_libsndfile(data, of) if plain is None else plain[:2]
     return mono(samples_NC, rate, of), rate
 
 
-def wav(samples_N: Samples, rate: int) -> bytes:
-    """A wav file of them in floats of 32 bits."""
-    body = samples_N.astype("<f4").tobytes()
-    kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, rate, 4 * rate, 4, 32)
-    rest = b"WAVE" + kind + struct.pack("<4sII", b"fact", 4, len(samples_N)) + struct.pack("<4sI", b"data", len(body)) + body
+def wav(samples_N: Samples, rate: int, channels: int = 1, whole: bool = False) -> bytes:
+    """A wav file of them in floats of 32 bits, or in whole numbers of 16, the same in each channel."""
+    samples_NC = np.repeat(samples_N[:, None], channels, axis=1)
+    body = (np.clip(samples_NC * 32768, -32768, 32767).astype("<i2") if whole else samples_NC.astype("<f4")).tobytes()
+    frame = channels * (2 if whole else 4)
+    kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1 if whole else 3, channels, rate, frame * rate, frame, 8 * frame // channels)
+    told = b"" if whole else struct.pack("<4sII", b"fact", 4, len(samples_N))
+    rest = b"WAVE" + kind + told + struct.pack("<4sI", b"data", len(body)) + body
     return struct.pack("<4sI", b"RIFF", len(rest)) + rest
 
 
 def saved_like(samples_N: Samples, rate: int, data: bytes) -> bytes:
-    """A file of them in the format of another, whose content is given, at a rate that this one has; of a wav that numpy reads a wav of floats."""
-    if _of_wav(data, "") is not None:
-        return wav(samples_N, rate)
+    """A file of them in the format of another, whose content is given, with as many channels."""
+    if (plain := _of_wav(data, "")) is not None:
+        return wav(samples_N, rate, plain[0].shape[1], plain[2])
     import soundfile
 
     buffer = io.BytesIO()
@@ -105,8 +109,8 @@ def _of_libsndfile(data: bytes, of: str) -> tuple[NDArray[np.float32], int]:
     return samples_NC, rate
 
 
-def _of_wav(data: bytes, of: str) -> tuple[NDArray[np.float32], int] | None:
-    """A wav's samples (N, channels) and rate; None where it is none, or of another width.
+def _of_wav(data: bytes, of: str) -> tuple[NDArray[np.float32], int, bool] | None:
+    """A wav's samples (N, channels), its rate, and whether they are whole numbers; None where it is none, or of another width.
 
     Its own word on its length is checked for all widths: libsndfile reads what is there, and says nothing of what is missing.
     """
@@ -127,6 +131,6 @@ def _of_wav(data: bytes, of: str) -> tuple[NDArray[np.float32], int] | None:
             frame = channels * bits // 8
             count = min(min(size, there) // frame, MOST_SECONDS * rate + 1) * channels
             values = np.frombuffer(data, _PLAIN[kind, bits], count, at).reshape(-1, channels)
-            return values.astype(np.float32) / np.float32(32768 if kind == 1 else 1), rate
+            return values.astype(np.float32) / np.float32(32768 if kind == 1 else 1), rate, kind == 1
         at += size + size % 2
     raise DataError(f"holds a wav without samples{of}: it is cut off, or damaged")

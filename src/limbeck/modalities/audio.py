@@ -147,7 +147,7 @@ class Audio:
 
     @classmethod
     def stand_in(cls, payload: Clip, number: int) -> Clip:
-        """A tone of the same length and rate, in a file of the same format."""
+        """A tone of the same length and rate, in a file of the same format and with as many channels; a voice's file may take longer to decode."""
         sound = tone(payload.rate, payload.source.count / payload.rate, 200 + 10 * (number % 50), 1000)
         return clip(saved_like(sound.samples(), payload.rate, payload.source.content()))
 

@@ -145,7 +145,7 @@ class Image:
 
     @classmethod
     def stand_in(cls, payload: Picture, number: int) -> Picture:
-        """A picture of blurred spots, of the same height, width, colours and format."""
+        """A picture of blurred spots, of the same height, width, colours and format. A photograph's file may take longer to decode."""
         height, width, channels = payload.plain().shape
         spots = (-(-height // _SPOT), -(-width // _SPOT), channels)
         drawn = resized(np.random.default_rng(number).integers(0, 256, spots).astype(np.uint8), height, width)
@@ -192,7 +192,7 @@ class Image:
     def collate(self, encoded: Sequence[Pixels]) -> dict[str, NDArray[Any]]:
         """pixels (B, C, H, W), uint8."""
         if len(encoded) == 1:  # which is what a server is asked for; stacking would take as long as a small network's layer
-            return {"pixels": np.ascontiguousarray(encoded[0].transpose(2, 0, 1)[None])}
+            return {"pixels": np.array(encoded[0].transpose(2, 0, 1)[None], order="C")}
         pixels_BHWC = np.stack([*encoded]) if len(encoded) else np.zeros((0, self.size, self.size, self.channels), np.uint8)
         return {"pixels": np.ascontiguousarray(pixels_BHWC.transpose(0, 3, 1, 2))}
 

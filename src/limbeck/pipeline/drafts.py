@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from limbeck import catalog
 from limbeck.bundle import Bundle
@@ -89,10 +91,12 @@ class Drafts:
         """Training payloads to be timed with, as users send them, evenly spread."""
         return [self._run.recipe.entry("modalities").as_sent(payload) for payload in spread(self._texts, most)]
 
-    def stand_ins(self, most: int) -> list[str]:
-        """The same for another machine, as JSON texts: of the same lengths and sizes, and nothing of the training payloads in them."""
-        modality = self._run.recipe.entry("modalities")
-        return [modality.to_json(modality.stand_in(payload, place)) for place, payload in enumerate(spread(self._texts, most))]
+    def stand_ins(self, most: int) -> Iterator[str]:
+        """The same for another machine, as JSON texts: of the same lengths and sizes, and nothing of the training payloads in them. Each is made when it is asked
+        for, and in no order: the first few are of the whole data too."""
+        modality, some = self._run.recipe.entry("modalities"), spread(self._texts, most)
+        for place in np.random.default_rng(0).permutation(len(some)).tolist():
+            yield modality.to_json(modality.stand_in(some[place], place))
 
     def draft(self, candidate: Candidate) -> Draft | None:
         """One candidate, untrained; nothing is written yet. None: it takes more layers than the teacher has."""

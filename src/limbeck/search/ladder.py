@@ -11,9 +11,8 @@ timed are stand-ins of limbeck's own, of the training payloads' lengths and size
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -51,37 +50,39 @@ class Ladder:
         Raises:
             BundleError: one of them does not load here.
         """
-        costs: dict[str, Cost] = {}
+        costs, asked = dict[str, Cost](), dict[str, list[Any]]()
         with tempfile.TemporaryDirectory() as folder:
             for done, (name, data) in enumerate(self.candidates.items()):
                 progress("measure", done, len(self.candidates), name)
                 file = Path(folder) / f"{name}{SUFFIX}"
                 file.write_bytes(data)
                 bundle = Bundle.open(file)
-                costs[name] = cost(bundle, self._asked(bundle))
+                if (reads := bundle.manifest.modality) not in asked:
+                    asked[reads] = self._asked(reads)
+                costs[name] = cost(bundle, asked[reads])
                 file.unlink()
         void = sum(c.void for c in costs.values())
         note = f"{void} of {len(costs)} in company: their times are void" if void else f"{len(costs)} candidates"
         progress("measure", len(costs), len(costs), note)
         return Profile(self.made_from, card(), costs)
 
-    def _asked(self, bundle: Bundle) -> list[Any]:
-        """The payloads as users send them."""
-        modality = catalog.find("modalities", bundle.manifest.modality)
+    def _asked(self, reads: str) -> list[Any]:
+        """The payloads as users send them, of a modality."""
+        modality = catalog.find("modalities", reads)
         try:
-            sent = [modality.as_sent(modality.from_json(query)) for query in self.queries]
+            sent = [modality.as_sent(modality.from_json(query)) for query in self.queries[:QUERIES]]
         except ValueError as error:
             raise BundleError(f"the ladder's queries are no payloads for its candidates: a query {error}") from error
         return [sent[place % len(sent)] for place in range(QUERIES)]
 
 
-def write(out: Path, made_from: Mapping[str, str], queries: Sequence[str], candidates: Iterable[tuple[str, Bundle]]) -> int:
+def write(out: Path, made_from: Mapping[str, str], queries: Iterable[str], candidates: Iterable[tuple[str, Bundle]]) -> int:
     """Write a ladder.
 
     Args:
         out: the file.
         made_from: what decides the ladder, by name.
-        queries: payloads to be timed with, as JSON texts; those after `MOST_QUERY_BYTES` are left out.
+        queries: payloads to be timed with, as JSON texts; no more are asked for than `MOST_QUERY_BYTES` hold, and one at least.
         candidates: with their names; each bundle is read before the next one is asked for.
 
     Returns:
@@ -94,10 +95,13 @@ def write(out: Path, made_from: Mapping[str, str], queries: Sequence[str], candi
     for name, bundle in candidates:
         content[f"{name}{SUFFIX}"] = b"".join(packed(bundle.content))
     described: dict[str, Any] = {"ladder": LADDER_SCHEMA, "bundle_schema": SCHEMA_VERSION, "made_from": dict(made_from)}
-    sizes = accumulate(map(len, queries))
-    carried = [
-        query for place, (query, size) in enumerate(zip(queries, sizes, strict=True)) if not place or size <= MOST_QUERY_BYTES
-    ]
+    carried, room = list[str](), MOST_QUERY_BYTES
+    for query in queries:
+        if not carried or len(query) <= room:
+            carried.append(query)
+            room -= len(query)
+        elif room < MOST_QUERY_BYTES // 2:  # else it was a large one among small ones
+            break
     content[LADDER] = canonical({**described, "queries": carried})
     try:
         write_whole(out, packed(content))

@@ -65,7 +65,7 @@ def race(families: Mapping[str, str], rungs: int, score: Callable[[str, int], Sc
                     break
             if rung + 1 < rungs:
                 # Who keeps enough already goes on however near it is.
-                near = {name: float("inf") if s.quality >= least else s.nearness for name, s in ran.items()}
+                near = {name: float("inf") if s.quality >= least else _number(s.nearness) for name, s in ran.items()}
                 field = go_on(near, families, smaller_first=enough is not None)
             else:
                 field = list(ran)
@@ -76,8 +76,12 @@ def race(families: Mapping[str, str], rungs: int, score: Callable[[str, int], Sc
     return Result(max(finished, key=lambda name: _worth(scores[name][-1], enough is None)), False, scores)
 
 
+def _number(nearness: float) -> float:
+    return -float("inf") if nearness != nearness else nearness  # what diverged is nearest to nobody
+
+
 def _worth(reached: Score, nearest: bool) -> tuple[float, ...]:
-    return (reached.nearness,) if nearest else (reached.quality, reached.nearness)
+    return (_number(reached.nearness),) if nearest else (reached.quality, _number(reached.nearness))
 
 
 def go_on(ran: Mapping[str, float], families: Mapping[str, str], smaller_first: bool = True) -> list[str]:

@@ -73,6 +73,8 @@ class FromScratch(ArrayTeacher):
     """What its files are called."""
     what: ClassVar[str]
     """It, in words."""
+    answering: ClassVar[tuple[str, ...]] = ()
+    """Settings that a trained one may be given as well: how it answers, and not how it learns."""
     pretrained: ClassVar[bool] = False
     """Whether it knows anything before it is trained here: what lies near what, for one."""
 
@@ -101,7 +103,8 @@ class FromScratch(ArrayTeacher):
         folder = Path(settings.model)
         try:
             described = json.loads((folder / f"{cls.kind}.json").read_text(encoding="utf-8"))
-            found = make(cls.Settings(**described["settings"]), described["labels"], device)
+            asked = {name: True for name in cls.answering if getattr(settings, name)}
+            found = make(cls.Settings(**{**described["settings"], **asked}), described["labels"], device)
             found.module.load_state_dict(load_file(folder / f"{cls.kind}.safetensors"))
         except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
             said = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__

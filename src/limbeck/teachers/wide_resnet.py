@@ -122,6 +122,7 @@ class WideResnet(FromScratch):
     modality: ClassVar[str] = "image"
     kind: ClassVar[str] = "wide_resnet"
     what: ClassVar[str] = "wide residual network"
+    answering: ClassVar[tuple[str, ...]] = ("both",)
 
     @dataclass(frozen=True, slots=True)
     class Settings:
