@@ -162,7 +162,7 @@ def sentences(
         under: the path of the content.
         known: further keys that may stand beside those of `root`.
     """
-    found = [(_place(details, content), details) for details in error.errors()]
+    found = [(_place(root, details, content), details) for details in error.errors()]
     said: dict[tuple[Any, ...], list[str]] = {}
     got: dict[tuple[Any, ...], str] = {}
     for place, details in found:
@@ -183,15 +183,15 @@ def sentences(
     return [f"{paths[place]}: {_either(said[place])}{got[place]}".removeprefix(": ") for place in said]
 
 
-def _place(details: Any, content: Any) -> tuple[Any, ...]:
-    """Where a value lies, without what pydantic calls the branches of a union."""
+def _place(root: type[BaseModel], details: Any, content: Any) -> tuple[Any, ...]:
+    """Where a value lies, without what pydantic calls the branches of a union. The content may be a text that a section reads as its keys."""
     found: list[Any] = []
     for part in details["loc"]:
         if (isinstance(content, Mapping) and part in content) or (
             isinstance(content, Sequence) and not isinstance(content, str) and isinstance(part, int) and part < len(content)
         ):
             content = content[part]
-        elif details["type"] == "missing" and part == details["loc"][-1]:
+        elif part in _known_keys(root, found) or (details["type"] == "extra_forbidden" and part == details["loc"][-1]):
             content = None
         else:
             continue
