@@ -201,8 +201,8 @@ def _place(root: type[BaseModel], details: Any, content: Any) -> tuple[Any, ...]
 
 def _either(reasons: Sequence[str]) -> str:
     """What several branches want of one value."""
-    start = "Input should be "
-    return " or ".join([reasons[0], *(r.removeprefix(start) for r in dict.fromkeys(reasons[1:]) if r != reasons[0])])
+    first, *others = dict.fromkeys(reasons)
+    return " or ".join([first, *(other.removeprefix("Input should be ") for other in others)])
 
 
 def _reason(details: Any) -> str:

@@ -162,8 +162,6 @@ class BudgetSection(Section):
     @classmethod
     def _from_one_line(cls, content: Any) -> Any:
         """`2MB,100us` as its limits; null as none."""
-        if isinstance(content, bool | int | float | list):
-            raise ValueError("limits are expected, such as 2MB,100us")
         return units.limits(content) if isinstance(content, str) else {} if content is None else content
 
     def budget(self) -> Budget:

@@ -304,7 +304,6 @@ def test_a_stand_in_of_a_wav_has_its_channels_and_its_numbers(channels: int, who
 
 
 def test_a_stand_in_of_a_compressed_clip_is_one() -> None:
-    soundfile = pytest.importorskip("soundfile")
     for form, subtype in (("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("WAV", "PCM_24")):
         buffer = io.BytesIO()
         soundfile.write(buffer, np.random.default_rng(0).normal(0, 0.1, (4000, 2)), 16000, format=form, subtype=subtype)

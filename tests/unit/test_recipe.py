@@ -68,7 +68,7 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
     ("override", "message"),
     [
         ("student.keep=1.2", "student.keep: Input should be less than or equal to 1 or 'all'; got 1.2"),
-        ("student.budget=5", "student.budget: limits are expected, such as 2MB,100us; got 5"),
+        ("student.budget=5", "student.budget: must hold keys with their values, such as bytes, latency_p50, memory; got 5"),
         (
             "search.precisions=[int2]",
             "1 problem\n  - search.precisions.0: Input should be 'int8', 'int4' or 'float32'; got 'int2'",

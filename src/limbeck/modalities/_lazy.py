@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 MOST_KEPT = 2**30
 """Bytes that the arrays of one sequence may take to be kept, and those of all views in this process."""
+_AT_ONCE = 64
 Array = NDArray[Any]
+
+
+def arrays(payloads: Sequence[Any], make: Callable[[Any], Array], shape: tuple[int, ...], dtype: Any) -> Sequence[Array]:
+    """Encoded payloads: a few at once, many when they are asked for."""
+    return [make(one) for one in payloads] if len(payloads) <= _AT_ONCE else Lazy(payloads, make, shape, dtype)
 
 
 class Lazy(Sequence[Array]):

@@ -19,7 +19,7 @@ from limbeck.errors import DataError, TooLargeError
 from limbeck.modalities._audio_views import AudioViews
 from limbeck.modalities._cells import cell
 from limbeck.modalities._clip import Clip, by, clip, of_samples, sent, tone
-from limbeck.modalities._lazy import Lazy, Recent
+from limbeck.modalities._lazy import Recent, arrays
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
 from limbeck.modalities._sound_file import SUFFIXES, Samples, saved_like
@@ -32,7 +32,6 @@ MOST_RATE, MELS, LONGEST_DERIVED = 16_000, 40, 10.0
 """What a student gets at most where nobody names a rate, bands or seconds."""
 _SAMPLED = 1000  # clips that a length is taken from
 _COVERED = 0.95  # of them, which are not longer than it
-_AT_ONCE = 64
 _VIEWS = Recent()
 _FIXED: Mapping[str, Any] = {
     "channels": "mean",
@@ -179,10 +178,7 @@ class Audio:
             TypeError: a payload is no clip.
             DataError: it is one that is refused.
         """
-        read = self.clips(payloads)
-        if len(read) <= _AT_ONCE:
-            return [self.array(one) for one in read]
-        return Lazy(read, self.array, self.features.shape, np.float32)
+        return arrays(self.clips(payloads), self.array, self.features.shape, np.float32)
 
     def array(self, one: Clip) -> Features:
         """(T, M) features of one clip."""

@@ -23,7 +23,7 @@ from limbeck.types import Json, Record, View, digest
 try:
     from limbeck.modalities._cells import cell
     from limbeck.modalities._image_views import ImageViews
-    from limbeck.modalities._lazy import Lazy, Recent
+    from limbeck.modalities._lazy import Recent, arrays
     from limbeck.modalities._picture import (
         FORMATS,
         SUFFIXES,
@@ -46,7 +46,6 @@ _SAMPLED = 2000  # pictures that mean and deviation are taken from
 _CHECKED = 6  # the sides of the picture whose resized pixels a spec holds
 _SPOT = 8  # pixels between the middles of a stand-in's spots
 _STEPS = 2  # by which they may differ: other versions of Pillow round otherwise, other filters do not
-_AT_ONCE = 64
 _VIEWS = Recent()
 
 
@@ -175,10 +174,7 @@ class Image:
             TypeError: a payload is no picture.
             DataError: it is one that is refused.
         """
-        read = [self._read(p) for p in payloads]
-        if len(read) <= _AT_ONCE:
-            return [self.array(one) for one in read]
-        return Lazy(read, self.array, (self.size, self.size, self.channels), np.uint8)
+        return arrays([self._read(p) for p in payloads], self.array, (self.size, self.size, self.channels), np.uint8)
 
     def array(self, one: Picture) -> Pixels:
         """(H, W, C) bytes of one picture."""

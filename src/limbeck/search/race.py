@@ -13,6 +13,7 @@ Source: Jamieson and Talwalkar (2016), Non-stochastic Best Arm Identification an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -77,7 +78,7 @@ def race(families: Mapping[str, str], rungs: int, score: Callable[[str, int], Sc
 
 
 def _number(nearness: float) -> float:
-    return -float("inf") if nearness != nearness else nearness  # what diverged is nearest to nobody
+    return -float("inf") if math.isnan(nearness) else nearness  # what diverged is nearest to nobody
 
 
 def _worth(reached: Score, nearest: bool) -> tuple[float, ...]:
