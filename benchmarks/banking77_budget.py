@@ -27,15 +27,15 @@ BUDGETS = {"2mb": "2MB,100us", "500kb": "500kB", "25mb": "25MB,1ms"}
 
 
 def budgets(
-    data: Path, work: Path, final: bool, names: Sequence[str] = tuple(BUDGETS), seeds: int = 3
+    data: Path, work: Path, final: bool, names: Sequence[str] = tuple(BUDGETS), seeds: Sequence[int] = range(3)
 ) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """One search for each budget and seed; figures are means over the seeds, bytes and times the largest."""
     work = work / f"{data.name}-budget-{'final' if final else 'valid'}"
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"seeds": list(seeds)}
     bundles, void = {}, {}
     for name in names:
         accuracies, bytes_, times, teachers, singles, chosen = [], [], [], [], [], []
-        for seed in range(seeds):
+        for seed in seeds:
             out = work / f"{seed}-{name}"
             recipe = recipe_of(data, work, final, seed, BUDGETS[name])
             handed_on(recipe, work / f"{seed}-{next(iter(BUDGETS))}", out)

@@ -8,11 +8,12 @@ intents of the same bank ("id") and other subjects ("ood"). Both thresholds come
 right answers there; none of these texts is seen before.
 
 Without --final the validation files judge (of the in-scope rows a tenth of the training file), with it the test files. Figures are means
-over three seeds.
+over the seeds. Parts tenshot, fiveshot and oos are a third of it each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -25,7 +26,6 @@ from limbeck.cli import Watch
 from limbeck.data.read import read_records
 from limbeck.evidence import Measured, Report
 
-SEEDS = (0, 1, 2)
 SHOTS = {"tenshot": "train_10", "fiveshot": "train_5"}
 COMMON: dict[str, Any] = {
     "student": {"family": "bag", "precision": "int4"},
@@ -33,17 +33,23 @@ COMMON: dict[str, Any] = {
 }
 
 
-def few_shot(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+def few_shot(
+    data: Path, work: Path, final: bool, parts: Sequence[str] = (*SHOTS, "oos"), seeds: Sequence[int] = range(3)
+) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """One run for each seed and number of labels, and for each seed and kind of text out of scope."""
     folder = data if any(data.glob("*.train_10.jsonl.gz")) else data.with_name(f"{data.name}_fewshot")
     name = next(folder.glob("*.train_10.jsonl.gz")).name.split(".")[0]
     work = work / f"{name.lower()}-fewshot-{'final' if final else 'valid'}"
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"seeds": list(seeds)}
     bundles = {}
-    for shots, file in SHOTS.items():
-        section = {"train": f"{name}.{file}", "unlabelled": f"{name}.train", "test": f"{name}.{'test' if final else 'valid'}"}
+    for shots in (part for part in parts if part in SHOTS):
+        section = {
+            "train": f"{name}.{SHOTS[shots]}",
+            "unlabelled": f"{name}.train",
+            "test": f"{name}.{'test' if final else 'valid'}",
+        }
         files = {use: str(folder / f"{stem}.jsonl.gz") for use, stem in section.items()}
-        reports = [_run({**COMMON, "data": files, "seed": seed}, work / f"{shots}-{seed}") for seed in SEEDS]
+        reports = [_run({**COMMON, "data": files, "seed": seed}, work / f"{shots}-{seed}") for seed in seeds]
         students, teachers = ([_accuracy(getattr(r, who)) for r in reports] for who in ("student", "teacher"))
         figures |= {
             f"{shots}_accuracy": mean(students),
@@ -54,10 +60,12 @@ def few_shot(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[
             f"{shots}_frozen": _frozen(files),
         }
         bundles[shots] = reports[0].bundle
-    return {**figures, **_out_of_scope(folder, name, work, final)}, bundles, {}
+    if "oos" in parts:
+        figures |= _out_of_scope(folder, name, work, final, seeds)
+    return figures, bundles, {}
 
 
-def _out_of_scope(folder: Path, name: str, work: Path, final: bool) -> dict[str, Any]:
+def _out_of_scope(folder: Path, name: str, work: Path, final: bool, seeds: Sequence[int]) -> dict[str, Any]:
     """What teacher and student refuse; nothing where the folder has no such texts."""
     figures: dict[str, Any] = {}
     kinds = {
@@ -68,7 +76,7 @@ def _out_of_scope(folder: Path, name: str, work: Path, final: bool) -> dict[str,
     worst = []
     for kind, outside in sorted(kinds.items()):
         reports = []
-        for seed in SEEDS:
+        for seed in seeds:
             out, first = (work / f"oos-{k}-{seed}" for k in (kind, min(kinds)))
             recipe = {**COMMON, "data": {**files, **judged, "out_of_scope": str(outside)}, "seed": seed}
             recipe["signals"] = str(work / f"oos-signals-{seed}")

@@ -209,7 +209,7 @@ class Refusal:
 class OutOfScope:
     """What teacher and student refuse of texts that no class is for, each below a threshold from the same validation rows.
 
-    rows: such texts. allowed: share of the validation rows whose right answer could be held back. difference: recall, student - teacher, on
+    rows: such texts. allowed: the share of rows that may lose a right answer by a threshold, at 95 %. difference: recall, student - teacher, on
     the same texts with these two thresholds.
     """
 

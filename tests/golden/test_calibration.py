@@ -8,8 +8,9 @@ import pytest
 from limbeck.errors import DataError
 from limbeck.evidence import Calibration
 from limbeck.metrics.probabilities import confidence, expected_calibration_error, kl
-from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence, most_confidence, temperatures
+from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence, may_be_held, most_confidence, temperatures
 from limbeck.verify.out_of_scope import Heard, out_of_scope
+from limbeck.verify.statistics import proportion
 
 
 def logits(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,18 +134,37 @@ def test_no_row_chooses_its_own_temperature() -> None:
 def test_what_refusing_may_cost_is_counted_in_right_answers() -> None:
     sure = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     right = np.array([False, True, False, True, True, True, True, True, True, True])
-    for cost, expected in ((0.0, 0.15), (0.09, 0.15), (0.1, 0.35), (0.2, 0.45)):
-        found = most_confidence(sure, right, cost)
+    for held, expected in ((0, 0.15), (1, 0.35), (2, 0.45)):
+        found = most_confidence(sure, right, held)
         assert found == pytest.approx(expected)
-        assert (right & (sure < found)).mean() <= cost
-    assert most_confidence(np.array([0.5, 0.5, 0.9]), np.array([True, True, True]), 1 / 3) == 0.5  # equal ones go together
-    assert most_confidence(sure, right, 0.8) is most_confidence(sure, np.zeros(10, dtype=bool), 0.0) is None  # nothing to lose
-    assert most_confidence(sure, np.ones(10, dtype=bool), 0.0) == 0.1
+        assert (right & (sure < found)).sum() == held
+    assert most_confidence(np.array([0.5, 0.5, 0.9]), np.array([True, True, True]), 1) == 0.5  # equal ones go together
+    assert most_confidence(sure, right, 8) is most_confidence(sure, np.zeros(10, dtype=bool), 0) is None  # nothing to lose
+    assert most_confidence(sure, np.ones(10, dtype=bool), 0) == 0.1
     given, true = logits(500, 6, 5)
     found = calibrate(given, given, true, cost=0.02)
     held = (given.argmax(1) == true) & (confidence(given, found.temperature) < found.threshold)
-    assert held.sum() == 10
-    assert found.answered < 0.98
+    assert held.sum() == may_be_held(500, 0.02) == 4  # 10 would be 2 % of these rows, and more of others half of the time
+    assert found.answered < 0.992
+
+
+def test_the_cost_of_a_threshold_holds_for_other_rows_in_nineteen_of_twenty_draws() -> None:
+    """Confidences of good answers are uniform, so a threshold costs what it is: its size times the share of good answers."""
+    drawn = np.random.default_rng(0)
+    for rows, cost in ((600, 0.01), (1500, 0.01), (300, 0.05)):
+        held = may_be_held(rows, cost)
+        found = [most_confidence(drawn.uniform(size=rows), drawn.uniform(size=rows) < 0.9, held) for _ in range(2000)]
+        kept = float(np.mean([0.9 * threshold <= cost for threshold in found]))
+        assert 0.93 < kept < 1, (rows, cost, kept)
+        careless = [most_confidence(drawn.uniform(size=rows), np.ones(rows, dtype=bool), int(cost * rows)) for _ in range(500)]
+        assert np.mean([threshold <= cost for threshold in careless]) < 0.6
+
+
+def test_how_many_may_be_held_back() -> None:
+    assert [may_be_held(rows, 0.01) for rows in (1, 100, 524, 525, 1506)] == [0, 0, 0, 1, 8]
+    assert (may_be_held(50, 0.0), may_be_held(50, 1.0)) == (0, 50)
+    for rows in (360, 361):
+        assert (proportion(0, rows).high <= 0.01) == (rows == 361)
 
 
 def test_out_of_scope_by_hand() -> None:

@@ -8,6 +8,7 @@ from limbeck.evidence import Basis, Comparison, Footprint, Interval, Measured, Q
 from limbeck.page.document import Bar, Cell, Fact, Section, Table, Tone, row
 from limbeck.verify import wording as w
 from limbeck.verify.company import VOID
+from limbeck.verify.sentences import holding_back
 
 TITLES = {"teacher": "Teacher", "student": "Student", "control": "Student without teacher", "baseline": "Trivial baseline"}
 _MARK: Mapping[bool | None, tuple[str, Tone]] = {
@@ -222,10 +223,7 @@ def scope(report: Report) -> Section | None:
         held = "Answers held back" if report.basis is Basis.AGREEMENT else "Right answers held back"
         rows.append(row(held, _share(t.cost), _share(s.cost), ""))
     table = Table("Texts that no class is for", ("", "Teacher", "Student", "Difference, points"), tuple(rows))
-    says = (
-        f"A text that no class is for should be refused. The threshold of each model may hold back {w.fine(found.allowed)}% of the right "
-        "answers on validation rows.",
-    )
+    says = (f"A text that no class is for should be refused. {holding_back(found.allowed, report.calibration)}.",)
     return Section("scope", "Out of scope", says, (table,))
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from limbeck.errors import DataError
 from limbeck.evidence import Calibration
 from limbeck.metrics.probabilities import confidence, log_softmax
+from limbeck.verify.statistics import proportion_bounds
 
 COLDEST, HOTTEST = 0.1, 10.0
 """The temperatures that are considered."""
@@ -95,24 +96,43 @@ def least_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], aske
     return 0.0 if end == len(order) - 1 else float((falling[end] + falling[end + 1]) / 2)
 
 
-def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], cost: float) -> float | None:
-    """The confidence below which as many rows as possible are refused while at most a given share of all rows loses a good answer.
+def may_be_held(rows: int, cost: float) -> int:
+    """The most good answers among so many rows that may be held back, so that at 95 % no more than a given share of other rows loses one.
+
+    A threshold that costs a share of the rows which chose it costs more of others half of the time, so an upper bound of the share is
+    kept below the cost, not the share itself. Fewer than 525 rows allow none at 1 %; and fewer than 361 do not show that none costs less.
+
+    Args:
+        rows: rows on which a threshold is chosen, above 0.
+        cost: the share of all rows whose good answer may be held back, in [0, 1].
+
+    Example:
+        >>> may_be_held(1000, cost=0.01), may_be_held(100, cost=0.01)
+        (4, 0)
+
+    Source: Bates et al. (2021), Distribution-free, risk-controlling prediction sets, section 2; `proportion` is the bound here.
+    """
+    held_K = np.arange(int(cost * rows) + 1)
+    return int(np.flatnonzero(proportion_bounds(held_K, np.full_like(held_K, rows), 0.95)[1] <= cost).max(initial=0))
+
+
+def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], held: int) -> float | None:
+    """The confidence below which as many rows as possible are refused while at most a given number of them loses a good answer.
 
     Args:
         confidence_N: the probability of each row's answer.
         good_N: whether the answer is good.
-        cost: the share of all rows whose good answer may be held back, in [0, 1].
+        held: good answers that may be held back, at least 0 (`may_be_held`).
 
     Returns:
         The confidence of the first row that must be answered, or halfway down to the next less sure row; None where all good answers may
         be held back, so that rows say nothing.
 
     Example:
-        >>> most_confidence(np.array([0.2, 0.4, 0.6, 0.8]), np.array([True, False, True, True]), cost=0.25)
+        >>> most_confidence(np.array([0.2, 0.4, 0.6, 0.8]), np.array([True, False, True, True]), held=1)
         0.5
     """
     rising = np.sort(confidence_N[good_N])
-    held = int(np.floor(cost * len(confidence_N) + 1e-9))
     if held >= len(rising):
         return None
     below = confidence_N[confidence_N < rising[held]]
@@ -131,8 +151,8 @@ def calibrate(
     With labels the temperature fits the labels, and the threshold is the least confidence at which the answered rows are at least
     as accurate as the teacher is on all of them. Without, the temperature fits the teacher's probabilities, and the answered rows
     agree with the teacher as often as `least_agreement` asks. Where no threshold does it, there is none (0: nothing is held back) and
-    `threshold_found` is False: silence would not have helped. With a `cost` the threshold is to refuse what no class is for
-    (`most_confidence`).
+    `threshold_found` is False: silence would not have helped. With a `cost` the threshold is to refuse what no class is for, and at 95 %
+    at most that share of other rows loses a good answer by it (`may_be_held`).
 
     Args:
         student_NC, teacher_NC: logits on the same rows, new to both, the student's by the written file.
@@ -163,6 +183,9 @@ def calibrate(
         )
     temperature = fit_temperature(student_NC, target_NC)
     confidence_N = confidence(student_NC, temperature)
-    threshold = least_confidence(confidence_N, good_N, asked) if cost is None else most_confidence(confidence_N, good_N, cost)
+    if cost is None:
+        threshold = least_confidence(confidence_N, good_N, asked)
+    else:
+        threshold = most_confidence(confidence_N, good_N, may_be_held(len(student_NC), cost))
     answered = 1.0 if threshold is None else float((confidence_N >= threshold).mean())
     return Calibration(temperature, threshold or 0.0, answered, len(student_NC), against, threshold is not None)

@@ -38,7 +38,7 @@ def out_of_scope(
 
     Args:
         true_N: classes of the judged rows; None: the teacher's answers take their place.
-        allowed: the share of validation rows that the thresholds were allowed to cost.
+        allowed: the share of rows that the thresholds were allowed to cost.
         text_N, text_M: a number for each row and text, the same for copies.
     """
     if true_N is None and teacher.inside_NC is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from limbeck.evidence import Basis, Report, Verdict
+from limbeck.evidence import Basis, Calibration, Report, Verdict
 from limbeck.verify import wording as w
+from limbeck.verify.statistics import proportion
 
 
 def verdict(report: Report) -> str:
@@ -81,6 +82,20 @@ def remarks(report: Report) -> list[str]:
     return [f"{line[0].upper()}{line[1:]}" for line in _remarks(report)]
 
 
+def holding_back(allowed: float, chosen: Calibration) -> str:
+    """How the thresholds of teacher and student were chosen where they are to refuse what no class is for."""
+    good = "right answers" if chosen.against == "labels" else "answers of the teacher"
+    if proportion(0, chosen.rows).high > allowed:
+        return (
+            f"To show that no more than {w.fine(allowed)}% of {good} are held back takes more than {w.rows(chosen.rows)} of validation: each "
+            "threshold holds back none of theirs"
+        )
+    return (
+        f"Each threshold was chosen on {w.rows(chosen.rows)} of validation so that at 95% it holds back {good} to at most "
+        f"{w.fine(allowed)}% of other rows"
+    )
+
+
 def _remarks(report: Report) -> Iterator[str]:
     there = report.models
     for name in ("control", "baseline"):
@@ -92,9 +107,8 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"Probabilities are divided by a temperature of {c.temperature:.2f}, fitted to {against} of {w.rows(c.rows)} of validation."
         if (scope := report.out_of_scope) is not None and c.threshold_found:
             yield (
-                f"Below a probability of {c.threshold:.2f} it abstains; the teacher's threshold is {scope.teacher.threshold:.2f}. Each held back "
-                f"{'right answers' if c.against == 'labels' else 'answers of the teacher'} to at most {w.fine(scope.allowed)}% of "
-                f"{w.rows(c.rows)} of validation, and bounds of what is refused are for these two thresholds."
+                f"Below a probability of {c.threshold:.2f} it abstains; the teacher's threshold is {scope.teacher.threshold:.2f}. "
+                f"{holding_back(scope.allowed, c)}, and bounds of what is refused are for these two thresholds."
             )
         elif not c.threshold_found:
             yield "No confidence makes the answers as good as the teacher's, so the student never abstains."
