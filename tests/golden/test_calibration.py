@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from limbeck.errors import DataError
 from limbeck.evidence import Calibration
 from limbeck.metrics.probabilities import confidence, expected_calibration_error, kl
 from limbeck.verify.calibrate import calibrate, fit_temperature, least_confidence, may_be_held, most_confidence, temperatures
 from limbeck.verify.out_of_scope import Heard, out_of_scope
-from limbeck.verify.statistics import proportion
 
 
 def logits(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -160,11 +160,14 @@ def test_the_cost_of_a_threshold_holds_for_other_rows_in_nineteen_of_twenty_draw
         assert np.mean([threshold <= cost for threshold in careless]) < 0.6
 
 
-def test_how_many_may_be_held_back() -> None:
-    assert [may_be_held(rows, 0.01) for rows in (1, 100, 524, 525, 1506)] == [0, 0, 0, 1, 8]
+def test_as_many_may_be_held_back_as_the_binomial_distribution_allows() -> None:
+    for rows in (1, 100, 298, 299, 472, 473, 785, 1506, 100_000):
+        for cost in (0.001, 0.01, 0.2, 0.5, 0.99):
+            held = np.arange(int(cost * rows) + 1)
+            expected = held[binom.cdf(held, rows, cost) <= 0.05].max(initial=0)
+            assert may_be_held(rows, cost) == expected, (rows, cost)
+    assert [may_be_held(rows, 0.01) for rows in (472, 473, 785, 1506)] == [0, 1, 3, 8]
     assert (may_be_held(50, 0.0), may_be_held(50, 1.0)) == (0, 50)
-    for rows in (360, 361):
-        assert (proportion(0, rows).high <= 0.01) == (rows == 361)
 
 
 def test_out_of_scope_by_hand() -> None:

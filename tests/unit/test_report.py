@@ -293,8 +293,10 @@ def test_what_is_refused_stands_beside_its_cost() -> None:
     assert "right answers held back" in shown
     assert "−2.1" in shown
     assert "−3.4 to −0.8" in shown
-    few = replace(WHOLE, out_of_scope=scope, calibration=replace(WHOLE.calibration, rows=360))
-    enough = replace(few, calibration=replace(few.calibration, rows=361))
-    assert "takes more than 360 rows of validation: each threshold holds back none of theirs" in flowing(few)
-    assert "chosen on 361 rows of validation so that at 95% it holds back right answers to at most 1% of other" in flowing(enough)
+    few = replace(WHOLE, out_of_scope=scope, calibration=replace(WHOLE.calibration, rows=298))
+    enough = replace(few, calibration=replace(few.calibration, rows=299))
+    assert "takes more than 298 rows of validation: each threshold holds back none of theirs" in flowing(few)
+    assert "chosen on 299 rows of validation so that at 95% it holds back right answers to at most 1% of other" in flowing(
+        enough
+    )
     assert Report.from_json(replace(WHOLE, out_of_scope=scope).to_json()).out_of_scope == scope

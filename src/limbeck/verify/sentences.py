@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from limbeck.evidence import Basis, Calibration, Report, Verdict
 from limbeck.verify import wording as w
-from limbeck.verify.statistics import proportion
+from limbeck.verify.calibrate import SELDOM
 
 
 def verdict(report: Report) -> str:
@@ -85,7 +85,7 @@ def remarks(report: Report) -> list[str]:
 def holding_back(allowed: float, chosen: Calibration) -> str:
     """How the thresholds of teacher and student were chosen where they are to refuse what no class is for."""
     good = "right answers" if chosen.against == "labels" else "answers of the teacher"
-    if proportion(0, chosen.rows).high > allowed:
+    if (1 - allowed) ** chosen.rows > SELDOM:
         return (
             f"To show that no more than {w.fine(allowed)}% of {good} are held back takes more than {w.rows(chosen.rows)} of validation: each "
             "threshold holds back none of theirs"
