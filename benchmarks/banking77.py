@@ -11,8 +11,8 @@ Part skeleton: limbeck's defaults, nothing tuned. Part main: the same student ag
 teacher, an encoder of two layers against the teacher, and what the report says of the written file. Part fewlabels: a teacher that knows the
 labels, and 0, 100 or 300 labelled rows (banking77_fewlabels.py). Part budget: the best within some bytes and microseconds
 (banking77_budget.py); parts 2mb, 500kb and 25mb are one of its budgets each. Part fewshot: 10 or 5 labels of each intent, and texts out of
-scope (banking77_fewshot.py); parts tenshot, fiveshot and oos are a third of it each. Of both --seeds says how many seeds and --first the first,
-for a machine that is at hand for an hour. Without --final a tenth of the training file, by the hash of the text, is
+scope (banking77_fewshot.py); parts tenshot, fiveshot and oos are a third of it each. These two take --seeds, how many, and --first, the first of
+them: `--first 2 --seeds 1` is the third alone. Without --final a tenth of the training file, by the hash of the text, is
 held out and scored; with it the test file. A student answers in a process of its own, through its bundle, where torch is not loaded.
 
 The linear model is a linear SVM on TF-IDF of words and pairs of words; `best_linear` is the best of words, characters and both, and of
@@ -252,7 +252,7 @@ def _linear(splits: Splits, kind: str, strength: float, judged: Sequence[Record]
 if __name__ == "__main__":
     parts = {"skeleton": skeleton, "main": main, "fewlabels": few_labels, "budget": budgets, "fewshot": few_shot}
     args = arguments(__doc__ or "", (*parts, *BUDGETS, *SHOTS, "oos"), "banking77", seeds=3, first=0)
-    seeds = range(args.first, args.first + args.seeds)
+    seeds = range(args.first, args.first + max(1, args.seeds))
     parts |= {"budget": partial(budgets, seeds=seeds), "fewshot": partial(few_shot, seeds=seeds)}
     parts |= {name: partial(budgets, names=(name,), seeds=seeds) for name in BUDGETS}
     parts |= {name: partial(few_shot, parts=(name,), seeds=seeds) for name in (*SHOTS, "oos")}

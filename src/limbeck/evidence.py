@@ -181,7 +181,7 @@ class Calibration:
 
     temperature: logits are divided by it. threshold: an answer with a lower probability is an abstention. answered: share of the validation rows
     above it. rows: how many it was fitted on; 0: nothing was fitted. `against`: "labels" or "teacher". threshold_found: False where no threshold
-    makes the answered rows as good as asked; then nothing is held back. thresholds: of several labels, in their order, the probability from which on
+    makes the answered rows as good as asked, or all good answers could be held back; then nothing is. thresholds: of several labels, in their order, the probability from which on
     each is given.
     """
 
@@ -209,8 +209,9 @@ class Refusal:
 class OutOfScope:
     """What teacher and student refuse of texts that no class is for, each below a threshold from the same validation rows.
 
-    rows: such texts. allowed: the share of rows that may lose a right answer by a threshold, at 95 %. difference: recall, student - teacher, on
-    the same texts with these two thresholds.
+    rows: such texts. allowed: the share of rows that may lose a right answer by a threshold. difference: recall, student - teacher, on
+    the same texts with these two thresholds. shown: whether there were validation rows enough to bound that share, at 95 %, on other rows; with
+    fewer no right answer of theirs is held back.
     """
 
     rows: int
@@ -218,6 +219,7 @@ class OutOfScope:
     teacher: Refusal
     student: Refusal
     difference: Interval
+    shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)

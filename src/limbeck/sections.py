@@ -273,8 +273,8 @@ class VerifySection(Section):
     to answer as the teacher does. cross_fit_below: with fewer labelled rows than this and no `data.test`, all of them are answered by
     students that were trained without them, in `folds` parts, `repeats` times, instead of holding some out (of several labels some are always held
     out). abstain_cost: with
-    `data.out_of_scope`, the share of rows whose right answer may be held back, at 95 % for rows other than those of validation, by the threshold
-    below which the student abstains. control: train the same
+    `data.out_of_scope`, the share of rows whose right answer may be held back by the threshold below which the student abstains, at 95 % and for
+    rows other than those of validation; where these are too few to show it, no right answer of theirs is. control: train the same
     student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.
     seeds: so many students are trained, from seeds of their own, and the report gives mean and range; 3 at least say something.
     levels: what parts the two levels of a label, as "/" does in card/lost; answers are then judged by the first level too.

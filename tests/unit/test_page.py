@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from limbeck.cascaded import Cascade
 from limbeck.errors import InputFileError
-from limbeck.evidence import Gate, Interval, SeedSpread, Verdict
+from limbeck.evidence import Gate, Interval, OutOfScope, Refusal, SeedSpread, Verdict
 from limbeck.findings import Checkup, refusal
 from limbeck.page.card import card
 from limbeck.page.comparison import compared
@@ -151,6 +151,23 @@ def test_limits_have_their_units(run) -> None:
     assert "bytes 3.00 MB 2.26 MB passed" in read
     assert "latency_p50 100 µs 137 µs missed" in read
     assert "ece 0.05 0.0123 passed" in read
+
+
+def test_how_thresholds_were_chosen_stands_beside_what_they_refuse(run) -> None:
+    material = gather(run)
+    share = Interval(0.5, 0.4, 0.6)
+    scope = OutOfScope(20, 0.01, Refusal(0.5, share, share), Refusal(0.4, share, share), Interval(0.0, -0.1, 0.1))
+    chosen = replace(material.report.calibration, rows=300, threshold=0.4, against="labels")
+    for found, expected in (
+        (
+            chosen,
+            "Each threshold was chosen on 300 rows of validation so that at 95% at most 1% of other rows lose a right answer.",
+        ),
+        (replace(chosen, threshold=0.0, threshold_found=False), "it has no threshold and refuses nothing."),
+    ):
+        page = flowing(html(whole(replace(material, report=replace(material.report, out_of_scope=scope, calibration=found)))))
+        assert expected in page[page.index("Out of scope") :]
+        assert page.count("Each threshold") == found.threshold_found, "not at the end once more"
 
 
 def test_void_times_are_called_void_where_they_stand(run) -> None:

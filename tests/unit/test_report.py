@@ -293,10 +293,19 @@ def test_what_is_refused_stands_beside_its_cost() -> None:
     assert "right answers held back" in shown
     assert "−2.1" in shown
     assert "−3.4 to −0.8" in shown
-    few = replace(WHOLE, out_of_scope=scope, calibration=replace(WHOLE.calibration, rows=298))
-    enough = replace(few, calibration=replace(few.calibration, rows=299))
-    assert "takes more than 298 rows of validation: each threshold holds back none of theirs" in flowing(few)
-    assert "chosen on 299 rows of validation so that at 95% it holds back right answers to at most 1% of other" in flowing(
-        enough
-    )
+    by_labels = replace(WHOLE.calibration, rows=300, against="labels")
+    for chosen, of, expected in (
+        (by_labels, scope, "chosen on 300 rows of validation so that at 95% at most 1% of other rows lose a right answer."),
+        (replace(by_labels, against="teacher"), scope, "at most 1% of other rows lose an answer of the teacher's."),
+        (
+            by_labels,
+            replace(scope, shown=False),
+            "holds back no right answer on 300 rows of validation; they are too few to show that",
+        ),
+        (by_labels, replace(scope, allowed=0.0), "Each threshold holds back no right answer on 300 rows of validation."),
+        (replace(by_labels, threshold=0.0, threshold_found=False), scope, "it has no threshold and refuses nothing."),
+    ):
+        said = flowing(replace(WHOLE, out_of_scope=of, calibration=chosen))
+        assert expected in said
+        assert "as good as the teacher's" not in said
     assert Report.from_json(replace(WHOLE, out_of_scope=scope).to_json()).out_of_scope == scope

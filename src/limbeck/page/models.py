@@ -223,7 +223,7 @@ def scope(report: Report) -> Section | None:
         held = "Answers held back" if report.basis is Basis.AGREEMENT else "Right answers held back"
         rows.append(row(held, _share(t.cost), _share(s.cost), ""))
     table = Table("Texts that no class is for", ("", "Teacher", "Student", "Difference, points"), tuple(rows))
-    says = (f"A text that no class is for should be refused. {holding_back(found.allowed, report.calibration)}.",)
+    says = (f"A text that no class is for should be refused. {holding_back(found, report.calibration)}",)
     return Section("scope", "Out of scope", says, (table,))
 
 

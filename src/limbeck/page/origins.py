@@ -125,7 +125,7 @@ def remarks(report: Report) -> Section | None:
     return Section("remarks", "What to know before you rely on this", (), (), tuple(found)) if found else None
 
 
-_SAID = ("Control:", "Baseline:", "Latency:")
+_SAID = ("Control:", "Baseline:", "Latency:", "Each threshold ")
 """What other sections have said."""
 
 

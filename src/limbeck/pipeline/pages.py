@@ -37,6 +37,7 @@ from limbeck.verify.compare import Answers
 from limbeck.verify.compare_sets import SetAnswers
 from limbeck.verify.details import Details, details
 from limbeck.verify.details_of_sets import details_of_sets
+from limbeck.verify.statistics import copies
 
 
 def write_pages(run: Run, report: Report, splits: Splits) -> None:
@@ -54,7 +55,7 @@ def write_pages(run: Run, report: Report, splits: Splits) -> None:
             aims((r.label for r in rows), labels, several) if labelled else None,
             labels,
             [bare(r.where) for r in rows],
-            np.unique([r.key for r in rows], return_inverse=True)[1],
+            copies([r.key for r in rows]),
             texts=[redacted(text_of(r.payload)) for r in rows] if run.recipe.report.texts else None,
             bundle=bundle.sha256,
             lineage=lineage(run, report, splits),

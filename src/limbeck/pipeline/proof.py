@@ -39,7 +39,7 @@ from limbeck.runtime.predict import Predictor
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, View
 from limbeck.verify import levels
-from limbeck.verify.calibrate import calibrate, temperatures
+from limbeck.verify.calibrate import calibrate, can_be_shown, temperatures
 from limbeck.verify.compare import Answers, Compared, compare
 from limbeck.verify.compare_sets import compare_sets
 from limbeck.verify.doors import same_through_cli
@@ -49,6 +49,7 @@ from limbeck.verify.notes import repeated
 from limbeck.verify.out_of_scope import Heard, out_of_scope
 from limbeck.verify.parity import check_alone
 from limbeck.verify.slices import parted
+from limbeck.verify.statistics import copies
 
 ANSWERS = "answers.npz"
 """In evidence/: what everybody answered, by the rows' keys; no text."""
@@ -101,7 +102,7 @@ def prove(
         how: dict[str, Any] = {
             "margin": section.margin,
             "least_agreement": section.least_agreement,
-            "text_N": np.unique([r.key for r in judged.rows], return_inverse=True)[1],
+            "text_N": copies([r.key for r in judged.rows]),
             "parted": parted(judged.rows, recipe.data.slices, recipe.entry("modalities").measure),
         }
         of_one: dict[str, Any] = {} if several else {"basis": splits.basis, "class_drop": section.gates.class_drop}
@@ -240,10 +241,10 @@ def _out_of_scope(
         return np.asarray(teacher.answer([r.payload for r in records], LOGITS).logits_BC)
 
     allowed, validated_NC = run.recipe.verify.abstain_cost, answered(rows)
-    own = calibrate(validated_NC, validated_NC, chosen_by, cost=allowed)
+    text_N, text_M, text_V = (copies([r.key for r in of]) for of in (judged.rows, splits.outside, rows))
+    own = calibrate(validated_NC, validated_NC, chosen_by, cost=allowed, text_N=text_V)
     crossed = splits.basis is Basis.CROSS_FITTING
     inside = {name: None if crossed else judged.answers[name].logits for name in ("teacher", "student")}
-    text_N, text_M = (np.unique([r.key for r in of], return_inverse=True)[1] for of in (judged.rows, splits.outside))
     return out_of_scope(
         Heard(answered(splits.outside), inside["teacher"], own),
         Heard(predictor.logits([r.payload for r in splits.outside]), inside["student"], predictor.calibration),
@@ -251,6 +252,7 @@ def _out_of_scope(
         allowed,
         text_N,
         text_M,
+        can_be_shown(text_V, allowed),
     )
 
 
@@ -287,7 +289,7 @@ def _levels(run: Run, teacher: Any, judged: Judged, true_N: Any) -> tuple[str, .
     section = run.recipe.verify
     if section.levels is None:
         return ()
-    text_N = np.unique([r.key for r in judged.rows], return_inverse=True)[1]
+    text_N = copies([r.key for r in judged.rows])
     how = {"margin": section.margin, "least_agreement": section.least_agreement, "text_N": text_N}
     groups, found = levels.first_level(judged.answers, true_N, teacher.labels, section.levels, **how)
     (run.folder / "evidence").mkdir(exist_ok=True)

@@ -31,6 +31,7 @@ from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Record, Runner
 from limbeck.verify.calibrate import calibrate
 from limbeck.verify.parity import BATCHES, check_parity, check_pieces
+from limbeck.verify.statistics import copies
 from limbeck.verify.thresholds import EVEN, calibrate_several
 
 _BATCH, _PIECES_CHECKED = 128, 200
@@ -148,9 +149,8 @@ def _calibrated(
     section = run.recipe.verify
     if run.recipe.several:
         return calibrate_several(answer(payloads), teacher_NC, true_N)
-    return calibrate(
-        answer(payloads), teacher_NC, true_N, section.least_agreement, section.abstain_cost if splits.outside else None
-    )
+    cost = section.abstain_cost if splits.outside else None
+    return calibrate(answer(payloads), teacher_NC, true_N, section.least_agreement, cost, copies([r.key for r in rows]))
 
 
 def calibration_rows(run: Run, splits: Splits, labels: Sequence[str]) -> tuple[list[Record], NDArray[Any] | None]:

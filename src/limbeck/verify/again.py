@@ -25,7 +25,7 @@ from limbeck.verify.compare import Answers, compare, quality_of
 from limbeck.verify.compare_sets import SetAnswers, compare_sets, label_groups, quality_of_sets
 from limbeck.verify.notes import repeated
 from limbeck.verify.slices import parted, slice_groups
-from limbeck.verify.statistics import independent_share, proportion
+from limbeck.verify.statistics import copies, independent_share, proportion
 from limbeck.verify.thresholds import EVEN
 
 
@@ -81,7 +81,7 @@ def remeasured(bundle: Bundle, records: Sequence[Record], slices: Sequence[str] 
     predictor = Predictor(bundle)
     several = predictor.several
     judged, true_N = _labelled(records, predictor.labels, several)
-    logits_NC, text_N = predictor.logits([r.payload for r in judged]), _texts(judged)
+    logits_NC, text_N = predictor.logits([r.payload for r in judged]), copies([r.key for r in judged])
     fitted = predictor.calibration
     answers = _answers(predictor, logits_NC)
     of: Any = quality_of_sets if several else quality_of
@@ -156,7 +156,7 @@ def against_teacher(
     payloads = [r.payload for r in judged]
     order_C = [large.labels.index(label) for label in student.labels]
     fitted = student.calibration
-    basis, text_N = Basis.LABELS if labelled else Basis.AGREEMENT, _texts(judged)
+    basis, text_N = Basis.LABELS if labelled else Basis.AGREEMENT, copies([r.key for r in judged])
     how: dict[str, Any] = {"margin": margin, "least_agreement": least_agreement, "text_N": text_N}
     how["parted"] = parted(judged, slices, _measure(bundle))
     given = {"teacher": large.logits(payloads)[:, order_C], "student": student.logits(payloads)}
@@ -232,9 +232,3 @@ def _measure(bundle: Bundle) -> tuple[str, str, str] | None:
     """How its modality measures a payload."""
     found: tuple[str, str, str] | None = find("modalities", bundle.manifest.modality).measure
     return found
-
-
-def _texts(records: Sequence[Record]) -> NDArray[Any]:
-    """A number for each row, the same for copies of a text."""
-    numbers: NDArray[Any] = np.unique([r.key for r in records], return_inverse=True)[1]
-    return numbers

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from limbeck.errors import DataError
 from limbeck.evidence import Calibration
 from limbeck.metrics.probabilities import confidence, log_softmax
+from limbeck.verify.statistics import independent_share
 
 COLDEST, HOTTEST = 0.1, 10.0
 """The temperatures that are considered."""
-SELDOM = 0.05
-"""How often a threshold may cost more than it is to."""
+SIGNIFICANCE = 0.05
+"""Of the test that a threshold costs no more than it may."""
 _SAME = 1e-12
 
 
@@ -97,29 +98,31 @@ def least_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], aske
     return 0.0 if end == len(order) - 1 else float((falling[end] + falling[end + 1]) / 2)
 
 
-def may_be_held(rows: int, cost: float) -> int:
-    """The most good answers among so many rows that may be held back, so that at 95 % no more than a given share of other rows loses one.
+def may_be_held(rows: float, cost: float) -> int:
+    """The most good answers among so many rows that a threshold may hold back: the largest k with P(Binomial(rows, cost) <= k) <= 0.05.
 
-    A threshold that costs a share of the rows which chose it costs more of others half of the time. So a cost above the given one has to be
-    refuted: so few answers among these rows would be held back under it in one draw of twenty, or more rarely. Fewer than 473 rows
-    allow none at 1 %; and fewer than 299 do not show that none costs less.
+    At 95 % at most that share of other rows loses a good answer by it. A threshold that costs the share itself of the rows which chose
+    it costs more of others half of the time. 0 where there is no such k, and then nothing is shown (`can_be_shown`).
 
     Args:
-        rows: rows on which a threshold is chosen, above 0.
-        cost: the share of all rows whose good answer may be held back, in [0, 1].
+        rows: independent rows on which a threshold is chosen.
+        cost: the share of all rows whose good answer may be held back, in [0, 1).
 
     Example:
-        >>> may_be_held(1000, cost=0.01), may_be_held(100, cost=0.01)
-        (4, 0)
+        >>> may_be_held(1000, cost=0.01), may_be_held(473, cost=0.01), may_be_held(100, cost=0.01)
+        (4, 1, 0)
 
     Source: Bates et al. (2021), Distribution-free, risk-controlling prediction sets, theorem 1, with the exact bound of Clopper and Pearson (1934).
     """
-    if cost in (0.0, 1.0):
-        return int(cost * rows)
-    held_K = np.arange(1, int(cost * rows) + 1)
-    steps_K = np.log((rows - held_K + 1) / held_K * cost / (1 - cost))  # from each number's probability to the next one's
-    log_share_K = np.logaddexp.accumulate(np.concatenate([[0.0], np.cumsum(steps_K)]) + rows * np.log1p(-cost))
-    return int(np.flatnonzero(log_share_K <= np.log(SELDOM)).max(initial=0))
+    from scipy.special import bdtr
+
+    held_K = np.arange(int(cost * rows) + 1, dtype=np.float64)
+    return int(np.flatnonzero(bdtr(held_K, int(rows), cost) <= SIGNIFICANCE).max(initial=0))
+
+
+def can_be_shown(text_N: NDArray[np.integer[Any]], cost: float) -> bool:
+    """Whether these rows, of which copies share a number, are enough to bound a threshold's cost at 95 %: 299 where it is 1 %."""
+    return bool((1 - cost) ** int(len(text_N) * independent_share(text_N)) <= SIGNIFICANCE)
 
 
 def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], held: int) -> float | None:
@@ -151,6 +154,7 @@ def calibrate(
     true_N: NDArray[np.integer[Any]] | None,
     least_agreement: float = 0.9,
     cost: float | None = None,
+    text_N: NDArray[np.integer[Any]] | None = None,
 ) -> Calibration:
     """Temperature and abstention of a student from validation rows.
 
@@ -158,12 +162,13 @@ def calibrate(
     as accurate as the teacher is on all of them. Without, the temperature fits the teacher's probabilities, and the answered rows
     agree with the teacher as often as `least_agreement` asks. Where no threshold does it, there is none (0: nothing is held back) and
     `threshold_found` is False: silence would not have helped. With a `cost` the threshold is to refuse what no class is for, and at 95 %
-    at most that share of other rows loses a good answer by it (`may_be_held`).
+    at most that share of other rows loses a good answer by it (`may_be_held`); of too few rows to show that, none does.
 
     Args:
         student_NC, teacher_NC: logits on the same rows, new to both, the student's by the written file.
         true_N: classes, or None.
         least_agreement, cost: see above.
+        text_N: a number for each row, the same for copies, which count as one row; None: there are none.
 
     Raises:
         DataError: the shapes differ, or a logit is not finite.
@@ -192,6 +197,7 @@ def calibrate(
     if cost is None:
         threshold = least_confidence(confidence_N, good_N, asked)
     else:
-        threshold = most_confidence(confidence_N, good_N, may_be_held(len(student_NC), cost))
+        worth = 1.0 if text_N is None else independent_share(text_N)
+        threshold = most_confidence(confidence_N, good_N, int(may_be_held(len(student_NC) * worth, cost) / worth))
     answered = 1.0 if threshold is None else float((confidence_N >= threshold).mean())
     return Calibration(temperature, threshold or 0.0, answered, len(student_NC), against, threshold is not None)

@@ -28,6 +28,7 @@ from limbeck.evidence import Interval
 from limbeck.metrics.probabilities import confidence
 from limbeck.verify.statistics import (
     HALF_ROW,
+    copies,
     independent_share,
     paired_bounds,
     paired_difference,
@@ -155,7 +156,7 @@ def chosen(
         confidence(found.student_NC, temperature),
         student_N == truth_N,
         teacher_N == truth_N,
-        np.unique(list(found.keys_N), return_inverse=True)[1],
+        copies(list(found.keys_N)),
     )
     taken = rows.for_margin(margin) if share is None else rows.for_share(share)
     return Cascade(

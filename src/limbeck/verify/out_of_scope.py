@@ -33,6 +33,7 @@ def out_of_scope(
     allowed: float,
     text_N: NDArray[np.integer[Any]],
     text_M: NDArray[np.integer[Any]],
+    shown: bool = True,
 ) -> OutOfScope:
     """Teacher and student beside each other.
 
@@ -40,6 +41,7 @@ def out_of_scope(
         true_N: classes of the judged rows; None: the teacher's answers take their place.
         allowed: the share of rows that the thresholds were allowed to cost.
         text_N, text_M: a number for each row and text, the same for copies.
+        shown: whether the validation rows were enough to bound what the thresholds cost.
     """
     if true_N is None and teacher.inside_NC is not None:
         true_N = teacher.inside_NC.argmax(axis=1)
@@ -61,6 +63,7 @@ def out_of_scope(
         teacher=refusal(teacher, by_teacher_M),
         student=refusal(student, by_student_M),
         difference=paired_difference(float(gained), float(lost), rows),
+        shown=shown,
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from limbeck.evidence import Basis, Calibration, Report, Verdict
+from limbeck.evidence import Basis, Calibration, OutOfScope, Report, Verdict
 from limbeck.verify import wording as w
-from limbeck.verify.calibrate import SELDOM
 
 
 def verdict(report: Report) -> str:
@@ -82,18 +81,20 @@ def remarks(report: Report) -> list[str]:
     return [f"{line[0].upper()}{line[1:]}" for line in _remarks(report)]
 
 
-def holding_back(allowed: float, chosen: Calibration) -> str:
+def holding_back(scope: OutOfScope, chosen: Calibration) -> str:
     """How the thresholds of teacher and student were chosen where they are to refuse what no class is for."""
-    good = "right answers" if chosen.against == "labels" else "answers of the teacher"
-    if (1 - allowed) ** chosen.rows > SELDOM:
-        return (
-            f"To show that no more than {w.fine(allowed)}% of {good} are held back takes more than {w.rows(chosen.rows)} of validation: each "
-            "threshold holds back none of theirs"
-        )
-    return (
-        f"Each threshold was chosen on {w.rows(chosen.rows)} of validation so that at 95% it holds back {good} to at most "
-        f"{w.fine(allowed)}% of other rows"
+    good, rows = (
+        "right answer" if chosen.against == "labels" else "answer of the teacher's",
+        f"{w.rows(chosen.rows)} of validation",
     )
+    if not chosen.threshold_found:
+        return f"The student gives so few {good}s on {rows} that all of them could be held back: it has no threshold and refuses nothing."
+    if not scope.allowed:
+        return f"Each threshold holds back no {good} on {rows}."
+    bound = f"at most {w.fine(scope.allowed)}% of other rows lose {'a' if chosen.against == 'labels' else 'an'} {good}"
+    if not scope.shown:
+        return f"Each threshold holds back no {good} on {rows}; they are too few to show that {bound}."
+    return f"Each threshold was chosen on {rows} so that at 95% {bound}."
 
 
 def _remarks(report: Report) -> Iterator[str]:
@@ -105,11 +106,13 @@ def _remarks(report: Report) -> Iterator[str]:
     if c.rows:
         against = "labels" if c.against == "labels" else "the teacher's probabilities"
         yield f"Probabilities are divided by a temperature of {c.temperature:.2f}, fitted to {against} of {w.rows(c.rows)} of validation."
-        if (scope := report.out_of_scope) is not None and c.threshold_found:
-            yield (
-                f"Below a probability of {c.threshold:.2f} it abstains; the teacher's threshold is {scope.teacher.threshold:.2f}. "
-                f"{holding_back(scope.allowed, c)}, and bounds of what is refused are for these two thresholds."
-            )
+        if (scope := report.out_of_scope) is not None:
+            if c.threshold_found:
+                yield (
+                    f"Below a probability of {c.threshold:.2f} it abstains; the teacher's threshold is {scope.teacher.threshold:.2f}. Bounds of "
+                    "what is refused are for these two thresholds."
+                )
+            yield holding_back(scope, c)
         elif not c.threshold_found:
             yield "No confidence makes the answers as good as the teacher's, so the student never abstains."
         elif c.threshold > 0:

@@ -12,7 +12,7 @@ intervals as they were published.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -26,6 +26,12 @@ HALF_ROW = 0.5
 """The continuity correction: half the step in which counts move."""
 _FAR = 1e12
 """A score that no bound reaches: the counts are impossible under the supposed truth."""
+
+
+def copies(keys: Sequence[str]) -> NDArray[np.integer[Any]]:
+    """A number for each of these texts' keys (N,), the same for copies."""
+    numbers_N: NDArray[np.integer[Any]] = np.unique(np.asarray(keys), return_inverse=True)[1]
+    return numbers_N
 
 
 def independent_share(group_N: NDArray[np.integer[Any]]) -> float:
