@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -272,7 +273,9 @@ def test_what_was_measured_in_company_is_measured_again() -> None:
     assert made == [Cost(3, 9.0, company=0.5), Cost(3, 2.0)]
 
 
-def test_company_is_waited_for_three_times_and_the_quietest_counts(tiny_bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_company_each_query_is_asked_three_times_and_the_quickest_counts(
+    tiny_bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shares = iter([0.5, 0.2, 0.4])
     monkeypatch.setattr(measure, "Company", lambda: type("Busy", (), {"share": lambda self: next(shares)})())
     found = measure.cost(tiny_bundle, ["hello"] * 4)
@@ -280,6 +283,17 @@ def test_company_is_waited_for_three_times_and_the_quietest_counts(tiny_bundle, 
     assert found.bytes == tiny_bundle.bytes
     assert found.latency_p50 is not None
     assert 10_000_000 < (found.memory or 0) < 250_000_000
+
+    def seconds(*rounds: tuple[list[float], float]) -> None:
+        times, shares = (iter(one) for one in zip(*rounds, strict=True))
+        monkeypatch.setattr(measure, "answer_seconds", lambda *_: np.array([next(times)]) / 1e6)
+        monkeypatch.setattr(measure, "Company", lambda: type("Busy", (), {"share": lambda self: next(shares)})())
+
+    seconds(([90.0, 400.0, 110.0], 0.5), ([300.0, 100.0, 500.0], 0.6), ([95.0, 900.0, 700.0], 0.7))
+    found = measure.cost(tiny_bundle, ["hello"] * 3)
+    assert (found.latency_p50, found.company, found.void) == (100.0, 0.5, True)  # of 90, 100 and 110
+    seconds(([1.0, 1.0, 1.0], 0.5), ([90.0, 100.0, 110.0], 0.05))
+    assert measure.cost(tiny_bundle, ["hello"] * 3).latency_p50 == 100.0  # what was measured in company says nothing beside it
 
 
 # --- files that travel ----------------------------------------------------------------------------------------------------

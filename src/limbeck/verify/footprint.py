@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from limbeck import catalog
 from limbeck.bundle import MANIFEST, Bundle
@@ -119,7 +120,17 @@ def footprints(models: Sequence[Model], queries: Sequence[Any], threads: int = 1
 
 
 def interleaved_latency(models: Sequence[Answer], queries: Sequence[Any], block: int = 20) -> list[Latency]:
-    """p50 and p95 in microseconds of each model, one query at a time, the models taking turns on every block of queries.
+    """p50 and p95 of each model's `answer_seconds`."""
+    return [latency(seconds_N) for seconds_N in answer_seconds(models, queries, block)]
+
+
+def latency(seconds_N: NDArray[np.float64]) -> Latency:
+    """p50 and p95, in microseconds, of the seconds that N answers took."""
+    return Latency(*(float(np.percentile(seconds_N, p)) * 1e6 for p in (50, 95)))
+
+
+def answer_seconds(models: Sequence[Answer], queries: Sequence[Any], block: int = 20) -> NDArray[np.float64]:
+    """Seconds that each model takes for each query (models, queries), one at a time, the models taking turns on every block of queries.
 
     Taking turns lets a slow second of a shared machine fall on all models alike. It goes by blocks, each after two queries that
     are not counted, since a large model throws a small one out of the processor's caches, and nobody serves them in turns: by
@@ -139,7 +150,7 @@ def interleaved_latency(models: Sequence[Answer], queries: Sequence[Any], block:
     finally:
         if was_on:
             gc.enable()
-    return [Latency(*(float(np.percentile(row, p)) * 1e6 for p in (50, 95))) for row in seconds]
+    return seconds
 
 
 def compressed_bytes(bundle: Bundle) -> int:
