@@ -181,8 +181,8 @@ class Calibration:
 
     temperature: logits are divided by it. threshold: an answer with a lower probability is an abstention. answered: share of the validation rows
     above it. rows: how many it was fitted on; 0: nothing was fitted. `against`: "labels" or "teacher". threshold_found: False where no threshold
-    makes the answered rows as good as asked, or all good answers could be held back; then nothing is. thresholds: of several labels, in their order, the probability from which on
-    each is given.
+    makes the answered rows as good as asked, or all good answers could be held back; then nothing is. thresholds: of several labels, in
+    their order, the probability from which on each is given.
     """
 
     temperature: float = 1.0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from limbeck.errors import DataError
 from limbeck.evidence import Calibration
 from limbeck.metrics.probabilities import confidence, log_softmax
-from limbeck.verify.statistics import independent_share
+from limbeck.verify.statistics import independent_rows, independent_share
 
 COLDEST, HOTTEST = 0.1, 10.0
 """The temperatures that are considered."""
@@ -98,7 +98,7 @@ def least_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], aske
     return 0.0 if end == len(order) - 1 else float((falling[end] + falling[end + 1]) / 2)
 
 
-def may_be_held(rows: float, cost: float) -> int:
+def may_be_held(rows: int, cost: float) -> int:
     """The most good answers among so many rows that a threshold may hold back: the largest k with P(Binomial(rows, cost) <= k) <= 0.05.
 
     At 95 % at most that share of other rows loses a good answer by it. A threshold that costs the share itself of the rows which chose
@@ -117,12 +117,12 @@ def may_be_held(rows: float, cost: float) -> int:
     from scipy.special import bdtr
 
     held_K = np.arange(int(cost * rows) + 1, dtype=np.float64)
-    return int(np.flatnonzero(bdtr(held_K, int(rows), cost) <= SIGNIFICANCE).max(initial=0))
+    return int(np.flatnonzero(bdtr(held_K, rows, cost) <= SIGNIFICANCE).max(initial=0))
 
 
 def can_be_shown(text_N: NDArray[np.integer[Any]], cost: float) -> bool:
     """Whether these rows, of which copies share a number, are enough to bound a threshold's cost at 95 %: 299 where it is 1 %."""
-    return bool((1 - cost) ** int(len(text_N) * independent_share(text_N)) <= SIGNIFICANCE)
+    return bool((1 - cost) ** independent_rows(text_N) <= SIGNIFICANCE)
 
 
 def most_confidence(confidence_N: NDArray[Any], good_N: NDArray[np.bool_], held: int) -> float | None:
@@ -197,7 +197,8 @@ def calibrate(
     if cost is None:
         threshold = least_confidence(confidence_N, good_N, asked)
     else:
-        worth = 1.0 if text_N is None else independent_share(text_N)
-        threshold = most_confidence(confidence_N, good_N, int(may_be_held(len(student_NC) * worth, cost) / worth))
+        text_N = np.arange(len(student_NC)) if text_N is None else text_N
+        held = int(may_be_held(independent_rows(text_N), cost) / independent_share(text_N))
+        threshold = most_confidence(confidence_N, good_N, held)
     answered = 1.0 if threshold is None else float((confidence_N >= threshold).mean())
     return Calibration(temperature, threshold or 0.0, answered, len(student_NC), against, threshold is not None)

@@ -83,15 +83,13 @@ def remarks(report: Report) -> list[str]:
 
 def holding_back(scope: OutOfScope, chosen: Calibration) -> str:
     """How the thresholds of teacher and student were chosen where they are to refuse what no class is for."""
-    good, rows = (
-        "right answer" if chosen.against == "labels" else "answer of the teacher's",
-        f"{w.rows(chosen.rows)} of validation",
-    )
+    of_labels, rows = chosen.against == "labels", f"{w.rows(chosen.rows)} of validation"
+    good = "right answer" if of_labels else "answer of the teacher's"
     if not chosen.threshold_found:
         return f"The student gives so few {good}s on {rows} that all of them could be held back: it has no threshold and refuses nothing."
     if not scope.allowed:
         return f"Each threshold holds back no {good} on {rows}."
-    bound = f"at most {w.fine(scope.allowed)}% of other rows lose {'a' if chosen.against == 'labels' else 'an'} {good}"
+    bound = f"at most {w.fine(scope.allowed)}% of other rows lose {'a' if of_labels else 'an'} {good}"
     if not scope.shown:
         return f"Each threshold holds back no {good} on {rows}; they are too few to show that {bound}."
     return f"Each threshold was chosen on {rows} so that at 95% {bound}."

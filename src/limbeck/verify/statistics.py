@@ -49,6 +49,11 @@ def independent_share(group_N: NDArray[np.integer[Any]]) -> float:
     return float(sizes.sum() / (sizes**2).sum())
 
 
+def independent_rows(group_N: NDArray[np.integer[Any]]) -> int:
+    """How many independent rows these are worth, rounded down (`independent_share`)."""
+    return int(len(group_N) * independent_share(group_N))
+
+
 def proportion(successes: float, rows: float, confidence: float = 0.95, correction: float = HALF_ROW) -> Interval:
     """Wilson's score interval for one share of rows.
 
