@@ -104,6 +104,20 @@ def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(tmp_
         WideResnet.load(WideResnet.Settings(str(tmp_path / "absent")))
 
 
+def test_it_may_answer_at_each_offset_of_its_stride() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
+    settings = WideResnet.Settings(depth=10, width=1, size=8, stride=2)
+    one, all_of = (WideResnet.load(replace(settings, offsets=offsets, both=offsets)) for offsets in (False, True))
+    for teacher in (one, all_of):
+        teacher.add_head(["a", "b"], 0)
+        teacher.module.head.weight.data.normal_(generator=torch.Generator().manual_seed(0))
+    wide = np.pad(pixels, ((0, 0), (1, 0), (1, 0), (0, 0)), mode="edge")
+    moved = [wide[:, down : down + 8, right : right + 8] for down in (0, 1) for right in (0, 1)]
+    each = [one.answer(list(p), LOGITS).logits_BC for m in moved for p in (m, m[:, :, ::-1].copy())]
+    assert np.ptp(np.stack(each), axis=0).max() > 1e-3
+    np.testing.assert_allclose(all_of.answer(list(pixels), LOGITS).logits_BC, np.mean(each, axis=0), atol=1e-5)
+
+
 def test_it_may_answer_for_a_picture_and_its_mirror_image(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3)).astype(np.uint8)
     both = WideResnet.load(WideResnet.Settings(depth=10, width=1, size=8, both=True))

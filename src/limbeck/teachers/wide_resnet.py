@@ -87,15 +87,24 @@ class Network(nn.Module):
         self.blocks = stages(_STEM, widths, (settings.depth - 4) // 6, settings.dropout)
         self.norm = nn.BatchNorm2d(widths[-1])
         self.head: nn.Linear | None = None
-        self.both = settings.both
+        self.both, self.offsets = settings.both, settings.stride if settings.offsets else 1
 
     def forward(self, pixels: Tensor) -> Outputs:
         """Logits (B, K) and what lies before them (B, D); pixels uint8 are (B, C, H, W)."""
         x = self.moved(self.scale(pixels.float() * (1 / 255)))
-        if self.both and not self.training:
-            of_both = self._answers(torch.cat([x, x.flip(3)]))
-            return Outputs(*(of.reshape(2, -1, of.shape[1]).mean(dim=0) for of in of_both))
+        if not self.training and (self.both or self.offsets > 1):
+            seen = self._seen(x)
+            of_all = self._answers(torch.cat(seen))
+            return Outputs(*(of.reshape(len(seen), -1, of.shape[1]).mean(dim=0) for of in of_all))
         return Outputs(*self._answers(x))
+
+    def _seen(self, x_BCHW: Tensor) -> list[Tensor]:
+        """The pictures, and the same as an answer looks at them too: moved, in a mirror."""
+        height, width = x_BCHW.shape[2:]
+        wide = F.pad(x_BCHW, [self.offsets - 1, 0] * 2, mode="replicate") if self.offsets > 1 else x_BCHW
+        places = [divmod(place, self.offsets) for place in range(self.offsets**2)]
+        moved = [wide[:, :, down : down + height, right : right + width] for down, right in places]
+        return [*moved, *(of.flip(3) for of in moved if self.both)]
 
     def _answers(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.blocks(self.stem(x.contiguous(memory_format=torch.channels_last)))
@@ -122,7 +131,7 @@ class WideResnet(FromScratch):
     modality: ClassVar[str] = "image"
     kind: ClassVar[str] = "wide_resnet"
     what: ClassVar[str] = "wide residual network"
-    answering: ClassVar[tuple[str, ...]] = ("both",)
+    answering: ClassVar[tuple[str, ...]] = ("both", "offsets")
 
     @dataclass(frozen=True, slots=True)
     class Settings:
@@ -130,7 +139,8 @@ class WideResnet(FromScratch):
         ResNet; `stride` of the first convolution (2 leaves a quarter of the places, and of the time). `size` of the pictures, `channels` (1 grey, 3 colours).
         `shift` (pixels), `flip`, `turn` (degrees), `zoom`, `light`, `erase` (side of the square, pixels): what is done to a picture in training, as in
         `Moved`; `dropout` within blocks. `both`: where pictures mean the same in a mirror, it answers with the mean of a picture's logits and its mirror
-        image's, which takes twice as long (Krizhevsky et al. 2012, section 4.1)."""
+        image's, which takes twice as long (Krizhevsky et al. 2012, section 4.1). `offsets`: where the first convolution has a stride of 2, it answers with the mean
+        over the picture as it is and moved by a pixel to the right, down, and both, so that no pixel lies between its steps; four times as long."""
 
         model: str = ""
         depth: Count = 16
@@ -146,6 +156,7 @@ class WideResnet(FromScratch):
         light: Part = 0.0
         dropout: Share = 0.0
         both: bool = False
+        offsets: bool = False
 
         def __post_init__(self) -> None:
             if self.depth < 10 or (self.depth - 4) % 6:
@@ -168,5 +179,6 @@ class WideResnet(FromScratch):
         own = self._settings
         moved = f"shift {own.shift}, flip {own.flip}, erase {own.erase}, turn {own.turn}, zoom {own.zoom}, light {own.light}"
         training = "" if self.labels else f"{moved}, dropout {own.dropout}"
-        both = ", of a picture and its mirror image" if own.both else ""
-        return {"kind": self.kind, "layers": f"{self.name}, stride {own.stride}{both}", "training": training}
+        seen = ", of a picture and its mirror image" if own.both else ""
+        seen += ", at each offset of a stride" if own.offsets else ""
+        return {"kind": self.kind, "layers": f"{self.name}, stride {own.stride}{seen}", "training": training}
