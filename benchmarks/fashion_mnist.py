@@ -8,11 +8,11 @@ they learn from 95 %. The other 5 % choose epochs. Of each student three seeds a
 first and in torch for the others. The control is the same student without the teacher, with as many steps, on views that keep their labels.
 
 Parts: `teacher` alone (then the others take it), `100kb`, `25kb`, or `all`. Clothes stay what they are in a mirror, so `flip` is on, and the teacher
-answers with the mean of a picture and its mirror image.
+answers with the mean over a picture and its mirror image, each at the four offsets of its stride.
 
-On one core with AVX-512 a training step of the teacher takes 11 ms a picture (a third more where its weights do not lie channels last; bfloat16 is no quicker
-without AMX), so an epoch on two cores five minutes and its training 40; one of the student of 100 kB 0.8 ms a view. Widths are multiples of 16: 48 channels
-take four fifths of the time of 46, and 16 three fifths of 18.
+On two cores with AVX-512 a training step of the teacher takes 1.4 ms a picture, so its 26 epochs 37 minutes (at stride 1 and 32 pixels 7 ms: docs/diary.md has
+what eight such epochs reach; bfloat16 is no quicker without AMX); one of the student of 100 kB takes 0.8 ms a view on one core. Widths are multiples of 16: 48
+channels take four fifths of the time of 46, and 16 three fifths of 18.
 
 Published (the repository's README, without a teacher): two convolutions and fewer than 100,000 parameters 0.925, larger ones 0.934.
 """
@@ -45,9 +45,10 @@ TEACHER: dict[str, Any] = {
 FINE_TUNE = {
     "epochs": 26,
     "batch_size": 64,
-    "learning_rate": 4e-3,
-    "head_learning_rate": 4e-3,
-    "weight_decay": 0.05,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "head_learning_rate": 0.1,
+    "weight_decay": 5e-4,
     "refit": False,
 }
 VIEWS = {"per_record": 4, "flip": True, "rotate": 6.0, "shift": 0.08, "zoom": 0.08, "colour": 0.1, "erase": 0.25}
@@ -74,13 +75,18 @@ def recipe(data: Path, final: bool, size: str, teacher: Path | None) -> dict[str
     }
 
 
+def answers(work: Path, final: bool) -> Path:
+    """Where the teacher's answers lie: all its students learn from the same."""
+    return work / f"signals-{'final' if final else 'valid'}"
+
+
 def trained_teacher(data: Path, work: Path, final: bool) -> Path:
     """The folder of the teacher, trained if it does not lie there."""
     from limbeck.pipeline.teaching import teach
 
     out = work / f"teacher-run-{'final' if final else 'valid'}"
     if not (out / "teacher" / "complete.json").is_file():
-        asked = {**recipe(data, final, "25kb", None), "views": {"per_record": 0}}
+        asked = {**recipe(data, final, "25kb", None), "views": {"per_record": 0}, "signals": str(answers(work, final))}
         with Watch() as watch:
             teach(limbeck.Recipe.read(asked, values={"out": str(out)}), watch)
     return out / "teacher"
@@ -125,7 +131,7 @@ def run(data: Path, work: Path, final: bool, part: str) -> tuple[dict[str, Any],
     bundles, void = {}, {}
     for name in STUDENTS if part == "all" else [part] if part in STUDENTS else []:
         asked = recipe(data, final, name, teacher)
-        asked["signals"] = str(work / f"signals-{kind}")  # the students of one teacher learn from the same answers
+        asked["signals"] = str(answers(work, final))
         out = work / f"{name}-{kind}-{limbeck.Recipe.read(asked).fingerprint()[:8]}"
         with Watch() as watch:
             report = limbeck.distill(asked, out=out, progress=watch)

@@ -146,7 +146,7 @@ class Shapes:
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """How long and how fast a model is trained: the learning rate rises over `warmup_share` of the steps, then falls linearly to 0.
-    ema: decay per step of a moving average of the weights that takes their place in the end; 0 is none."""
+    ema: decay per step of a moving average of the weights that takes their place in the end; 0 is none. optimizer: "adamw" or "sgd"."""
 
     epochs: int
     batch_size: int
@@ -154,6 +154,7 @@ class TrainingPlan:
     weight_decay: float = 0.01
     warmup_share: float = 0.05
     ema: float = 0.0
+    optimizer: str = "adamw"
 
     def rate(self, step: int, steps: int) -> float:
         """The share of the learning rate at a step, in (0, 1]."""

@@ -9,6 +9,7 @@ from limbeck.engine.batches import Examples, batches, plan
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.device import faster_precision, is_heavy
 from limbeck.engine.loop import Term, Training
+from limbeck.engine.optim import Optimizer
 from limbeck.errors import RunFolderError
 from limbeck.objectives.hard_labels import HardLabels
 from limbeck.objectives.soft_targets import SoftTargets
@@ -49,8 +50,8 @@ def collate(encoded):
     return {"ids": ids_BT}
 
 
-def training(judge=None, ema: float = 0.0, **more) -> Training:
-    recipe = TrainingPlan(epochs=4, batch_size=8, learning_rate=1e-2, ema=ema)
+def training(judge=None, ema: float = 0.0, optimizer: str = "adamw", **more) -> Training:
+    recipe = TrainingPlan(epochs=4, batch_size=8, learning_rate=1e-2, ema=ema, optimizer=optimizer)
     return Training(
         Small(), examples(), collate, [Term(SoftTargets(), 1.0), Term(HardLabels(), 0.1)], recipe, judge=judge, seed=3, **more
     )
@@ -64,20 +65,21 @@ def figure(model: nn.Module) -> dict[str, float]:
     return {"figure": float(model.head.weight.detach()[0, 0])}
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("judge", [None, figure])
 @pytest.mark.parametrize("killed", [1, 7, 13, 27])
-def test_a_training_taken_up_from_its_checkpoint_ends_with_the_same_bits(tmp_path, ema, judge, killed) -> None:
-    whole = training(judge, ema)
+def test_a_training_taken_up_from_its_checkpoint_ends_with_the_same_bits(tmp_path, ema, judge, killed, optimizer) -> None:
+    whole = training(judge, ema, optimizer)
     losses = [step.loss for step in whole.steps()]
-    begun = training(judge, ema)
+    begun = training(judge, ema, optimizer)
     steps = begun.steps()
     for _ in range(killed):
         next(steps)
     Checkpoint(tmp_path / "c", "me").save(*begun.state())
     for _ in range(2):  # steps that are lost
         next(steps, None)
-    again = training(judge, ema)
+    again = training(judge, ema, optimizer)
     with torch.no_grad():
         again.model.head.weight.add_(1.0)  # all of it must come from the checkpoint
     again.restore(*Checkpoint(tmp_path / "c", "me").load())
@@ -118,6 +120,20 @@ def test_lazy_adam_of_a_row_touched_in_every_step_is_adam() -> None:
     dense._optimizer._rates = [[1e-2]]
     list(lazy.steps()), list(dense.steps())
     torch.testing.assert_close(lazy.model.embedding.weight[5], dense.model.embedding.weight[5])
+
+
+def test_momentum_is_nesterovs_and_weight_decay_a_part_of_the_gradient() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(2.0)
+    optimizer = Optimizer([layer], TrainingPlan(1, 1, 0.1, weight_decay=0.5, warmup_share=0.0, optimizer="sgd"), {})
+    weight, momentum = 2.0, 0.0
+    for number, gradient in enumerate((3.0, -1.0)):
+        layer.weight.grad = torch.full((1, 1), gradient)
+        optimizer.step(number, 2)
+        whole = gradient + 0.5 * weight
+        momentum = 0.9 * momentum + whole
+        weight -= 0.1 * TrainingPlan(1, 1, 0.1, warmup_share=0.0).rate(number, 2) * (whole + 0.9 * momentum)
+        assert layer.weight.item() == pytest.approx(weight, rel=1e-6)
 
 
 def test_the_best_epoch_stands_at_the_end_and_ties_go_to_the_later() -> None:

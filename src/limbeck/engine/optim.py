@@ -21,7 +21,7 @@ _EVERY = 8
 
 
 class Optimizer:
-    """AdamW for dense weights and lazy Adam for large embeddings, with a learning rate for each parameter.
+    """AdamW, or gradient descent with Nesterov's momentum, for dense weights and lazy Adam for large embeddings, with a learning rate for each parameter.
 
     Lazy Adam moves a row, and decays its moments, only in steps that touch it, and does not decay its weights.
 
@@ -30,7 +30,8 @@ class Optimizer:
         plan: learning rate and weight decay.
         rates: learning rates of submodules of the first module that differ from the plan's, by their name.
 
-    Source: Kingma and Ba (2015); Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization, algorithm 2.
+    Source: Kingma and Ba (2015); Loshchilov and Hutter (2019), Decoupled Weight Decay Regularization, algorithm 2; Sutskever et al. (2013),
+    On the importance of initialization and momentum in deep learning, section 2.
     """
 
     def __init__(self, modules: list[nn.Module], plan: TrainingPlan, rates: Mapping[str, float]) -> None:
@@ -48,7 +49,13 @@ class Optimizer:
         if dense:
             groups = [{"params": parameters, "lr": rate} for rate, parameters in dense.items()]
             fused = all(p.device.type in ("cpu", "cuda") for parameters in dense.values() for p in parameters)
-            self._parts.append(torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=fused))
+            if plan.optimizer == "sgd":
+                made: torch.optim.Optimizer = torch.optim.SGD(
+                    groups, momentum=0.9, nesterov=True, weight_decay=plan.weight_decay, fused=fused
+                )
+            else:
+                made = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=fused)
+            self._parts.append(made)
         if sparse:
             self._parts.append(torch.optim.SparseAdam([{"params": p, "lr": rate} for rate, p in sparse.items()]))
         self._rates = [[float(group["lr"]) for group in part.param_groups] for part in self._parts]
