@@ -245,6 +245,7 @@ class TrainingSection(Section):
 
     epochs: Count | None = None
     batch_size: Count | None = None
+    optimizer: Literal["adamw", "sgd"] | None = None
     learning_rate: Positive | None = None
     weight_decay: Share | None = None
     warmup_share: Share | None = None
