@@ -115,6 +115,8 @@ def test_it_may_answer_at_each_offset_of_its_stride() -> None:
     moved = [wide[:, down : down + 8, right : right + 8] for down in (0, 1) for right in (0, 1)]
     each = [one.answer(list(p), LOGITS).logits_BC for m in moved for p in (m, m[:, :, ::-1].copy())]
     assert np.ptp(np.stack(each), axis=0).max() > 1e-3
+    with pytest.raises(ValueError, match="stride is 1"):
+        replace(settings, offsets=True, stride=1)
     np.testing.assert_allclose(all_of.answer(list(pixels), LOGITS).logits_BC, np.mean(each, axis=0), atol=1e-5)
 
 

@@ -269,8 +269,8 @@ class _Tuning:
         """Train a head, and the backbone under it; where the epochs were chosen, by the schedule of the training that chose them."""
         run, labels, section = self._run, self._splits.labels, self._section
         planned = chosen["planned"] if chosen else self._planned(len(lesson.rows))
-        named = ("batch_size", "learning_rate", "weight_decay", "warmup_share", "optimizer")
-        plan = TrainingPlan(planned, **section.model_dump(include=set(named)))
+        rates = section.learning_rate, section.weight_decay, section.warmup_share
+        plan = TrainingPlan(planned, section.batch_size, *rates, optimizer=section.optimizer)
         epochs = chosen["epochs"] if chosen else None
         seed += run.recipe.seed
         several = run.recipe.several

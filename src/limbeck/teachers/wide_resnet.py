@@ -163,6 +163,8 @@ class WideResnet(FromScratch):
                 raise ValueError(f"depth is {self.depth}; 10, 16, 22 or another 6 n + 4 is expected")
             if self.channels == 2:
                 raise ValueError("channels is 2; 1 (grey) or 3 (colours) is expected")
+            if self.offsets and self.stride == 1 and not self.model:
+                raise ValueError("offsets are those of a stride, and stride is 1; give stride 2, or leave offsets out")
 
     def __init__(self, settings: Settings, labels: Sequence[str] = (), device: str = "cpu") -> None:
         reading = catalog.find("modalities", "image")(settings.size, settings.channels)
