@@ -97,14 +97,14 @@ class FineTuneSection(Section):
     makes the labels of the validation rows that neither was trained with the most probable.
     epochs: None: 6, and where the rows are few as many as make 300 steps. self_training: rounds in which answers to the rows without a label train
     beside the labels: in the first those of their neighbours among all rows, as the untouched backbone sees them, then those of the teachers before;
-    None: 1 where fewer than 1,000 training rows have a label and more have none, else 0. optimizer: sgd (with Nesterov's momentum of 0.9) is what
-    convolutions from scratch are often trained with, at rates near 0.1 and a weight_decay near 5e-4.
+    None: 1 where fewer than 1,000 training rows have a label and more have none, else 0. optimizer: muon suits networks from scratch, at
+    rates near 0.01 and a weight_decay near 0.05; sgd (with Nesterov's momentum of 0.9) at rates near 0.1 and a weight_decay near 5e-4.
     """
 
     epochs: Count | None = None
     self_training: CountOrZero | None = None
     batch_size: Count = 64
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
     learning_rate: Positive = 3e-4
     head_learning_rate: Positive = 1e-3
     weight_decay: Share = 0.01
@@ -245,7 +245,7 @@ class TrainingSection(Section):
 
     epochs: Count | None = None
     batch_size: Count | None = None
-    optimizer: Literal["adamw", "sgd"] | None = None
+    optimizer: Literal["adamw", "sgd", "muon"] | None = None
     learning_rate: Positive | None = None
     weight_decay: Share | None = None
     warmup_share: Share | None = None

@@ -146,7 +146,7 @@ class Shapes:
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """How long and how fast a model is trained: the learning rate rises over `warmup_share` of the steps, then falls linearly to 0.
-    ema: decay per step of a moving average of the weights that takes their place in the end; 0 is none. optimizer: "adamw" or "sgd"."""
+    ema: decay per step of a moving average of the weights that takes their place in the end; 0 is none. optimizer: "adamw", "sgd" or "muon"."""
 
     epochs: int
     batch_size: int

@@ -9,10 +9,12 @@ from limbeck.engine.batches import Examples, batches, plan
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.device import faster_precision, is_heavy
 from limbeck.engine.loop import Term, Training
+from limbeck.engine.muon import Muon, hidden_weights
 from limbeck.engine.optim import Optimizer
 from limbeck.errors import RunFolderError
 from limbeck.objectives.hard_labels import HardLabels
 from limbeck.objectives.soft_targets import SoftTargets
+from limbeck.teachers.wide_resnet import Network, WideResnet
 from limbeck.types import Outputs, Signal, TrainingPlan
 
 V, C, N = 4000, 3, 50
@@ -31,10 +33,11 @@ class Small(nn.Module):
         torch.manual_seed(0)
         self.embedding = nn.Embedding(V, 32)
         self.dropout = nn.Dropout(0.3)
+        self.between = nn.Linear(32, 32)
         self.head = nn.Linear(32, C)
 
     def forward(self, ids: torch.Tensor) -> Outputs:
-        return Outputs(self.head(self.dropout(self.embedding(ids).mean(1))))
+        return Outputs(self.head(self.between(self.dropout(self.embedding(ids).mean(1)))))
 
 
 def examples(**more) -> Examples:
@@ -65,7 +68,7 @@ def figure(model: nn.Module) -> dict[str, float]:
     return {"figure": float(model.head.weight.detach()[0, 0])}
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("judge", [None, figure])
 @pytest.mark.parametrize("killed", [1, 7, 13, 27])
@@ -134,6 +137,38 @@ def test_momentum_is_nesterovs_and_weight_decay_a_part_of_the_gradient() -> None
         momentum = 0.9 * momentum + whole
         weight -= 0.1 * TrainingPlan(1, 1, 0.1, warmup_share=0.0).rate(number, 2) * (whole + 0.9 * momentum)
         assert layer.weight.item() == pytest.approx(weight, rel=1e-6)
+
+
+def test_muon_moves_what_lies_inside_and_adamw_the_rest() -> None:
+    network = Network(WideResnet.Settings(depth=10, width=1, stride=2, size=8, channels=1))
+    network.head = nn.Linear(64, C)
+    inside = hidden_weights(network)
+    names = {name for name, p in network.named_parameters() if p in inside}
+    assert names == {name for name, p in network.named_parameters() if p.ndim == 4 and name != "stem.weight"}
+    small = Small()
+    assert hidden_weights(small) == {small.between.weight}
+    optimizer = Optimizer([network], TrainingPlan(1, 1, 0.1, optimizer="muon"), {"head": 0.5})
+    kinds = {type(part).__name__: [group["lr"] for group in part.param_groups] for part in optimizer._parts}
+    assert kinds == {"AdamW": [0.1, 0.5], "Muon": [0.1]}
+
+
+@pytest.mark.parametrize("shape", [(24, 8, 3, 3), (96, 8, 1, 1), (16, 64)])
+def test_a_step_of_muon_is_the_nearest_semi_orthogonal_matrix_of_adamws_size(shape) -> None:
+    weight = nn.Parameter(torch.ones(shape))
+    optimizer = Muon([weight], 0.5, momentum=0.9, weight_decay=0.1)
+    dice = torch.Generator().manual_seed(0)
+    gradients = [torch.randn(shape, generator=dice) for _ in range(2)]
+    momentum = torch.zeros(shape)
+    for gradient in gradients:
+        before = weight.detach().clone()
+        weight.grad = gradient
+        optimizer.step()
+        momentum = 0.9 * momentum + gradient
+        left, _, right = torch.linalg.svd((gradient + 0.9 * momentum).flatten(1), full_matrices=False)
+        made = (0.95 * before - weight.detach()).flatten(1) / (0.5 * 0.2 * max(left.shape[0], right.shape[1]) ** 0.5)
+        sizes = (left.T @ made @ right.T).diagonal()
+        assert 0.5 < sizes.min() <= sizes.max() < 1.3
+        torch.testing.assert_close(left * sizes @ right, made, atol=1e-4, rtol=1e-3)  # no direction but the momentum's own
 
 
 def test_the_best_epoch_stands_at_the_end_and_ties_go_to_the_later() -> None:

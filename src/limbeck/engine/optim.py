@@ -7,10 +7,12 @@ costs work on the rest of it; a small one fits the caches, and there the bookkee
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from limbeck.engine.muon import Muon, hidden_weights
 from limbeck.types import TrainingPlan
 
 _LARGE = 4_000_000
@@ -21,7 +23,9 @@ _EVERY = 8
 
 
 class Optimizer:
-    """AdamW, or gradient descent with Nesterov's momentum, for dense weights and lazy Adam for large embeddings, with a learning rate for each parameter.
+    """AdamW, gradient descent with Nesterov's momentum, or Muon for dense weights and lazy Adam for large embeddings, with a learning rate for each parameter.
+
+    Muon moves what lies inside a network; the rest of its weights are AdamW's.
 
     Lazy Adam moves a row, and decays its moments, only in steps that touch it, and does not decay its weights.
 
@@ -39,25 +43,28 @@ class Optimizer:
         touched = _large_embeddings(modules)
         dense: dict[float, list[nn.Parameter]] = {}
         sparse: dict[float, list[nn.Parameter]] = {}
+        inside: dict[float, list[nn.Parameter]] = {}
+        hidden = set().union(*map(hidden_weights, modules)) if plan.optimizer == "muon" else set()
         for module in modules:
             for name, parameter in module.named_parameters():
                 if parameter.requires_grad:
                     own = [rate for prefix, rate in rates.items() if module is modules[0] and name.startswith(f"{prefix}.")]
-                    kind = sparse if parameter in touched else dense
+                    kind = sparse if parameter in touched else inside if parameter in hidden else dense
                     kind.setdefault(own[0] if own else plan.learning_rate, []).append(parameter)
         self._parts: list[torch.optim.Optimizer] = []
         if dense:
-            groups = [{"params": parameters, "lr": rate} for rate, parameters in dense.items()]
             fused = all(p.device.type in ("cpu", "cuda") for parameters in dense.values() for p in parameters)
             if plan.optimizer == "sgd":
                 made: torch.optim.Optimizer = torch.optim.SGD(
-                    groups, momentum=0.9, nesterov=True, weight_decay=plan.weight_decay, fused=fused
+                    _groups(dense), momentum=0.9, nesterov=True, weight_decay=plan.weight_decay, fused=fused
                 )
             else:
-                made = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=fused)
+                made = torch.optim.AdamW(_groups(dense), weight_decay=plan.weight_decay, fused=fused)
             self._parts.append(made)
+        if inside:
+            self._parts.append(Muon(_groups(inside), weight_decay=plan.weight_decay))
         if sparse:
-            self._parts.append(torch.optim.SparseAdam([{"params": p, "lr": rate} for rate, p in sparse.items()]))
+            self._parts.append(torch.optim.SparseAdam(_groups(sparse)))
         self._rates = [[float(group["lr"]) for group in part.param_groups] for part in self._parts]
 
     def step(self, number: int, steps: int) -> None:
@@ -115,6 +122,10 @@ def moving(model: nn.Module) -> dict[str, Tensor]:
     """What training moves, by name: the trainable weights, and what a layer keeps of the batches it saw, such as a running mean."""
     kept = {name: buffer for name, buffer in model.named_buffers() if buffer.is_floating_point()}
     return {**{name: p for name, p in model.named_parameters() if p.requires_grad}, **kept}
+
+
+def _groups(by_rate: Mapping[float, list[nn.Parameter]]) -> list[dict[str, Any]]:
+    return [{"params": parameters, "lr": rate} for rate, parameters in by_rate.items()]
 
 
 def _large_embeddings(modules: Iterable[nn.Module]) -> set[Tensor]:

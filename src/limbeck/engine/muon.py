@@ -1,0 +1,87 @@
+"""Momentum made orthogonal: how the matrices and filters inside a network move. Knows gradients; knows nothing of losses or data.
+
+torch has a Muon too; it takes no filters of a convolution, and rounds to bfloat16, which processors without units for it do a hundred
+times more slowly (`engine/device.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+
+_OUTPUTS = ("head", "output")
+"""What limbeck calls the layer that gives the logits, whose rows are classes, not directions to be kept apart."""
+_TURNS = 3
+"""Iterations of Newton and Schulz. Their purpose is a spread of singular values about 1, not 1 itself."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Descent along the nearest semi-orthogonal matrix to Nesterov's momentum, with decoupled weight decay.
+
+    An update has the root mean square that AdamW's has on average, 0.2 of the learning rate, so one learning rate serves both.
+
+    Args:
+        params: weights of 2 dimensions or more; all but the first are taken as one.
+        lr: learning rate.
+        momentum: how much of the direction is kept from step to step.
+        weight_decay: share of the weights that is taken away per step, over `lr`.
+
+    Source: Jordan et al. (2024), Muon: An optimizer for hidden layers in neural networks; Liu et al. (2025), Muon is Scalable for LLM
+    Training, section 2.2, for the size of the update.
+    """
+
+    def __init__(self, params: Iterable[Any], lr: float = 1e-2, *, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Move each weight once."""
+        assert closure is None, "the gradients are there already"
+        for group in self.param_groups:
+            rate, kept = group["lr"], group["momentum"]
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(weight)
+                momentum = state["momentum_buffer"].mul_(kept).add_(weight.grad)
+                wanted_OI = (weight.grad + kept * momentum).flatten(1)
+                size = 0.2 * max(wanted_OI.shape) ** 0.5
+                weight.mul_(1 - rate * group["weight_decay"])
+                weight.add_(orthogonal(wanted_OI).view_as(weight), alpha=-rate * size)
+        return None
+
+
+def orthogonal(matrix_OI: Tensor) -> Tensor:
+    """A matrix with the singular vectors of `matrix_OI` and singular values near 1 (within 0.3 of it for all but the smallest).
+
+    Source: Jordan et al. (2024), section 'Newton-Schulz', for the coefficients of the quintic.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = matrix_OI.shape[0] > matrix_OI.shape[1]
+    x: Tensor = matrix_OI.T if tall else matrix_OI
+    x = x / (x.norm() + 1e-7)
+    for _ in range(_TURNS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x.T if tall else x
+
+
+def hidden_weights(model: nn.Module) -> set[Tensor]:
+    """The matrices and filters that mix inputs: not embeddings, not filters of a single channel, and not the layer that gives the logits."""
+    found: set[Tensor] = set()
+    for name, part in model.named_modules():
+        weight = getattr(part, "weight", None)
+        if isinstance(part, nn.Embedding) or not isinstance(weight, nn.Parameter) or name.split(".")[-1] in _OUTPUTS:
+            continue
+        if weight.ndim > 1 and weight.shape[1] > 1:
+            found.add(weight)
+    return found
