@@ -39,16 +39,16 @@ TEACHER: dict[str, Any] = {
     "channels": 1,
     "flip": True,
     "erase": 0,
-    "both": True,
-    "offsets": True,
 }
+ANSWERING = {"both": True, "offsets": True}
+"""How it answers once it is trained. While it is, each epoch is judged by what one look at a picture says, an eighth of the time."""
 FINE_TUNE = {
     "epochs": 26,
-    "batch_size": 64,
-    "optimizer": "sgd",
-    "learning_rate": 0.1,
-    "head_learning_rate": 0.1,
-    "weight_decay": 5e-4,
+    "batch_size": 128,
+    "optimizer": "muon",
+    "learning_rate": 0.01,
+    "head_learning_rate": 0.01,
+    "weight_decay": 0.05,
     "refit": False,
 }
 VIEWS = {"per_record": 4, "flip": True, "rotate": 6.0, "shift": 0.08, "zoom": 0.08, "colour": 0.1, "erase": 0.25}
@@ -66,7 +66,9 @@ def recipe(data: Path, final: bool, size: str, teacher: Path | None) -> dict[str
     return {
         "task": "image-classification",
         "data": {"train": str(data / "train-images-idx3-ubyte.gz"), "valid_share": 0.05, **test},
-        "teacher": {"kind": "wide_resnet", "model": str(teacher)} if teacher else {**TEACHER, "fine_tune": FINE_TUNE},
+        "teacher": {"kind": "wide_resnet", "model": str(teacher), **ANSWERING}
+        if teacher
+        else {**TEACHER, "fine_tune": FINE_TUNE},
         "views": VIEWS,
         "student": STUDENTS[size],
         "training": TRAINING,

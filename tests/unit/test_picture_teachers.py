@@ -161,6 +161,11 @@ def test_a_batch_is_moved_in_training_alone_and_follows_its_seed() -> None:
         assert values <= set(x[row].flatten().tolist())
 
 
+def test_what_a_shift_uncovers_goes_on_as_the_edge_does() -> None:
+    even = torch.full((16, 1, 5, 5), -0.8)
+    assert torch.equal(Moved(shift=2, flip=False, erase=0).train()(even), even)
+
+
 def test_a_batch_is_turned_zoomed_and_lit() -> None:
     x = torch.zeros(64, 1, 15, 15)
     x[:, :, 7, 11] = 1.0  # to the right of the middle
