@@ -43,7 +43,7 @@ TEACHER: dict[str, Any] = {
 ANSWERING = {"both": True, "offsets": True}
 """How it answers once it is trained. While it is, each epoch is judged by what one look at a picture says, an eighth of the time."""
 FINE_TUNE = {
-    "epochs": 26,
+    "epochs": 21,
     "batch_size": 128,
     "optimizer": "muon",
     "learning_rate": 0.01,
