@@ -57,7 +57,7 @@ STUDENTS: dict[str, dict[str, Any]] = {
     "25kb": {"width": 16, "depth": 2, "stride": 2},  # 20,330
 }
 LIMITS = {"100kb": 100_000, "25kb": 25_000}
-TRAINING = {"epochs": 9}
+TRAINING = {"epochs": 9, "optimizer": "muon", "learning_rate": 0.02, "weight_decay": 0.05}
 
 
 def recipe(data: Path, final: bool, size: str, teacher: Path | None) -> dict[str, Any]:
