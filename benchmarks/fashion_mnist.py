@@ -10,9 +10,9 @@ first and in torch for the others. The control is the same student without the t
 Parts: `teacher` alone (then the others take it), `100kb`, `25kb`, or `all`. Clothes stay what they are in a mirror, so `flip` is on, and the teacher
 answers with the mean over a picture and its mirror image, each at the four offsets of its stride.
 
-On two cores with AVX-512 a training step of the teacher takes 1.4 to 1.9 ms a picture and its 26 epochs 49 minutes (at stride 1 and 32 pixels 7 to 8 ms: docs/diary.md
-has what eight such epochs reach; bfloat16 is no quicker without AMX); one of the student of 100 kB takes 0.8 ms a view on one core. Widths are multiples of 16: 48
-channels take four fifths of the time of 46, and 16 three fifths of 18.
+On two cores with AVX-512 a training step of the teacher takes 1.8 ms a picture and its 21 epochs 38 minutes (at stride 1 and 32 pixels 7 to 8 ms: docs/diary.md has
+what other optimisers reach; bfloat16 is no quicker without AMX); one of the student of 100 kB takes 0.8 ms a view on one core. Widths are multiples of 16: 48 channels
+take four fifths of the time of 46, and 16 three fifths of 18.
 
 Published (the repository's README, without a teacher): two convolutions and fewer than 100,000 parameters 0.925, larger ones 0.934.
 """

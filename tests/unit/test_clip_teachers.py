@@ -72,6 +72,11 @@ def test_a_backbone_without_a_head_gets_one_and_is_saved_with_it(tmp_path: Path)
     bare = HuggingfaceAudio.load(HuggingfaceAudio.Settings(str(tmp_path / "bare")))
     assert not bare.has_head
     bare.add_head(["cat", "dog"], seed=3)
+    own = {name.split(".", 2)[0] + "." + name.split(".", 2)[1] for name, _ in bare.module.named_parameters()}
+    assert own - set(bare.heads) == {f"backbone.{bare.module.backbone.base_model_prefix}"}, (
+        "the head alone has a rate of its own"
+    )
+    assert bare.heads
     bare.save(tmp_path / "saved")
     again = HuggingfaceAudio.load(HuggingfaceAudio.Settings(str(tmp_path / "saved")))
     assert again.labels == ("cat", "dog")

@@ -54,6 +54,11 @@ def test_a_backbone_without_a_head_gets_one_and_is_saved_with_it(tmp_path: Path)
     bare = HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path / "bare")))
     assert not bare.has_head
     bare.add_head(["cat", "dog"], seed=3)
+    own = {name.split(".", 2)[0] + "." + name.split(".", 2)[1] for name, _ in bare.module.named_parameters()}
+    assert own - set(bare.heads) == {f"backbone.{bare.module.backbone.base_model_prefix}"}, (
+        "the head alone has a rate of its own"
+    )
+    assert bare.heads
     (tmp_path / "saved").mkdir()
     bare.save(tmp_path / "saved")
     again = HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path / "saved")))
@@ -162,8 +167,12 @@ def test_a_batch_is_moved_in_training_alone_and_follows_its_seed() -> None:
 
 
 def test_what_a_shift_uncovers_goes_on_as_the_edge_does() -> None:
-    even = torch.full((16, 1, 5, 5), -0.8)
-    assert torch.equal(Moved(shift=2, flip=False, erase=0).train()(even), even)
+    ramp = torch.arange(5.0).expand(32, 1, 5, 5) - 0.8
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        moved = Moved(shift=2, flip=False, erase=0).train()(ramp)[:, 0, 0]
+    rows = {tuple(row) for row in (moved + 0.8).round().tolist()}
+    assert rows == {(0, 0, 0, 1, 2), (0, 0, 1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 4, 4), (2, 3, 4, 4, 4)}
 
 
 def test_a_batch_is_turned_zoomed_and_lit() -> None:

@@ -143,7 +143,7 @@ class Training:
             "optimizer": self._optimizer.state(),
             "average": self._average.weights if self._average is not None else {},
             "best": self._best_weights,
-            **{f"module{i}": {**dict(module.named_parameters()), **moving(module)} for i, module in enumerate(self._modules)},
+            **{f"module{i}": _whole(module) for i, module in enumerate(self._modules)},
         }
         tensors = {f"{group}/{name}": value for group, content in groups.items() for name, value in content.items()}
         return {"number": self.number, "best": dict(self.best), "best_epoch": self.best_epoch}, tensors
@@ -157,7 +157,7 @@ class Training:
             groups.setdefault(group, {})[name] = value.to(self._device)
         self.number, self.best, self.best_epoch = numbers["number"], numbers["best"], numbers["best_epoch"]
         for i, module in enumerate(self._modules):
-            for name, value in {**dict(module.named_parameters()), **moving(module)}.items():
+            for name, value in _whole(module).items():
                 value.copy_(groups[f"module{i}"][name])
         self._optimizer.restore(groups.get("optimizer", {}))
         if self._average is not None:
@@ -181,3 +181,8 @@ class Training:
             self._best_weights = {n: p.detach().clone() for n, p in moving(self.model).items()}
         self.model.load_state_dict(own, strict=False)
         return found
+
+
+def _whole(module: nn.Module) -> dict[str, Tensor]:
+    """All weights, and all that layers keep of the batches they saw, their number too, by name."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}

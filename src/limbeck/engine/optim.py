@@ -25,7 +25,7 @@ _EVERY = 8
 class Optimizer:
     """AdamW, gradient descent with Nesterov's momentum, or Muon for dense weights and lazy Adam for large embeddings, with a learning rate for each parameter.
 
-    Muon moves what lies inside a network; the rest of its weights are AdamW's.
+    Muon moves the matrices and filters inside the first module; what else is dense is AdamW's.
 
     Lazy Adam moves a row, and decays its moments, only in steps that touch it, and does not decay its weights.
 
@@ -44,7 +44,7 @@ class Optimizer:
         dense: dict[float, list[nn.Parameter]] = {}
         sparse: dict[float, list[nn.Parameter]] = {}
         inside: dict[float, list[nn.Parameter]] = {}
-        hidden = set().union(*map(hidden_weights, modules)) if plan.optimizer == "muon" else set()
+        hidden = hidden_weights(modules[0]) if plan.optimizer == "muon" else set()
         for module in modules:
             for name, parameter in module.named_parameters():
                 if parameter.requires_grad:

@@ -302,7 +302,7 @@ class _Tuning:
             [Term(objective, 1.0)],
             plan,
             judge=judge if judging else None,
-            rates={"head": section.head_learning_rate},
+            rates=dict.fromkeys(getattr(teacher, "heads", ("head",)), section.head_learning_rate),
             seed=seed,
             device=run.device,
             epochs=epochs,

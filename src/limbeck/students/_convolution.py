@@ -32,8 +32,8 @@ class Convolution(nn.Module):
     def __init__(self, channels: int, outputs: int, kernel: int, stride: int = 1, depthwise: bool = False) -> None:
         super().__init__()
         assert not depthwise or channels == outputs, (channels, outputs)
-        self.stride, self.padding, self.group = stride, kernel // 2, channels if depthwise else 1
-        self.weight = nn.Parameter(torch.empty(outputs, channels // self.group, kernel, kernel))
+        self.stride, self.padding, self.groups = stride, kernel // 2, channels if depthwise else 1
+        self.weight = nn.Parameter(torch.empty(outputs, channels // self.groups, kernel, kernel))
         self.norm = nn.BatchNorm2d(outputs)
 
     @torch.no_grad()
@@ -51,7 +51,7 @@ class Convolution(nn.Module):
         return self._over(x_BCHW, weight_as_read(weight, precision, False), bias_O)
 
     def _over(self, x_BCHW: Tensor, weight: Tensor, bias_O: Tensor | None) -> Tensor:
-        return F.conv2d(x_BCHW, weight, bias_O, self.stride, self.padding, 1, self.group)
+        return F.conv2d(x_BCHW, weight, bias_O, self.stride, self.padding, 1, self.groups)
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weights and bias of a convolution that needs no norm behind it."""
@@ -67,7 +67,7 @@ class Convolution(nn.Module):
         folded, bias_O = self.folded()
         weight, bias = emit_weight(g, name, folded, precision), g.constant(f"{name}.b", _array(bias_O))
         pads, strides = [self.padding] * 4, [self.stride] * 2
-        return g("Conv", x_BCHW, weight, bias, dilations=[1, 1], group=self.group, pads=pads, strides=strides)
+        return g("Conv", x_BCHW, weight, bias, dilations=[1, 1], group=self.groups, pads=pads, strides=strides)
 
 
 def weight_as_read(weight_Oxxx: Tensor, precision: RowPrecision, training: bool) -> Tensor:

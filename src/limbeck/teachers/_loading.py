@@ -60,6 +60,11 @@ def with_head(kind: Any, backbone: Any, labels: Sequence[str], seed: int) -> nn.
     return cast(nn.Module, model)
 
 
+def heads_of(model: Any) -> list[str]:
+    """The names of what a model has beside its backbone, as a teacher's module that holds it as `backbone` calls them."""
+    return [f"backbone.{name}" for name, _ in model.named_children() if name != model.base_model_prefix]
+
+
 def longest_input(model: nn.Module, config: Any, tokenizer: Any) -> int | None:
     """The most tokens, special ones included, that model and tokenizer can read; None where neither has a limit."""
     positions = int(getattr(config, "max_position_embeddings", None) or 0)

@@ -25,7 +25,7 @@ from limbeck import catalog
 from limbeck.errors import TeacherError
 from limbeck.settings import Limits
 from limbeck.teachers._arrays import ArrayTeacher
-from limbeck.teachers._loading import classifier, explained, quiet, with_head
+from limbeck.teachers._loading import classifier, explained, heads_of, quiet, with_head
 from limbeck.types import Json, Outputs, Signal, digest
 
 SecondsOrZero = Annotated[float, Limits((("ge", 0.0), ("le", 60.0)))]
@@ -121,6 +121,11 @@ class HuggingfaceAudio(ArrayTeacher):
             model.save_pretrained(folder)
             cast(Any, transformers.ASTFeatureExtractor)(num_mel_bins=16, max_length=32).save_pretrained(folder)
         return cls.load(cls.Settings(str(folder)))
+
+    @property
+    def heads(self) -> list[str]:
+        """Where the head lies in the module: all that its kind has beside the backbone."""
+        return heads_of(cast(Any, self.module).backbone)
 
     def add_head(self, labels: Sequence[str], seed: int) -> None:
         """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""

@@ -23,7 +23,7 @@ from limbeck import catalog
 from limbeck.errors import TeacherError
 from limbeck.patches import PatchWeights
 from limbeck.teachers._arrays import ArrayTeacher
-from limbeck.teachers._loading import classifier, explained, quiet, with_head
+from limbeck.teachers._loading import classifier, explained, heads_of, quiet, with_head
 from limbeck.teachers._patch_weights import patch_weights
 from limbeck.teachers._scalings import SCALINGS, Scaling
 from limbeck.types import Json, Outputs, Signal
@@ -142,6 +142,11 @@ class HuggingfaceImage(ArrayTeacher):
         }
         (folder / PROCESSOR).write_text(json.dumps({**said, **scaling, "do_resize": True}), encoding="utf-8")
         return cls.load(cls.Settings(str(folder)))
+
+    @property
+    def heads(self) -> list[str]:
+        """Where the head lies in the module: all that its kind has beside the backbone."""
+        return heads_of(cast(Any, self.module).backbone)
 
     def add_head(self, labels: Sequence[str], seed: int) -> None:
         """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""
