@@ -12,8 +12,9 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-_OUTPUTS = {"head", "output", "classifier", "projector"}
-"""What limbeck and transformers call the layers that give the logits, whose rows are classes, not directions to be kept apart."""
+_ENDS = {"stem", "patch", "embeddings", "head", "output", "classifier", "projector"}
+"""What limbeck and transformers call the layers that read the input or give the logits. Jordan et al. leave both to AdamW: a row of them is a pixel's or
+a class's, not a direction to be kept apart from others."""
 _TURNS = 3
 """Iterations of Newton and Schulz. Their purpose is that no direction is far larger than the others, not that all are 1."""
 
@@ -77,10 +78,10 @@ def orthogonal(matrix_OI: Tensor) -> Tensor:
 
 
 def hidden_weights(model: nn.Module) -> set[Tensor]:
-    """The weights of linear layers and of convolutions over all channels, but for the layers that give the logits and what is an embedding too."""
+    """The weights of linear layers and of convolutions over all channels, but for the first and the last layer, and what is an embedding too."""
     found: set[Tensor] = set()
     for name, part in model.named_modules():
         mixes = isinstance(part, nn.Linear) or getattr(part, "groups", 0) == 1
-        if mixes and not _OUTPUTS.intersection(name.split(".")):
+        if mixes and not _ENDS.intersection(name.split(".")):
             found.add(part.weight)
     return found - {part.weight for part in model.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)}
