@@ -78,7 +78,7 @@ def recipe(data: Path, final: bool, size: str, teacher: Path | None) -> dict[str
 
 
 def answers(work: Path, final: bool) -> Path:
-    """Where the teacher's answers lie: all its students learn from the same."""
+    """Where the teacher's answers lie, by all that it looks at: all its students learn from the same."""
     return work / f"signals-{'final' if final else 'valid'}"
 
 
@@ -88,7 +88,7 @@ def trained_teacher(data: Path, work: Path, final: bool) -> Path:
 
     out = work / f"teacher-run-{'final' if final else 'valid'}"
     if not (out / "teacher" / "complete.json").is_file():
-        asked = {**recipe(data, final, "25kb", None), "views": {"per_record": 0}, "signals": str(answers(work, final))}
+        asked = {**recipe(data, final, "25kb", None), "views": {"per_record": 0}}
         with Watch() as watch:
             teach(limbeck.Recipe.read(asked, values={"out": str(out)}), watch)
     return out / "teacher"
