@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -207,6 +208,11 @@ def test_another_teacher_is_refused_by_the_field_that_differs(tmp_path) -> None:
     SignalStore(tmp_path, FINGERPRINT)
     with pytest.raises(SignalError, match="another teacher .weights: 1 there, 9 now"):
         SignalStore(tmp_path, {**FINGERPRINT, "weights": "9"})
+    seen = "network, stride 2, of a picture"
+    SignalStore(tmp_path / "pictures", {**FINGERPRINT, "weights": "0123456789abcdef0123", "layers": seen})
+    told = f"layers: {seen} there, {seen} and its mirror image now; weights: 0123456789abcdef there, 9 now"
+    with pytest.raises(SignalError, match=re.escape(told)):
+        SignalStore(tmp_path / "pictures", {**FINGERPRINT, "weights": "9", "layers": f"{seen} and its mirror image"})
 
 
 def test_a_damaged_description_is_said(tmp_path) -> None:

@@ -167,8 +167,13 @@ def described(folder: Path) -> dict[str, str]:
 def _check_same(folder: Path, stored: dict[str, str], now: dict[str, str]) -> None:
     differing = [name for name in sorted({*stored, *now}) if stored.get(name) != now.get(name)]
     if differing:
-        details = "; ".join(f"{n}: {stored.get(n)!s:.16} there, {now.get(n)!s:.16} now" for n in differing)
+        details = "; ".join(f"{n}: {_short(stored.get(n))} there, {_short(now.get(n))} now" for n in differing)
         raise SignalError(f"{folder} holds the answers of another teacher ({details}). Use another folder, or remove this one.")
+
+
+def _short(value: str | None) -> str:
+    """A hash is told by its beginning, words by all of them."""
+    return f"{value!s:.120}" if " " in f"{value}" else f"{value!s:.16}"
 
 
 def _native(value: Any) -> NDArray[Any]:
