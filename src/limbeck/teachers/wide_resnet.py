@@ -49,7 +49,7 @@ class Moved(nn.Module):
         batch, _, height, width = x_BCHW.shape
         device = x_BCHW.device
         if self.shift:
-            # Edges go on, as in `_seen`: a border of 0 would be of the mean's grey, which no picture has.
+            # Edges go on, as in `_seen`: a border of 0 would be of the mean's colour, which is seldom the background's.
             padded = F.pad(x_BCHW, [self.shift] * 4, mode="replicate")
             down, right = torch.randint(0, 2 * self.shift + 1, (2, batch, 1), device=device)
             rows_BH, columns_BW = down + torch.arange(height, device=device), right + torch.arange(width, device=device)
