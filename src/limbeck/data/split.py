@@ -89,7 +89,7 @@ def split(
         held_out, basis = "all labelled rows, each judged by students that were trained without it", Basis.CROSS_FITTING
     else:
         left, test_rows = _divided(records, _held_out(_labelled(records), test_share, "test", least=1))
-        test_rows, held_out = _labelled(test_rows), f"{test_share:.0%} of the data file, by the hash of the text"
+        test_rows, held_out = _labelled(test_rows), f"{test_share:.0%} of the data file, by the hash of what is read"
     if valid is not None:
         _known(choosing_rows, labels, "validation")
         valid_rows, _ = _divided(choosing_rows, {r.key for r in test_rows})
