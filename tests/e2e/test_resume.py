@@ -12,6 +12,8 @@ from filelock import FileLock
 
 import limbeck
 from limbeck.curves import read_curves
+from limbeck.engine import checkpoint
+from limbeck.engine.loop import Training
 from limbeck.errors import MissingExtraError, RunFolderError
 from samples import ROWS, TINY
 
@@ -22,6 +24,7 @@ RECIPE = {
     "views": {"per_record": 40},
     "training": {"epochs": 3, "batch_size": 16},
     "precision": "float32",
+    "checkpoint_seconds": 1e-6,
 }
 
 KILLED = """
@@ -33,8 +36,7 @@ from limbeck.teachers.huggingface import Huggingface
 
 recipe, data, teacher, out, stage, at, door = sys.argv[1:]
 teach.SHARD = 64
-checkpoint.Checkpoint.__init__.__defaults__ = (0.0,)  # saved as often as it may be
-checkpoint._SHARE = 1e9
+checkpoint._SHARE = 1e9  # saved as often as it may be
 answered = Huggingface.answer
 
 def answer(self, payloads, needs):
@@ -78,6 +80,39 @@ def test_killed_in_every_stage_it_ends_with_the_same_bytes_and_asks_nothing_twic
     curves = [(line["stage"], line["step"]) for line in read_curves(out / "curves.jsonl")]
     assert len(curves) == len(set(curves))
     assert not list(out.glob(".*checkpoint*"))
+
+
+def test_what_is_cut_off_behind_the_student_goes_on_where_it_was(backbone, rows_file, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "_SHARE", 1e9)
+    restore, taken_up = Training.restore, []
+
+    def restored(self, numbers, tensors) -> None:
+        taken_up.append(numbers["number"])
+        restore(self, numbers, tensors)
+
+    monkeypatch.setattr(Training, "restore", restored)
+    recipe = {**RECIPE, "verify": {**RECIPE["verify"], "control": True, "seeds": 2}}
+
+    def distilled(out, cut_off: str = ""):
+        def progress(stage: str, done: int, total: int, note: str) -> None:
+            if stage == cut_off and total > 1 and done >= 5:
+                raise KeyboardInterrupt
+
+        return limbeck.distill(recipe, data=rows_file, teacher=backbone, out=out, progress=progress)
+
+    whole = distilled(tmp_path / "whole")
+    assert not taken_up
+    for stage in (
+        "control",
+        "student",
+    ):  # in the first folder the student is there by then, so the second cuts off another seed
+        with pytest.raises(KeyboardInterrupt):
+            distilled(tmp_path / "out", stage)
+    ended = distilled(tmp_path / "out")
+    assert len(taken_up) == 2
+    assert min(taken_up) >= 4
+    assert ended.control.quality == whole.control.quality
+    assert ended.seeds == whole.seeds
 
 
 def test_two_runs_in_one_folder_at_once_are_refused(tiny_run, tmp_path) -> None:

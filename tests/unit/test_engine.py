@@ -182,6 +182,23 @@ def test_a_step_of_muon_goes_along_the_momentum_with_its_singular_values_alike(s
         torch.testing.assert_close(left * sizes @ right, made, atol=1e-4, rtol=1e-3)  # no direction but the momentum's own
 
 
+def test_a_channel_that_died_costs_no_time() -> None:
+    weight = nn.Parameter(torch.ones(4, 6))
+    optimizer = Muon([weight], 0.01)
+    weight.grad = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    for number in range(700):  # 0.9 ** 700 is 1e-32, where numbers are about to lose digits and the processor slows down
+        optimizer.step()
+        if not number:
+            weight.grad[1] = 0.0
+    momentum = optimizer.state[weight]["momentum_buffer"]
+    assert not momentum[1].any()
+    assert momentum[[0, 2, 3]].all()
+    matrix = torch.eye(3, 4)
+    matrix[1] *= 1e-10  # its square's square would be such a number
+    assert not orthogonal(matrix)[1].any()
+    assert orthogonal(matrix)[2, 2] > 0.6
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_singular_values_become_alike_as_three_turns_of_the_quintic_make_them(turned) -> None:
     # By hand, from x -> 3.4445 x - 4.775 x^3 + 2.0315 x^5, three times over.

@@ -11,12 +11,16 @@ from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import hardshrink
 
 _ENDS = {"stem", "patch", "embeddings", "head", "output", "classifier", "projector"}
 """What limbeck and transformers call the layers that read the input or give the logits. Jordan et al. leave both to AdamW: a row of them is a pixel's or
 a class's, not a direction to be kept apart from others."""
 _TURNS = 3
 """Iterations of Newton and Schulz. Their purpose is that no direction is far larger than the others, not that all are 1."""
+_NOTHING, _LITTLE = 1e-30, 1e-9
+"""What counts as 0 in a momentum, and in a matrix beside the root of the sum of all squares. The momentum of a channel that died is a tenth less
+after each step, without an end, and with numbers below 1e-38 the turns took forty times as long (docs/diary.md)."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -54,6 +58,7 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(weight)
                 momentum = state["momentum_buffer"].mul_(kept).add_(weight.grad)
+                momentum.copy_(hardshrink(momentum, _NOTHING))
                 wanted_OI = (weight.grad + kept * momentum).flatten(1)
                 size = 0.2 * max(wanted_OI.shape) ** 0.5
                 weight.mul_(1 - rate * group["weight_decay"])
@@ -62,15 +67,15 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix_OI: Tensor) -> Tensor:
-    """A matrix with the singular vectors of `matrix_OI`. Those of its singular values that have at least 0.018 of the root of the sum of all squares
-    become 0.68 to 1.21; smaller ones stay smaller, forty times what they were at the most.
+    """A matrix with the singular vectors of `matrix_OI`, without what is next to nothing in it. Those of its singular values that have at least 0.018 of
+    the root of the sum of all squares become 0.68 to 1.21; smaller ones stay smaller, forty times what they were at the most.
 
     Source: Jordan et al. (2024), section 'Newton-Schulz', for the coefficients of the quintic.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrix_OI.shape[0] > matrix_OI.shape[1]
     x: Tensor = matrix_OI.T if tall else matrix_OI
-    x = x / (x.norm() + 1e-7)
+    x = hardshrink(x / (x.norm() + 1e-7), _LITTLE)
     for _ in range(_TURNS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
