@@ -195,11 +195,13 @@ def finished(run: Run) -> Report | None:
 
 
 def complete(run: Run, bundle: Bundle) -> None:
-    """Write down that the run is done: the report is that of this bundle."""
+    """Write down that the run is done: the report is that of this bundle. No training goes on from here."""
     write_json(
         run.folder / COMPLETE,
         {"identity": bundle.sha256, "files": {f"evidence/{REPORT}": sha256_of(run.folder / "evidence" / REPORT)}},
     )
+    for left in run.folder.glob(".*.checkpoint"):
+        left.unlink()
 
 
 def _settled(folder: Path) -> Json | None:

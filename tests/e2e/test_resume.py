@@ -109,8 +109,12 @@ def test_what_is_cut_off_behind_the_student_goes_on_where_it_was(backbone, rows_
         with pytest.raises(KeyboardInterrupt):
             distilled(tmp_path / "out", stage)
     ended = distilled(tmp_path / "out")
-    assert len(taken_up) == 2
-    assert min(taken_up) >= 4
+    choice, control, seed = taken_up
+    assert choice >= 4
+    trained = [line["step"] for line in read_curves(tmp_path / "out" / "curves.jsonl") if line["stage"] == "control"]
+    assert control == max(trained)  # it was trained to its end, and is only read
+    assert seed >= 4
+    assert not list((tmp_path / "out").glob(".*checkpoint*"))
     assert ended.control.quality == whole.control.quality
     assert ended.seeds == whole.seeds
 

@@ -159,7 +159,8 @@ def _fit(
     )
     with run.stage("control"):
         identity = {"recipe": run.recipe.identity(), "data": run.data, **identity}
-        trained(run, "control", name, training, identity, note).remove()
+        # Its checkpoint stays until the run is complete: a kill behind it, while other seeds are trained, does not cost it.
+        trained(run, "control", name, training, identity, note, goes_on=True)
     student.cpu().eval()
     return training
 

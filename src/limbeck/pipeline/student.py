@@ -38,8 +38,6 @@ from limbeck.types import Json, Shapes, View, digest
 
 BUILT = Path("evidence") / "student.json"
 """What the bundle was made from: its proof, until there is a report."""
-_LEARNED_ON = "student-int8"
-"""The name of the training that goes on with rounding."""
 _BATCH = 128
 _MORE, _SLOWER = 0.25, 0.1
 """How long a student learns with rounding, as a share of its plan, and how fast."""
@@ -147,8 +145,6 @@ def distilled(
         bundle = Bundle.open(run.folder / "bundle")
         if before["identity"] == identity and before["bundle"] == bundle.sha256:
             run.progress("student", 1, 1, "taken from this run's folder")
-            for left in ("student", _LEARNED_ON):  # by a kill between the record and their removal
-                (run.folder / f".{left}.checkpoint").unlink(missing_ok=True)
             return bundle, before["student"]
     except (OSError, ValueError, KeyError, TypeError):  # damaged, or not there: it is made again
         pass
@@ -157,7 +153,7 @@ def distilled(
 
     def learned() -> tuple[Any, Checkpoint]:
         again = copy.deepcopy(student).to(run.device).train()
-        with_int8 = fit_student(run, teacher, again, modality, store, views, splits, of, _LEARNED_ON, as_int8=True)
+        with_int8 = fit_student(run, teacher, again, modality, store, views, splits, of, "student-int8", as_int8=True)
         return again, with_int8
 
     bundle = write_bundle(run, student, modality, teacher, splits, store, learned)

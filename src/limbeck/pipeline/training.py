@@ -36,7 +36,7 @@ def trained(
         training: from its start.
         identity: everything that decides the training.
         note: for the progress.
-        goes_on: whether the end is saved too, for a training of more epochs.
+        goes_on: whether the end is saved too, for a training of more epochs, or until what follows is done.
 
     Returns:
         The checkpoint, to be removed when what was trained is safe.
