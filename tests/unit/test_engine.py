@@ -159,8 +159,12 @@ def test_muon_moves_what_lies_inside_and_adamw_the_rest() -> None:
     tied["onto"].weight = tied["words"].weight
     assert hidden_weights(tied) == set()
     optimizer = Optimizer([network], TrainingPlan(1, 1, 0.1, optimizer="muon"), {"head": 0.5})
-    kinds = {type(part).__name__: [group["lr"] for group in part.param_groups] for part in optimizer._parts}
-    assert kinds == {"AdamW": [0.1, 0.5], "Muon": [0.1]}
+    kinds = {
+        type(part).__name__: [(group["lr"], group["weight_decay"]) for group in part.param_groups] for part in optimizer._parts
+    }
+    assert kinds == {"AdamW": [(0.1, 0.01), (0.5, 0.01), (0.1, 0.0), (0.5, 0.0)], "Muon": [(0.1, 0.01)]}
+    spared = [p for group in optimizer._parts[0].param_groups[2:] for p in group["params"]]
+    assert {id(p) for p in spared} == {id(p) for p in network.parameters() if p.ndim < 2}
 
 
 @pytest.mark.parametrize("shape", [(24, 8, 3, 3), (96, 8, 1, 1), (16, 64)])

@@ -25,7 +25,7 @@ _EVERY = 8
 class Optimizer:
     """AdamW, gradient descent with Nesterov's momentum, or Muon for dense weights and lazy Adam for large embeddings, with a learning rate for each parameter.
 
-    Muon moves the matrices and filters inside the first module; what else is dense is AdamW's.
+    Muon moves the matrices and filters inside the first module; what else is dense is AdamW's, and there scales of norms and biases do not decay.
 
     Lazy Adam moves a row, and decays its moments, only in steps that touch it, and does not decay its weights.
 
@@ -59,7 +59,8 @@ class Optimizer:
                     _groups(dense), momentum=0.9, nesterov=True, weight_decay=plan.weight_decay, fused=fused
                 )
             else:
-                made = torch.optim.AdamW(_groups(dense), weight_decay=plan.weight_decay, fused=fused)
+                groups = _without_decay_of_vectors(dense) if plan.optimizer == "muon" else _groups(dense)
+                made = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=fused)
             self._parts.append(made)
         if inside:
             self._parts.append(Muon(_groups(inside), weight_decay=plan.weight_decay))
@@ -126,6 +127,15 @@ def moving(model: nn.Module) -> dict[str, Tensor]:
 
 def _groups(by_rate: Mapping[float, list[nn.Parameter]]) -> list[dict[str, Any]]:
     return [{"params": parameters, "lr": rate} for rate, parameters in by_rate.items()]
+
+
+def _without_decay_of_vectors(by_rate: Mapping[float, list[nn.Parameter]]) -> list[dict[str, Any]]:
+    """The same with scales of norms and biases apart, which do not decay: at the rates that suit Muon a scale would fall to a half in a few hundred
+    steps, and behind a ReLU most channels of a small network died (docs/diary.md)."""
+    vectors = {rate: [p for p in parameters if p.ndim < 2] for rate, parameters in by_rate.items()}
+    others = {rate: [p for p in parameters if p.ndim >= 2] for rate, parameters in by_rate.items()}
+    groups = [*_groups(others), *({**group, "weight_decay": 0.0} for group in _groups(vectors))]
+    return [group for group in groups if group["params"]]
 
 
 def _large_embeddings(modules: Iterable[nn.Module]) -> set[Tensor]:
