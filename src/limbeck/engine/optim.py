@@ -130,8 +130,8 @@ def _groups(by_rate: Mapping[float, list[nn.Parameter]]) -> list[dict[str, Any]]
 
 
 def _without_decay_of_vectors(by_rate: Mapping[float, list[nn.Parameter]]) -> list[dict[str, Any]]:
-    """The same with scales of norms and biases apart, which do not decay: at the rates that suit Muon a scale would fall to a half in a few hundred
-    steps, and behind a ReLU most channels of a small network died (docs/diary.md)."""
+    """The same with scales of norms and biases apart, which do not decay: at the rates that suit Muon a scale that nothing holds falls to a
+    half in 700 steps, and behind a ReLU a third of a small student's widest layer died, of its control's more than half (docs/diary.md)."""
     vectors = {rate: [p for p in parameters if p.ndim < 2] for rate, parameters in by_rate.items()}
     others = {rate: [p for p in parameters if p.ndim >= 2] for rate, parameters in by_rate.items()}
     groups = [*_groups(others), *({**group, "weight_decay": 0.0} for group in _groups(vectors))]
