@@ -46,6 +46,30 @@ def waves(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("count", [4000, 4160, 4320])
+def test_a_model_is_told_what_its_extractor_filled_up(tmp_path: Path, count: int) -> None:
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, feature_projection_input_dim=32,
+        classifier_proj_size=8, add_adapter=False, id2label={0: "no", 1: "yes"}, label2id={"no": 0, "yes": 1},
+    )  # fmt: skip
+    model = transformers.Wav2Vec2BertForSequenceClassification(config).eval()
+    with torch.no_grad():
+        for weight in (p for p in model.parameters() if p.ndim > 1):
+            weight.normal_(0.0, (2.5 / weight[0].numel()) ** 0.5)
+    model.save_pretrained(tmp_path)
+    extractor = transformers.SeamlessM4TFeatureExtractor(num_mel_bins=16)
+    extractor.save_pretrained(tmp_path)
+    samples = noise(count)
+    made = extractor(samples, sampling_rate=RATE, return_tensors="pt")
+    with torch.inference_mode():
+        expected = model(**made).logits.numpy()
+        unmasked = model(input_features=made["input_features"]).logits.numpy()
+    assert (np.abs(expected - unmasked).max() > 0.01) == (not made["attention_mask"].all())
+    found = HuggingfaceAudio.load(HuggingfaceAudio.Settings(str(tmp_path))).answer([of_samples(samples, RATE)], LOGITS)
+    np.testing.assert_allclose(found.logits_BC, expected, atol=1e-4)
+
+
 def test_clips_of_many_lengths_do_not_touch_each_other(tmp_path: Path) -> None:
     teacher = HuggingfaceAudio.load(HuggingfaceAudio.Settings(str(waves(tmp_path))))
     clips = [

@@ -44,6 +44,39 @@ def test_a_folder_for_each_class(root: Path) -> None:
     assert "bars" not in str(records[0].payload)  # no message tells a label by a folder's name
 
 
+def test_no_class_is_lost_by_the_names_of_its_files(root: Path, tmp_path: Path) -> None:
+    whole = (root / "bars" / "000.png").read_bytes()
+    (root / "other").mkdir()
+    (root / "other" / "a").write_bytes(whole)  # none has a suffix that is known: what they hold says what they are
+    (root / "other" / "b.upload").write_bytes(whole)
+    (root / "bars" / "phone.heic").write_bytes(
+        b"\0\0\0\x18ftypheic" + bytes(40)
+    )  # a picture's suffix, though none that is decoded
+    (root / "bars" / "notes.txt").write_text("no picture")
+    rejected: list[Rejected] = []
+    found = read(root, reject=rejected.append, max_rejected_share=0.5)
+    assert [r.label for r in found] == ["bars"] * 3 + ["dots"] * 3 + ["other"] * 2 + ["plain"] * 3
+    assert [(r.where, "holds no picture" in r.reason) for r in rejected] == [(str(root / "bars" / "phone.heic"), True)]
+    before = fingerprint(root, Image)
+    (root / "other" / "b.upload").unlink()
+    assert fingerprint(root, Image) != before
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for file in sorted(p for p in root.rglob("*") if p.is_file()):
+            archive.write(file, f"mine/{file.relative_to(root).as_posix()}")
+        archive.writestr("read.me", b"outside of the folder around all classes")
+    assert [r.label for r in read(tmp_path / "a.zip", reject=rejected.append, max_rejected_share=0.5)] == ["bars"] * 3 + [
+        "dots"
+    ] * 3 + ["other"] + ["plain"] * 3
+
+
+def test_links_to_folders_are_followed_and_not_in_circles(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").mkdir()
+    for name in ("bars", "dots"):
+        (tmp_path / "linked" / name).symlink_to(root / name, target_is_directory=True)
+    (root / "dots" / "up").symlink_to(tmp_path / "linked" / "dots", target_is_directory=True)
+    assert [r.label for r in read(tmp_path / "linked")] == ["bars"] * 3 + ["dots"] * 3
+
+
 def test_a_zip_of_it_is_the_same_and_is_not_unpacked(root: Path, tmp_path: Path) -> None:
     for name, inside in (("a.zip", ""), ("wrapped.zip", "pictures/of/mine/")):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:

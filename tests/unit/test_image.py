@@ -12,7 +12,8 @@ from PIL import Image as Pil
 
 from limbeck.errors import DataError
 from limbeck.modalities._lazy import Lazy
-from limbeck.modalities._picture import MOST_PIXELS, decoded, picture, resized
+from limbeck.modalities._picture import picture
+from limbeck.modalities._pixels import MOST_PIXELS, decoded, resized
 from limbeck.modalities.image import Image
 from limbeck.payloads import Stored, identity, plain
 
@@ -81,6 +82,38 @@ def test_palettes_become_their_colours_and_alpha_lies_on_white() -> None:
     assert decoded(saved(Pil.new("LA", (1, 1), (0, 0)))).tolist() == [[[255]]]
 
 
+def png_that_is_seen_through(bits: int, colours: int, row: bytes, behind: bytes) -> bytes:
+    """A PNG of a few pixels in a row with one colour that is seen through, as optimisers write it; Pillow itself writes none of these."""
+
+    def block(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    width = len(row) * 8 // (bits * (3 if colours else 1))
+    head = struct.pack(">IIBBBBB", width, 1, bits, colours, 0, 0, 0)
+    body = block(b"IHDR", head) + block(b"tRNS", behind) + block(b"IDAT", zlib.compress(b"\0" + row)) + block(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize(
+    ("bits", "row", "behind", "expected"),
+    [
+        (1, 0b01010011, 1, [0, 255, 0, 255, 0, 0, 255, 255]),
+        (1, 0b01010011, 0, [255] * 8),
+        (2, 0b00011011, 1, [0, 255, 170, 255]),
+        (4, 0x3A, 3, [255, 170]),
+        (8, 0x33, 0x33, [255]),
+    ],
+)
+def test_the_grey_that_is_seen_through_lies_on_white_with_any_bits(bits: int, row: int, behind: int, expected: list) -> None:
+    found = decoded(png_that_is_seen_through(bits, 0, bytes([row]), struct.pack(">H", behind)))
+    assert found[0, :, 0].tolist() == expected
+
+
+def test_the_colour_that_is_seen_through_lies_on_white_with_16_bits() -> None:
+    row = struct.pack(">6H", 0x0300, 0x0B00, 0x1100, 0xFF00, 0, 0)
+    assert decoded(png_that_is_seen_through(16, 2, row, row[:6])).tolist() == [[[255] * 3, [255, 0, 0]]]
+
+
 def test_of_an_animation_the_first_frame_counts() -> None:
     first, second = Pil.new("RGB", (3, 3), (250, 0, 0)), Pil.new("RGB", (3, 3), (0, 0, 250))
     data = saved(first, "GIF", save_all=True, append_images=[second])
@@ -101,10 +134,11 @@ def test_other_colour_spaces_become_rgb() -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
         (saved(NOISE)[:-4000], "cut off or damaged"),
         (saved(NOISE, "JPEG")[:-200], "cut off or damaged"),
+        (saved(NOISE, "TIFF", compression="tiff_lzw")[:-200], "cut off or damaged"),
         (saved(Pil.fromarray(np.ones((2, 2), np.float32)), "TIFF"), "floats: nobody says what is white"),
         (saved(Pil.fromarray(np.ones((2, 2), np.int32)), "TIFF"), "whole numbers of 32 bits"),
     ],
-    ids=["nothing", "text", "postscript", "png cut off", "jpeg cut off", "floats", "32 bits"],
+    ids=["nothing", "text", "postscript", "png cut off", "jpeg cut off", "tiff cut off", "floats", "32 bits"],
 )
 def test_what_is_no_picture_is_refused_by_name(data: bytes, said: str) -> None:
     with pytest.raises(DataError, match=said):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from limbeck.modalities._image_views import ImageViews, colour, cutmix, erase, mixup, place
-from limbeck.modalities._picture import as_pil, picture
+from limbeck.modalities._picture import picture
+from limbeck.modalities._pixels import as_pil
 from limbeck.modalities._randaugment import FORMS, randaugment
 from limbeck.modalities.image import Image
 from limbeck.payloads import identity, plain

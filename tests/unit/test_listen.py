@@ -140,6 +140,20 @@ def test_a_file_of_any_length_is_heard(tmp_path) -> None:
             stream_of(str(tmp_path / name))
 
 
+@pytest.mark.parametrize(("kind", "share", "match"), [("FLAC", 0.97, "damaged after"), ("OGG", 0.97, "last page")])
+def test_what_was_heard_before_a_file_breaks_off_is_given(tmp_path, kind: str, share: float, match: str) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    path = tmp_path / f"cut.{kind.lower()}"
+    soundfile.write(path, np.tile(SOUND, 20), RATE, format=kind)
+    path.write_bytes(path.read_bytes()[: round(share * path.stat().st_size)])
+    stream, events = stream_of(str(path)), []
+    heard = (event.label for event in listen(PREDICTOR, stream.pieces, stream.rate))
+    with pytest.raises(DataError, match=match):
+        events.extend(heard)
+    assert len(events) > 20
+    assert events == (["low", "high"] * 20)[: len(events)]
+
+
 @pytest.mark.parametrize(
     ("data", "match"),
     [(b"", "no wav"), (b"<html>", "no wav"), (in_16_bits(SOUND)[:24] + bytes(4) + in_16_bits(SOUND)[28:], "at 0 Hz|no wav")],

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from limbeck.modalities._picture import picture
 from limbeck.modalities.image import Image
 from limbeck.payloads import plain
 from limbeck.pipeline.teacher_checkup import _read
+from limbeck.teachers._image_processor import processing
 from limbeck.teachers.huggingface_image import HuggingfaceImage
 from limbeck.teachers.wide_resnet import Moved, Network, WideResnet
 from limbeck.types import Record, Signal
@@ -46,6 +48,57 @@ def test_a_model_of_transformers_answers_as_behind_its_own_processor(tmp_path: P
     np.testing.assert_allclose(teacher.answer([pixels], LOGITS).logits_BC, expected, atol=1e-4)
 
 
+SIDES = {"height": 16, "width": 16}
+PROCESSORS = {
+    "blue first": ("MobileViTImageProcessor", {"size": {"shortest_edge": 16}, "crop_size": SIDES, "do_center_crop": False}),
+    "divided twice": ("EfficientNetImageProcessor", {"size": SIDES, "include_top": True, "resample": 2}),
+    "an offset": ("EfficientNetImageProcessor", {"size": SIDES, "include_top": False, "rescale_factor": 1 / 127.5, "rescale_offset": True, "do_normalize": False}),
+    "bytes": ("ViTImageProcessor", {"size": SIDES, "do_rescale": False, "do_normalize": False}),
+    "as large as it is": ("ViTImageProcessor", {"do_resize": False, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4]}),
+}  # fmt: skip
+
+
+def processor_of(kind: str, **settings: object) -> Any:
+    """Pillow's where there are two, since no other is installed."""
+    return (getattr(transformers, f"{kind}Pil", None) or getattr(transformers, kind))(**settings)
+
+
+@pytest.mark.parametrize("way", PROCESSORS)
+def test_whatever_a_processor_does_to_colours_is_done(tmp_path: Path, way: str) -> None:
+    tiny = HuggingfaceImage.tiny(tmp_path)
+    kind, settings = PROCESSORS[way]
+    processor = processor_of(kind, **settings)
+    processor.save_pretrained(tmp_path)
+    pixels = drawn(16, 16, 3)
+    with torch.inference_mode():
+        seen = processor(images=Pil.fromarray(pixels), return_tensors="pt")
+        expected = tiny.module.backbone(**seen).logits.numpy()
+    teacher = HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path)))
+    assert teacher.module.done.reversed == (way == "blue first")
+    np.testing.assert_allclose(teacher.answer([pixels], LOGITS).logits_BC, expected, atol=1e-4)
+    assert (teacher.patches() is None) == (way == "blue first")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda a: a.mean(-1, keepdims=True).repeat(3, -1), "does more to colours"),
+        (lambda a: (a / 255) ** 2, "does more to colours"),
+        (lambda a: a[..., ::-1] * [1, 1, 0], "does more to colours"),
+        (lambda a: a[:, :40], "40 x 61 pixels; square"),
+        (lambda a: a[..., :1], r"of shape \(1, 1, 61, 61\)"),
+        (lambda a: a, "says a size"),
+    ],
+    ids=["grey", "squared", "no blue", "not square", "one channel", "no size"],
+)
+def test_a_processor_that_does_more_than_to_scale_is_refused(made: Any, said: str) -> None:
+    def processor(images: list, **_: object) -> dict:
+        return {"pixel_values": np.stack([made(a.astype(np.float32)).transpose(2, 0, 1) for a in images])}
+
+    with pytest.raises(TeacherError, match=said):
+        processing(processor, 3, None if said == "says a size" else 16, "acme/odd")
+
+
 def test_a_backbone_without_a_head_gets_one_and_is_saved_with_it(tmp_path: Path) -> None:
     (tmp_path / "bare").mkdir()
     whole = HuggingfaceImage.tiny(tmp_path)
@@ -70,8 +123,19 @@ def test_a_backbone_without_a_head_gets_one_and_is_saved_with_it(tmp_path: Path)
 def test_what_a_processor_would_do_otherwise_is_told(tmp_path: Path) -> None:
     teacher = HuggingfaceImage.tiny(tmp_path)
     assert teacher.remarks() == []
-    teacher._processor = {**teacher._processor, "do_center_crop": True, "resample": 3}
+    teacher._processor.do_center_crop, teacher._processor.resample = True, 3
     assert "cuts the middle out of a picture and resizes by another filter" in teacher.remarks()[0]
+
+
+def test_what_cannot_be_loaded_says_what_a_teacher_of_pictures_is(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "timm_wrapper", "architecture": "resnet18", "num_classes": 3})
+    )
+    with pytest.raises(TeacherError, match=r"is a model of timm.*torch_module"):
+        HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path)))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    with pytest.raises(TeacherError, match=r"preprocessor_config\.json and model\.safetensors"):
+        HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path)))
 
 
 def test_no_model_is_an_error_with_a_way_out() -> None:

@@ -1,5 +1,6 @@
 """Another rate: tones stay what they are, or vanish; golden values by the ideal sine at the new times."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -51,3 +52,20 @@ def test_each_result_is_the_formula() -> None:
 def test_a_factor_that_is_no_fraction_is_taken_in_thousandths() -> None:
     assert step_between(1.23456, 1) == Fraction(1235, 1000)
     assert step_between(16000, 8000) == 2
+
+
+def test_rates_with_nothing_in_common_take_little_memory_and_leave_none() -> None:
+    samples, step = sine(440, 191_999, 1_000), step_between(191_999, 8_000)
+    tracemalloc.start()
+    found = resampled(samples, step)
+    now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 42
+    assert peak < 16e6  # the whole filter would be 39 MB, and several times as much while it is reckoned
+    assert now < 1e5
+
+
+def test_a_filter_that_is_reckoned_in_parts_is_the_same() -> None:
+    long = sine(1_000, 44_101, 44_101)  # 8,000 phases of 280 numbers
+    whole = resampled(long, step_between(44_101, 8_000))
+    assert float(np.abs(whole[200:-200] - sine(1_000, 8_000, len(whole))[200:-200]).max()) < 0.003

@@ -260,7 +260,7 @@ def test_the_page_shows_what_its_models_read_to_them(app: App, tmp_path: Path) -
     said = of(app.service.model(None).predictor.labels)
     talk = App(app.service, LIMITS, pages(app.service, said, (), Live([]), LIMITS))
     settings = ask(talk, "/chat/settings").json()
-    assert settings["takes"]["audio"] == {"rate": 8000, "seconds": 0.5, "most": 2.0}
+    assert settings["takes"]["audio"] == {"seconds": 0.5, "most": 2.0}
     assert settings["takes"]["image"]["most"] == 40_000
     assert "image/png" in settings["takes"]["image"]["types"]
     assert settings["takes"]["text"] == {}

@@ -44,7 +44,7 @@ def predict(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order.
+    """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order; of a folder with each file's name.
 
     Where the bundle has a threshold, each JSON line also says whether it abstains, and a printed abstention is marked. A bundle of several labels
     prints all that reach their thresholds, or that no label does.
@@ -60,9 +60,9 @@ def predict(
     threshold = predictor.calibration.threshold
     if file is not None:
         answers = (
-            _line(a, threshold)
-            for rows in _chunks(payloads_of(file, column, predictor.modality))
-            for a in predictor.predict(rows)
+            _line(answer, threshold, name)
+            for rows in _chunks(named_payloads(file, column, predictor.modality))
+            for (name, _), answer in zip(rows, predictor.predict([payload for _, payload in rows]), strict=True)
         )
         _write_lines(answers, out)
         return
@@ -106,6 +106,11 @@ def _listen(predictor: Any, sources: list[str], as_json: bool) -> None:
 
 def payloads_of(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
     """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names."""
+    return (payload for _, payload in named_payloads(file, column, modality))
+
+
+def named_payloads(file: Path, column: str | None, modality: Any) -> Iterator[tuple[dict[str, str], Any]]:
+    """The same, each with its name where it has one: of a folder or a zip that of its file, under the column."""
     from limbeck.data.read import rows
 
     column = column or modality.column
@@ -114,13 +119,14 @@ def payloads_of(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
             raise DataError(
                 f"{file} is one {modality.noun}, and --file takes rows. Leave out --file: limbeck predict BUNDLE {file}"
             )
+        named = file.is_dir() or file.suffix.lower() == ".zip"
         for where, row in rows(file, modality=modality):
             try:
-                yield modality.payload(row.get(column), file.parent)
+                yield {column: where} if named else {}, modality.payload(row.get(column), file.parent)
             except ValueError as error:
                 raise DataError(f"{where}: column '{column}' {error or 'is empty'}") from error
         return
-    yield from texts_of(file, column)
+    yield from (({}, text) for text in texts_of(file, column))
 
 
 def texts_of(file: Path, column: str) -> Iterator[str]:
@@ -145,17 +151,17 @@ def texts_of(file: Path, column: str) -> Iterator[str]:
         yield value or ""
 
 
-def _chunks(texts: Iterator[Any]) -> Iterator[list[Any]]:
-    while chunk := list(itertools.islice(texts, _ROWS_AT_ONCE)):
+def _chunks(rows: Iterator[Any]) -> Iterator[list[Any]]:
+    while chunk := list(itertools.islice(rows, _ROWS_AT_ONCE)):
         yield chunk
 
 
-def _line(prediction: Any, threshold: float) -> str:
+def _line(prediction: Any, threshold: float, name: dict[str, str] | None = None) -> str:
     if hasattr(prediction, "labels"):
         pairs = zip(prediction.labels, prediction.probabilities, strict=True)
         answers = [{"label": label, "probability": round(probability, 6)} for label, probability in pairs]
-        return json.dumps({"labels": answers}, ensure_ascii=False)
-    answer = {"label": prediction.label, "probability": round(prediction.probability, 6)}
+        return json.dumps({**(name or {}), "labels": answers}, ensure_ascii=False)
+    answer = {**(name or {}), "label": prediction.label, "probability": round(prediction.probability, 6)}
     if threshold > 0:  # every line of a file has the same keys
         answer["abstain"] = prediction.abstain
     return json.dumps(answer, ensure_ascii=False)

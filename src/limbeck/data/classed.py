@@ -3,7 +3,8 @@
     animals/cat/001.png     is of the class cat, and so is animals/cat/more/002.png
     animals/003.png         has no label
 
-A zip that holds nothing but one folder is that folder. Nothing is unpacked: a row holds where its file lies.
+A zip that holds nothing but one folder is that folder. Nothing is unpacked: a row holds where its file lies. Files are known by their suffixes; of a
+folder none of whose files has one of these, all are rows, so that no class is lost without a word: what they hold then says what they are.
 """
 
 from __future__ import annotations
@@ -23,22 +24,26 @@ _SPLITS = _TRAIN | {"test", "testing", "val", "valid", "validation", "dev", "eva
 """Names of folders that no class bears, where all folders have such names."""
 
 
-def classed(source: Path, suffixes: Collection[str], column: str) -> Iterator[Row]:
+def classed(source: Path, suffixes: frozenset[str], column: str, unread: frozenset[str] = frozenset()) -> Iterator[Row]:
     """Each file with its class, in the order of the names.
 
     Args:
         source: the folder, or the zip.
-        suffixes: of the files that are rows; others are passed over.
+        suffixes: of the files that are rows; others are passed over, where some files of the same class have one.
         column: under which a row holds its file, beside `label`.
+        unread: suffixes of files that are rows too, so that whoever cannot decode them says so.
 
     Raises:
         DataError: there is no such file, or the zip is damaged or names a file outside of itself.
     """
+    named = suffixes | unread
     if is_folder(source):
-        found = [(p.relative_to(source).parts, Stored(str(p))) for p in classed_files(source, suffixes)]
+        found = [(p.relative_to(source).parts, Stored(str(p))) for p in classed_files(source, named)]
     else:
-        found = [(parts, Stored(str(source), "/".join(parts))) for parts in _members(source, suffixes)]
-        found = [(parts[_wrapped([p for p, _ in found]) :], stored) for parts, stored in found]
+        members = _members(source)
+        around = _wrapper([m for m in members if _is_named(m, named)])
+        inside = [m for m in members if m[: len(around)] == around]
+        found = [(m[len(around) :], Stored(str(source), "/".join(m))) for m in _rows(inside, named, len(around))]
     if not found:
         idx = is_folder(source) and any("-ubyte" in p.name for p in Path(source).iterdir())
         raise DataError(
@@ -60,15 +65,19 @@ def classed(source: Path, suffixes: Collection[str], column: str) -> Iterator[Ro
 
 
 def classed_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """The files of a folder and below it, in the order of their names; those of hidden folders are passed over."""
+    """The files of a folder and below it that are rows, in the order of their names; those of hidden folders are passed over, links are followed."""
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real, above = Path(place).resolve(), Path(place).parent.resolve()
+        if real in (above, *above.parents):  # a link to a folder that it lies in
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(place) / name for name in names if _is_row(name, suffixes)]
-    return sorted(found, key=lambda p: p.relative_to(folder).parts)
+        found += [(Path(place) / name).relative_to(folder).parts for name in names if not name.startswith(".")]
+    return [folder.joinpath(*parts) for parts in _rows(sorted(found), suffixes, 0)]
 
 
-def _members(source: Path, suffixes: Collection[str]) -> list[tuple[str, ...]]:
+def _members(source: Path) -> list[tuple[str, ...]]:
     with readable(source):
         try:
             with zipfile.ZipFile(source) as archive:
@@ -80,17 +89,24 @@ def _members(source: Path, suffixes: Collection[str]) -> list[tuple[str, ...]]:
         if path.is_absolute() or ".." in path.parts or "\\" in name:
             raise DataError(f"{source}: it names a file outside of itself, '{name:.100}'. Make the zip again.")
     paths = [PurePosixPath(name).parts for name in names]
-    hidden = ("__MACOSX",)
-    return [p for p in paths if _is_row(p[-1], suffixes) and not any(f.startswith(".") or f in hidden for f in p[:-1])]
+    return [p for p in paths if not any(part.startswith(".") or part == "__MACOSX" for part in p)]
 
 
-def _wrapped(paths: list[tuple[str, ...]]) -> int:
-    """How many folders lie around all classes: those that all files share, where the classes lie below them."""
+def _rows(paths: list[tuple[str, ...]], suffixes: Collection[str], depth: int) -> list[tuple[str, ...]]:
+    """Which of these files are rows, where the classes' folders lie `depth` folders deep."""
+    named = {p[depth] for p in paths if _is_named(p, suffixes)}
+    if not named:
+        return []
+    return [p for p in paths if _is_named(p, suffixes) or (len(p) > depth + 1 and p[depth] not in named)]
+
+
+def _wrapper(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """The folders that lie around all classes: those that all files share, where the classes lie below them."""
     depth = 0
     while paths and all(len(p) > depth + 2 for p in paths) and len({p[depth] for p in paths}) == 1:
         depth += 1
-    return depth
+    return paths[0][:depth] if paths else ()
 
 
-def _is_row(name: str, suffixes: Collection[str]) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
+def _is_named(parts: tuple[str, ...], suffixes: Collection[str]) -> bool:
+    return Path(parts[-1]).suffix.lower() in suffixes

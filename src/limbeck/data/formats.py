@@ -65,7 +65,7 @@ def rows(
         return hub_rows(str(source), wanted, reject)
     path = Path(source)
     if modality.suffixes and (is_folder(path) or path.suffix.lower() == ".zip"):
-        return classed(path, modality.suffixes, modality.column)
+        return classed(path, modality.suffixes, modality.column, modality.unread)
     if is_folder(path):
         return rasa_folder(path, wanted, reject)
     check_readable(path)
@@ -96,7 +96,7 @@ def fingerprint(source: str | Path, modality: Any = Text) -> str:
     if hub:
         files = sorted(p for p in path.rglob("*") if p.is_file())
     else:
-        files = classed_files(path, modality.suffixes) if modality.suffixes else yaml_files(path)
+        files = classed_files(path, modality.suffixes | modality.unread) if modality.suffixes else yaml_files(path)
     content = {file.relative_to(path).as_posix(): sha256_of(file) for file in files}
     return digest({"files": content, "config": hub.config, "split": hub.split} if hub else {"files": content})
 

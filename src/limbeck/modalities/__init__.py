@@ -3,7 +3,7 @@
 Beside what `limbeck.types.Modality` says, a modality has, for whoever must not know what a payload is:
 
     column, noun                under which rows hold a payload, and what messages call it
-    suffixes                    of its own files, in folders and zips; none: rows hold it
+    suffixes, unread            of its own files, in folders and zips (none: rows hold it), and of their like that it cannot decode
     measure                     what `limbeck.payloads.size` is called, with its unit, where the report is to part rows by it
     vocabulary                  whether it reads by pieces, which a teacher or another encoder may lend
     golden                      synthetic payloads as JSON, whose logits a bundle carries

@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image as Pil
 
 from limbeck.modalities._dice import dice_of
-from limbeck.modalities._picture import OPERATIONS, Picture, Pixels, as_pil, coloured, resized
+from limbeck.modalities._picture import OPERATIONS, Picture
+from limbeck.modalities._pixels import Pixels, as_pil, coloured, resized
 from limbeck.modalities._randaugment import randaugment
 from limbeck.settings import CountOrZero, Limits, Probability, Share
 from limbeck.types import Operation, Record, View

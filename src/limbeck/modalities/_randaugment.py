@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pil
 from PIL import ImageEnhance, ImageOps
 
-from limbeck.modalities._picture import Pixels, as_pil
+from limbeck.modalities._pixels import Pixels, as_pil
 
 _SHEAR, _SHIFT, _TURN, _CHANGE = 0.3, 0.3, 30.0, 0.9
 """The strongest forms: a slope, a share of a side, degrees, a share."""

@@ -24,6 +24,8 @@ ZEROS = 24
 """Zero crossings of the sinc on each side."""
 ROLLOFF = 0.95
 _FINEST = 1000
+_MOST = 2**18
+"""Numbers of a filter that are reckoned at once; a pair of rates that needs no more (44.1 and 8 kHz: 22,720) is kept. One of 191,999 and 8,000 has ten million."""
 
 
 def resampled(samples_N: NDArray[np.float32], step: Fraction) -> NDArray[np.float32]:
@@ -36,17 +38,19 @@ def resampled(samples_N: NDArray[np.float32], step: Fraction) -> NDArray[np.floa
     if step == 1 or not len(samples_N):
         return samples_N
     down, up = step.numerator, step.denominator
-    taps_PK, reach = _taps(down, up)
-    count = -(-len(samples_N) * up // down)
+    count, reach = -(-len(samples_N) * up // down), _reach(down, up)
     padded = np.concatenate([np.zeros(reach, np.float32), samples_N, np.zeros(reach + 1, np.float32)])
     result_M = np.empty(count, np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, taps_PK.shape[1])
-    for phase in range(
-        min(up, count)
-    ):  # results of one phase lie `down` samples apart, each at the same place between two samples
-        first = phase * down // up
-        number = -(-(count - phase) // up)
-        result_M[phase::up] = windows[first : first + (number - 1) * down + 1 : down] @ taps_PK[phase]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 2)
+    at_once = max(1, _MOST // (2 * reach + 2))
+    taps = _kept_taps if up <= at_once else _taps  # a stranger may send any rate: what is large is not kept
+    for start in range(0, min(up, count), at_once):
+        taps_PK = taps(down, up, start, min(start + at_once, up))
+        # Results of one phase lie `down` samples apart, each at the same place between two samples.
+        for phase in range(start, min(start + at_once, up, count)):
+            first = phase * down // up
+            number = -(-(count - phase) // up)
+            result_M[phase::up] = windows[first : first + (number - 1) * down + 1 : down] @ taps_PK[phase - start]
     return result_M
 
 
@@ -57,12 +61,22 @@ def step_between(old: float, new: float) -> Fraction:
     return Fraction(round(old / new * _FINEST), _FINEST)
 
 
-@lru_cache(maxsize=64)
-def _taps(down: int, up: int) -> tuple[NDArray[np.float32], int]:
-    """The filter at each phase (P, K), and how many samples it sees before the one that it is asked for."""
-    cut = ROLLOFF * min(1.0, up / down)
-    reach = int(np.ceil(ZEROS / cut))
-    offset_P1 = (np.arange(up) * down % up / up)[:, None]
+def _cut(down: int, up: int) -> float:
+    return ROLLOFF * min(1.0, up / down)
+
+
+def _reach(down: int, up: int) -> int:
+    """How many samples a filter sees before the one that it is asked for."""
+    return int(np.ceil(ZEROS / _cut(down, up)))
+
+
+def _taps(down: int, up: int, start: int, stop: int) -> NDArray[np.float32]:
+    """The filter at each of these phases (P, K)."""
+    cut, reach = _cut(down, up), _reach(down, up)
+    offset_P1 = (np.arange(start, stop) * down % up / up)[:, None]
     time_PK = offset_P1 - np.arange(-reach, reach + 2)[None, :]
     window_PK = np.where(np.abs(time_PK) * cut < ZEROS, np.cos(np.pi * time_PK * cut / (2 * ZEROS)) ** 2, 0.0)
-    return (cut * np.sinc(cut * time_PK) * window_PK).astype(np.float32), reach
+    return (cut * np.sinc(cut * time_PK) * window_PK).astype(np.float32)
+
+
+_kept_taps = lru_cache(maxsize=64)(_taps)

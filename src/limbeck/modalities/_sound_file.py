@@ -4,7 +4,7 @@ What every sound becomes, for teacher and student alike: one channel of float32 
 
     8, 16, 24, 32 bits, floats     from -1 to 1; floats may go beyond
     stereo and more                the mean of the channels
-    a wav of unknown length        (a header of 4 GB less one byte, as a pipe writes it) as much as is there
+    a wav of unknown length        (a header of 2 GB and more, as programs write it to a pipe) as much as is there
     cut off, empty, no sound, not a number, a rate below 4 or above 192 kHz, more than 16 channels or 60 seconds: refused, by name
 """
 
@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import DataError, TooLargeError, missing_extra
+from limbeck.modalities._cut_off import ends_early
 
 Samples = NDArray[np.float32]
 """(N,), one channel."""
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
+SUFFIXES = frozenset({".wav", ".wave", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
+UNREAD = frozenset({".m4a", ".aac", ".mp4", ".wma", ".aif", ".aiff", ".au", ".caf", ".amr", ".3gp", ".webm", ".mka", ".sph"})
+"""Suffixes of sounds that are not decoded: among others in a folder they are set aside by name, and not passed over."""
 MOST_SECONDS, MOST_CHANNELS = 60, 16
 MOST_SAMPLES = 2**25
 """Of all channels together: a minute of five at 96 kHz. Silence can be packed a thousand times."""
@@ -28,7 +31,8 @@ RATES = (4_000, 192_000)
 LOUDEST = 2.0**33
 """A sample beyond it is damage: 1 is full scale, and some write whole numbers of 32 bits as floats."""
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
-_UNKNOWN_LENGTH = 0xFFFFFFFF
+_UNKNOWN = 0x7FFFF000
+"""Bytes of samples from which on a header says only that nobody knew: SoX writes this to a pipe, arecord 2**31, ffmpeg 2**32 - 1."""
 _PLAIN = {(1, 16): "<i2", (3, 32): "<f4"}
 """What of wavs numpy reads: (kind, bits)."""
 
@@ -104,6 +108,8 @@ def _of_libsndfile(data: bytes, of: str) -> tuple[NDArray[np.float32], int]:
             samples_NC = file.read(MOST_SECONDS * rate + 1, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise DataError(f"holds no sound, or one that is cut off or damaged{of}: {error.error_string}") from error
+    if ends_early(data):
+        raise DataError(f"holds a sound that is cut off{of}: its last page or frame is not whole")
     if len(samples_NC) < min(promised, MOST_SECONDS * rate) and file.format != "MP3":  # an MP3's length is a guess
         raise DataError(f"holds a sound that is cut off{of}: {promised:,} samples are promised, {len(samples_NC):,} are there")
     return samples_NC, rate
@@ -114,17 +120,19 @@ def _of_wav(data: bytes, of: str) -> tuple[NDArray[np.float32], int, bool] | Non
 
     Its own word on its length is checked for all widths: libsndfile reads what is there, and says nothing of what is missing.
     """
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
         return None
-    at, kind, channels, rate, bits = 12, 0, 0, 0, 0
+    at, kind, channels, rate, bits, long = 12, 0, 0, 0, 0, 0
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
         at += 8
         if name == b"fmt " and at + 16 <= len(data):
             kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", data, at)
+        if name == b"ds64" and at + 16 <= len(data):  # of an RF64, whose own size of samples says nothing
+            long = struct.unpack_from("<Q", data, at + 8)[0]
         if name == b"data":
-            there = len(data) - at
-            if there < size != _UNKNOWN_LENGTH:
+            there, size = len(data) - at, long or size
+            if there < size and (size < _UNKNOWN or long):
                 raise DataError(f"holds a wav that is cut off{of}: {size:,} bytes of samples are promised, {there:,} are there")
             if (kind, bits) not in _PLAIN or not channels:
                 return None

@@ -6,11 +6,12 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from limbeck.errors import DataError, InputFileError, missing_extra
+from limbeck.modalities._cut_off import LONGEST_PAGE, ends_early
 from limbeck.modalities._sound_file import LOUDEST, MOST_CHANNELS, RATES, Samples
 
 _PIECE = 0.1  # seconds
@@ -29,7 +30,7 @@ def stream_of(source: str | BinaryIO) -> Stream:
 
     Raises:
         InputFileError: there is no file.
-        DataError: it is no sound.
+        DataError: it is no sound; its pieces, when they come to where it is cut off or damaged.
         MissingExtraError: a file needs soundfile.
     """
     return _of_file(source) if isinstance(source, str) else _of_pipe(source)
@@ -50,11 +51,29 @@ def _of_file(path: str) -> Stream:
 
     def pieces() -> Iterator[Samples]:
         with file:
-            while len(piece := file.read(round(_PIECE * file.samplerate), dtype="float32", always_2d=True)):
+            while len(piece := _next(file, path)):
                 heard = np.abs(piece) < LOUDEST  # where a sample is damaged, silence: what comes later is to be heard
                 yield np.where(heard, piece, np.float32(0)).mean(axis=1, dtype=np.float32)
+            if file.format == "OGG" and ends_early(_tail(path), tail_only=True):
+                raise DataError(f"{path} is cut off: its last page is not whole. What came before was listened to")
 
     return Stream(file.samplerate, pieces())
+
+
+def _next(file: Any, path: str) -> Any:
+    try:
+        return file.read(round(_PIECE * file.samplerate), dtype="float32", always_2d=True)
+    except RuntimeError as error:  # soundfile's own errors are of this kind
+        seconds = file.tell() / file.samplerate
+        raise DataError(
+            f"{path} is cut off or damaged after {seconds:.1f} s ({error}). What came before was listened to"
+        ) from error
+
+
+def _tail(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        file.seek(max(0, Path(path).stat().st_size - LONGEST_PAGE))
+        return file.read()
 
 
 def _of_pipe(pipe: BinaryIO) -> Stream:

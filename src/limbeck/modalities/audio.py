@@ -22,7 +22,7 @@ from limbeck.modalities._clip import Clip, by, clip, of_samples, sent, tone
 from limbeck.modalities._lazy import Recent, arrays
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
-from limbeck.modalities._sound_file import SUFFIXES, Samples, saved_like
+from limbeck.modalities._sound_file import SUFFIXES, UNREAD, Samples, saved_like
 from limbeck.modalities._stream import stream_of
 from limbeck.types import Json, Record, View, digest
 
@@ -75,6 +75,7 @@ class Audio:
     noun: ClassVar[str] = "clip"
     vocabulary: ClassVar[bool] = False
     suffixes: ClassVar[frozenset[str]] = SUFFIXES
+    unread: ClassVar[frozenset[str]] = UNREAD
     measure: ClassVar[tuple[str, str, str] | None] = ("clip length", "millisecond", "milliseconds")
     golden: ClassVar[tuple[Json, ...]] = tuple(
         {"rate": rate, "seconds": seconds, "from": first, "to": last}
@@ -226,8 +227,8 @@ class Audio:
         return modality, Fitted(*modality.features.shape)
 
     def capture(self) -> Json:
-        """What a page has to know that records one: samples a second, and seconds that are listened to."""
-        return {"rate": self.features.rate, "seconds": self.features.seconds}
+        """What a page has to know that records one: seconds that are listened to."""
+        return {"seconds": self.features.seconds}
 
     def spec(self) -> Json:
         """All that `from_spec` needs."""

@@ -24,19 +24,8 @@ try:
     from limbeck.modalities._cells import cell
     from limbeck.modalities._image_views import ImageViews
     from limbeck.modalities._lazy import Recent, arrays
-    from limbeck.modalities._picture import (
-        FORMATS,
-        SUFFIXES,
-        Picture,
-        Pixels,
-        by,
-        coloured,
-        picture,
-        received,
-        resized,
-        saved_like,
-        sent,
-    )
+    from limbeck.modalities._picture import Picture, by, picture, received, sent
+    from limbeck.modalities._pixels import FORMATS, SUFFIXES, UNREAD, Pixels, coloured, resized, saved_like
 except ImportError as error:
     raise missing_extra(error.name or "PIL", "image", "reading pictures") from error
 
@@ -89,6 +78,7 @@ class Image:
     noun: ClassVar[str] = "picture"
     vocabulary: ClassVar[bool] = False
     suffixes: ClassVar[frozenset[str]] = SUFFIXES
+    unread: ClassVar[frozenset[str]] = UNREAD
     measure: ClassVar[tuple[str, str, str] | None] = None  # pictures are all read at one size
     golden: ClassVar[tuple[str, ...]]
     """Synthetic pictures whose logits a bundle carries; never a customer's."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from limbeck.errors import BundleError
+from limbeck.errors import BundleError, DataError
 from limbeck.runtime.predict import Predictor
 
 
@@ -61,6 +61,7 @@ def listen(
 
     Raises:
         BundleError: the bundle reads no clips.
+        DataError: the pieces end in it, as those of a file that is cut off do; what was heard before it is given first.
 
     Example:
         >>> for event in listen(limbeck.load("runs/digits/bundle"), microphone(), 16000):  # doctest: +SKIP
@@ -75,7 +76,8 @@ def listen(
     seconds, length = float(features.seconds), round(features.seconds * rate)
     recent: deque[NDArray[np.float64]] = deque(maxlen=how.smooth)
     heard: Event | None = None
-    for count, window in _windows(pieces, length, round(how.step * rate)):
+    broken: list[DataError] = []
+    for count, window in _windows(_whole(pieces, broken), length, round(how.step * rate)):
         recent.append(_probabilities(predictor, window, rate, how.quiet))
         mean_C = np.mean(recent, axis=0)
         best = int(mean_C.argmax())
@@ -89,6 +91,16 @@ def listen(
             heard = Event(begun, now, label, max(before, probability))
     if heard is not None:
         yield heard
+    if broken:
+        raise broken[0]
+
+
+def _whole(pieces: Iterable[NDArray[np.float32]], broken: list[DataError]) -> Iterator[NDArray[np.float32]]:
+    """The pieces up to where they cannot be read any more, and why."""
+    try:
+        yield from pieces
+    except DataError as error:
+        broken.append(error)
 
 
 def _windows(pieces: Iterable[NDArray[np.float32]], length: int, step: int) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -94,7 +94,8 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explained(model: str) -> Iterator[None]:
+def explained(model: str, files: str = "config.json, tokenizer.json and model.safetensors") -> Iterator[None]:
+    """What goes wrong within as an error that says what a teacher is: `files` of its folder."""
     try:
         yield
     except TeacherError:
@@ -105,6 +106,6 @@ def explained(model: str) -> Iterator[None]:
         first = str(error).strip().splitlines()
         raise TeacherError(
             f"cannot load the teacher '{model}' from {where}: {type(error).__name__}: {first[0] if first else ''}\n"
-            "A teacher is a hub id or a folder with config.json, tokenizer.json and model.safetensors. "
+            f"A teacher is a hub id or a folder with {files}. "
             "Check the name, or the connection, or download it once and give the folder."
         ) from error

@@ -9,6 +9,7 @@ Letters: B clips, K classes, D width.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,17 +36,32 @@ AUDIO_SET = (-4.2677393, 4.5689974)
 _LEAST = 0.1  # seconds: some models answer nothing to less
 
 
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What an extractor makes of a clip: `values` of its model's one input, and, where the model reads one, a `mask` of what is no filling."""
+
+    values: NDArray[Any]
+    mask: NDArray[Any] | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the values: clips of one shape go through the model together."""
+        return self.values.shape
+
+
 class Heard(nn.Module):
-    """A transformers model by the one input that it reads."""
+    """A transformers model by the one input that it reads, and its mask."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
         self._input = str(cast(Any, backbone).main_input_name)
+        self.masked = "attention_mask" in inspect.signature(backbone.forward).parameters
 
-    def forward(self, values: Tensor) -> Outputs:
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Outputs:
         """Logits (B, K), and the mean of the last hidden states (B, D)."""
-        out = self.backbone(**{self._input: values}, output_hidden_states=True)
+        more = {} if mask is None else {"attention_mask": mask}
+        out = self.backbone(**{self._input: values}, **more, output_hidden_states=True)
         return Outputs(out.logits, out.hidden_states[-1].mean(dim=1))
 
 
@@ -91,7 +107,7 @@ class HuggingfaceAudio(ArrayTeacher):
                 "teacher.model names no audio model. Give a hub id or a folder (--teacher), or another teacher.kind: resnet_audio is trained here."
             )
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
-        with quiet(), explained(settings.model):
+        with quiet(), explained(settings.model, "config.json, preprocessor_config.json and model.safetensors"):
             extractor = cast(Any, transformers.AutoFeatureExtractor).from_pretrained(settings.model, **options)
             model, labels = classifier(transformers.AutoModelForAudioClassification, settings.model, HEADS, options)
         return cls(model, extractor, labels, settings.seconds, device)
@@ -168,9 +184,9 @@ class HuggingfaceAudio(ArrayTeacher):
             for name, value in own.items():
                 setattr(self._extractor, name, value)
 
-    def encode(self, payloads: Sequence[Any]) -> list[NDArray[Any]]:
+    def encode(self, payloads: Sequence[Any]) -> list[Any]:
         """What its extractor makes of each clip at its rate."""
-        rate, found = int(self._extractor.sampling_rate), []
+        rate, found, module = int(self._extractor.sampling_rate), [], cast(Any, self.module)
         for clip in self._reading.clips(payloads):
             samples_N = self._reading.at_rate(clip, rate)
             if self._seconds:
@@ -178,11 +194,14 @@ class HuggingfaceAudio(ArrayTeacher):
             least = round((self._seconds or _LEAST) * rate)
             samples_N = np.pad(samples_N, (0, max(0, least - len(samples_N))))
             made = self._extractor(samples_N, sampling_rate=rate, return_tensors="np")
-            found.append(np.asarray(made[cast(Any, self.module).backbone.main_input_name][0], np.float32))
+            values = np.asarray(made[module.backbone.main_input_name][0], np.float32)
+            # Some extractors fill the last frame of a clip, and their models have to be told.
+            mask = np.asarray(made["attention_mask"][0], np.int64) if module.masked and "attention_mask" in made else None
+            found.append(Extracted(values, mask))
         return found
 
-    def collate(self, encoded: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """`values` of a batch whose clips are of one length.
+    def collate(self, encoded: Sequence[Any]) -> dict[str, NDArray[Any]]:
+        """`values` (and `mask`) of a batch whose clips are of one length.
 
         Raises:
             TeacherError: they are not.
@@ -191,7 +210,8 @@ class HuggingfaceAudio(ArrayTeacher):
             raise TeacherError(
                 "this audio model takes clips of one length while it is trained. Say which: --set teacher.seconds=2"
             )
-        return {"values": np.stack([*encoded])}
+        found = {"values": np.stack([e.values for e in encoded])}
+        return found if encoded[0].mask is None else {**found, "mask": np.stack([e.mask for e in encoded])}
 
     def reads(self) -> Json:
         """None of limbeck's: it has an extractor of its own."""

@@ -1,7 +1,7 @@
 """A Hugging Face image model as a teacher. Knows transformers' folders and hub ids; knows nothing of data, stores or students.
 
 A model with a classification head is used as it is; a backbone without one gets a head of its own kind, which the pipeline fine-tunes.
-Pictures are stretched to its size by limbeck's own modality and scaled as its processor says, so the same pixels reach it here and from a
+Pictures are stretched to its size by limbeck's own modality and scaled as its processor does it, so the same pixels reach it here and from a
 bundle; what its processor would do otherwise (a crop, another filter) is told in the report.
 """
 
@@ -17,12 +17,12 @@ from typing import Any, ClassVar, cast
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers.image_processing_base import ImageProcessingMixin
 
 from limbeck import catalog
 from limbeck.errors import TeacherError
 from limbeck.patches import PatchWeights
 from limbeck.teachers._arrays import ArrayTeacher
+from limbeck.teachers._image_processor import Processing, processing
 from limbeck.teachers._loading import classifier, explained, heads_of, quiet, with_head
 from limbeck.teachers._patch_weights import patch_weights
 from limbeck.teachers._scalings import SCALINGS, Scaling
@@ -31,19 +31,20 @@ from limbeck.types import Json, Outputs, Signal
 HEADS = ("ForImageClassification",)
 PROCESSOR = "preprocessor_config.json"
 _BILINEAR = 2
+_TIMM = "timm_wrapper"  # transformers hands these to a package of its own, with settings of its own
 
 
 class Scaled(nn.Module):
-    """A transformers model behind what its processor does with bytes: rescaled, minus a mean, divided by a deviation."""
+    """A transformers model behind what its processor does with bytes: rescaled, minus a mean, divided by a deviation, perhaps blue first."""
 
-    def __init__(self, backbone: nn.Module, scaling: Scaling) -> None:
+    def __init__(self, backbone: nn.Module, done: Processing) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.done = backbone, done
         self.mean_C: Tensor
         self.deviation_C: Tensor
         self.register_buffer("mean_C", torch.zeros(0), persistent=False)
         self.register_buffer("deviation_C", torch.zeros(0), persistent=False)
-        self.scale(scaling)
+        self.scale(done.scaling)
 
     def scaling(self) -> Scaling:
         """How it scales."""
@@ -57,7 +58,8 @@ class Scaled(nn.Module):
 
     def forward(self, pixels: Tensor) -> Outputs:
         """Logits (B, K), and the mean of the last hidden states (B, D); pixels uint8 are (B, C, H, W)."""
-        values = (pixels.float() * self.factor - self.mean_C[:, None, None]) / self.deviation_C[:, None, None]
+        seen = pixels.flip(1) if self.done.reversed else pixels
+        values = (seen.float() * self.factor - self.mean_C[:, None, None]) / self.deviation_C[:, None, None]
         out = self.backbone(pixel_values=values, output_hidden_states=True)
         last = out.hidden_states[-1]
         return Outputs(out.logits, last.mean(dim=1) if last.ndim == 3 else last.flatten(2).mean(dim=2))
@@ -68,9 +70,9 @@ class HuggingfaceImage(ArrayTeacher):
 
     Args:
         module: the network.
-        processor: the content of its preprocessor_config.json.
+        processor: its image processor.
         labels: class names in the order of the logits; empty as long as there is no head.
-        size, channels: of its input.
+        channels: of its input.
         device: where it computes.
 
     Example:
@@ -86,11 +88,9 @@ class HuggingfaceImage(ArrayTeacher):
         model: str = ""
         revision: str | None = None
 
-    def __init__(
-        self, module: Scaled, processor: Json, labels: Sequence[str], size: int, channels: int, device: str = "cpu"
-    ) -> None:
-        super().__init__(module, labels, catalog.find("modalities", "image")(size, channels), device)
-        self.size, self.channels, self._processor = size, channels, processor
+    def __init__(self, module: Scaled, processor: Any, labels: Sequence[str], channels: int, device: str = "cpu") -> None:
+        self.size, self.channels, self._processor = module.done.size, channels, processor
+        super().__init__(module, labels, catalog.find("modalities", "image")(self.size, channels), device)
         self.width = int(cast(Any, getattr(module.backbone.config, "hidden_size", 0)) or 0)
 
     @classmethod
@@ -98,18 +98,25 @@ class HuggingfaceImage(ArrayTeacher):
         """Load a classifier, a backbone, or a teacher that `save` wrote.
 
         Raises:
-            TeacherError: no model is named, it cannot be loaded or lacks weights, or its processor says no size.
+            TeacherError: no model is named, it cannot be loaded or lacks weights, or its processor does more than to resize and to scale.
         """
         if not settings.model:
             raise TeacherError(
                 "teacher.model names no image model. Give a hub id or a folder (--teacher), or another teacher.kind: wide_resnet is trained here."
             )
         options: Json = {} if settings.revision is None else {"revision": settings.revision}
-        with quiet(), explained(settings.model):
-            processor, _ = ImageProcessingMixin.get_image_processor_dict(settings.model, **options)
+        with quiet(), explained(settings.model, f"config.json, {PROCESSOR} and model.safetensors"):
+            config, _ = cast(Any, transformers.PretrainedConfig).get_config_dict(settings.model, **options)
+            if config.get("model_type") == _TIMM:
+                raise TeacherError(
+                    f"'{settings.model}' is a model of timm. Make it with timm.create_model and give it as a module (teacher.kind: torch_module, "
+                    "teacher.reads: image), or export it to ONNX (teacher.kind: onnx)."
+                )
+            processor = cast(Any, transformers.AutoImageProcessor).from_pretrained(settings.model, **options)
             model, labels = classifier(transformers.AutoModelForImageClassification, settings.model, HEADS, options)
-        size, channels = _size(processor, settings.model), int(getattr(model.config, "num_channels", 3))
-        return cls(scaled(model, processor, channels), processor, labels, size, channels, device)
+            channels, size = int(getattr(model.config, "num_channels", 3)), getattr(model.config, "image_size", None)
+            done = processing(processor, channels, size if isinstance(size, int) else None, settings.model)
+        return cls(Scaled(model, done), processor, labels, channels, device)
 
     @classmethod
     def tiny(cls, folder: Path, seed: int = 0) -> HuggingfaceImage:
@@ -152,23 +159,24 @@ class HuggingfaceImage(ArrayTeacher):
         """Give a backbone a new head of its own kind; it answers chance until it is fine-tuned."""
         assert not self.labels, "a teacher with a head keeps it"
         model = with_head(transformers.AutoModelForImageClassification, cast(Any, self.module).backbone, labels, seed)
-        self.module = scaled(model, self._processor, self.channels).to(self._device).eval()
+        self.module = Scaled(model, cast(Any, self.module).done).to(self._device).eval()
         self.labels = tuple(labels)
 
     def save(self, folder: Path) -> None:
         """Write the model with its labels, and its processor, to a folder that `load` reads."""
         with quiet():
             cast(Any, self.module).backbone.save_pretrained(folder)
-        (folder / PROCESSOR).write_text(json.dumps(self._processor, indent=1, default=str), encoding="utf-8")
+            self._processor.save_pretrained(folder)
 
     def settled(self) -> dict[str, str]:
-        """Its kind, and how it scales."""
-        return {"kind": "huggingface_image", "scaling": f"{cast(Any, self.module).scaling()}"}
+        """Its kind, how it scales, and in which order colours reach it."""
+        module = cast(Any, self.module)
+        return {"kind": "huggingface_image", "scaling": f"{module.scaling()}", "blue_first": f"{module.done.reversed}"}
 
     def patches(self) -> PatchWeights | None:
-        """What a student may start from; None where the model is no ViT."""
+        """What a student may start from; None where the model is no ViT, or reads blue first."""
         module = cast(Any, self.module)
-        return patch_weights(module.backbone, *module.scaling())
+        return None if module.done.reversed else patch_weights(module.backbone, *module.scaling())
 
     def otherwise(self, payloads: Sequence[Any]) -> dict[str, Callable[[], Signal]]:
         """What it would answer if it scaled in other ways in which such models were trained, by their names; it stays as it is."""
@@ -187,37 +195,10 @@ class HuggingfaceImage(ArrayTeacher):
 
     def remarks(self) -> list[str]:
         """What its processor would do otherwise."""
-        found = []
-        if self._processor.get("do_center_crop"):
+        found, own = [], self._processor
+        if getattr(own, "do_center_crop", False) or (getattr(own, "crop_pct", None) or 1) < 1:
             found.append("cuts the middle out of a picture")
-        if self._processor.get("resample") not in (None, _BILINEAR):
+        if getattr(own, "resample", None) not in (None, _BILINEAR):
             found.append("resizes by another filter than a bilinear one")
         told = f"the teacher's processor {' and '.join(found)}; here pictures are stretched to {self.size} x {self.size}, for teacher and student alike"
         return [told] if found else []
-
-
-def scaled(model: nn.Module, processor: Json, channels: int) -> Scaled:
-    """A model behind what its processor does to bytes."""
-    factor = float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1.0
-    normalised = processor.get("do_normalize", True) and processor.get("image_mean") is not None
-    mean = _each(processor["image_mean"], channels) if normalised else (0.0,) * channels
-    deviation = _each(processor["image_std"], channels) if normalised else (1.0,) * channels
-    return Scaled(model, (factor, mean, deviation))
-
-
-def _each(value: Any, channels: int) -> tuple[float, ...]:
-    return tuple(map(float, value)) if isinstance(value, list | tuple) else (float(value),) * channels
-
-
-def _size(processor: Json, model: str) -> int:
-    for key in ("crop_size", "size") if processor.get("do_center_crop") else ("size",):
-        said = processor.get(key)
-        if isinstance(said, int):
-            return said
-        if isinstance(said, dict):
-            for name in ("height", "shortest_edge"):
-                if isinstance(said.get(name), int):
-                    return int(said[name])
-    raise TeacherError(
-        f"the processor of '{model}' says no size of pictures: size is {processor.get('size')!r:.60} in {PROCESSOR}"
-    )

@@ -9,8 +9,11 @@ const REFUSED = {
 /** Why nothing could be recorded, in words for whoever tried. */
 export class Deaf extends Error {}
 
-/** Begin to record; `stop` ends it and gives a wav file (a Blob) at `rate` samples a second. */
-export async function recording(rate) {
+/**
+ * Begin to record; `stop` ends it and gives a wav file (a Blob) at the microphone's own rate: the server changes it by the bundle's formula, where a
+ * browser would leave out samples without a filter, and fold what lies above half of the new rate into speech.
+ */
+export async function recording() {
   if (!navigator.mediaDevices) throw new Deaf("Browsers let a page listen only over a secure connection, and this one is not. Whoever runs this server can change that.");
   const stream = await microphone();
   const context = new AudioContext();
@@ -29,7 +32,7 @@ export async function recording(rate) {
   return {
     async stop() {
       end();
-      return wav(await atRate(joined(pieces), context.sampleRate, rate), rate);
+      return wav(joined(pieces), context.sampleRate);
     },
   };
 
@@ -57,18 +60,6 @@ function joined(pieces) {
   }
   if (!at) throw new Deaf("I heard nothing. Hold on a moment longer before you stop.");
   return samples;
-}
-
-async function atRate(samples, from, to) {
-  if (from === to) return samples;
-  const context = new OfflineAudioContext(1, Math.max(1, Math.round((samples.length * to) / from)), to);
-  const buffer = context.createBuffer(1, samples.length, from);
-  buffer.copyToChannel(samples, 0);
-  const source = context.createBufferSource();
-  source.buffer = buffer;
-  source.connect(context.destination);
-  source.start();
-  return (await context.startRendering()).getChannelData(0);
 }
 
 /** A wav file of 16 bits, one channel. */

@@ -69,7 +69,7 @@ export function showing({ takes, most_bytes: bytes }, { show, complain, wordy })
   }
 
   function microphone() {
-    const { rate, seconds, most } = takes.audio;
+    const { seconds, most } = takes.audio;
     const longest = Math.min(most, Math.max(SHORTEST_S, seconds + SPARE_S));
     const button = made("Record a sound", "microphone");
     const time = element("span", { class: "time", role: "timer", hidden: true });
@@ -81,7 +81,7 @@ export function showing({ takes, most_bytes: bytes }, { show, complain, wordy })
     async function start() {
       button.disabled = true;
       try {
-        running = await recording(rate);
+        running = await recording();
       } catch (error) {
         if (!(error instanceof Deaf)) throw error;
         complain(error.message);
