@@ -67,9 +67,10 @@ def student_accuracy(wanted: dict[str, Any], out: Path, teacher: Any, suspects: 
     from limbeck.pipeline.asked import asked_about
     from limbeck.pipeline.cleaned import lessons
     from limbeck.pipeline.data import read_data
-    from limbeck.pipeline.student import fit_student, make_views, student_logits
+    from limbeck.pipeline.student import fit_student, student_logits
     from limbeck.pipeline.teacher import ask_teacher, load_teacher
     from limbeck.pipeline.untrained import new_student
+    from limbeck.pipeline.views import make_views
     from limbeck.recipe import Recipe
     from limbeck.run import open_run
 

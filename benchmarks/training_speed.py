@@ -32,8 +32,8 @@ from limbeck.engine.device import available_cores, faster_precision
 from limbeck.engine.loop import Term, Training
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.labelling import MEASURED, labelling_teacher
-from limbeck.pipeline.student import make_views
 from limbeck.pipeline.teacher import load_teacher
+from limbeck.pipeline.views import make_views
 from limbeck.recipe import Recipe
 from limbeck.run import open_run
 from limbeck.shop import packaged_model

@@ -10,6 +10,9 @@ import pytest
 from PIL import Image
 
 import limbeck
+from limbeck.errors import RecipeError
+from limbeck.teachers.wide_resnet import WideResnet
+from limbeck.types import Signal
 from pictures import CLASSES, TINY_PICTURES, drawn, folders
 
 
@@ -65,3 +68,35 @@ def test_a_second_run_takes_what_lies_there(run) -> None:
     before = (out / "bundle" / "manifest.json").read_bytes()
     limbeck.distill(TINY_PICTURES, data=data, out=out)
     assert (out / "bundle" / "manifest.json").read_bytes() == before
+
+
+def test_views_may_be_drawn_anew_in_each_epoch(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, out = run
+    asked: list[bytes] = []
+    answer = WideResnet.answer
+
+    def counted(self: WideResnet, payloads: list, needs: frozenset) -> Signal:
+        asked.extend(p.identity for p in payloads)
+        return answer(self, payloads, needs)
+
+    monkeypatch.setattr(WideResnet, "answer", counted)
+    live = {
+        **TINY_PICTURES,
+        "teacher": {"kind": "wide_resnet", "model": str(out / "teacher")},
+        "views": {"per_record": 2, "live": True},
+        "training": {**TINY_PICTURES["training"], "epochs": 3},
+    }
+    first = limbeck.distill(live, data=data, out=tmp_path / "a")
+    seen = set(asked)
+    again = limbeck.distill(live, data=data, out=tmp_path / "b")
+    assert set(asked) == seen
+    asked.clear()
+    fixed = limbeck.distill({**live, "views": {"per_record": 2}}, data=data, out=tmp_path / "c")
+    drawn_anew, once = ({view for view in found if b"place" in view} for found in (seen, asked))
+    assert len(drawn_anew) == 3 * len(once)
+    assert once < drawn_anew, "those of the first epoch are the same"
+    written = [Path(r.bundle, "model.onnx").read_bytes() for r in (first, again, fixed)]
+    assert written[0] == written[1] != written[2]
+    filtered = {**live["teacher"], "filter": {"confidence": 0.5}}
+    with pytest.raises(RecipeError, match=r"views\.live asks the teacher.*are corrected"):
+        limbeck.distill({**live, "teacher": filtered}, data=data, out=tmp_path / "d")

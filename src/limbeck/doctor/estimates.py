@@ -33,7 +33,8 @@ class Plan:
     weights: of the teacher. table: of these, the token embeddings, which cost memory but no arithmetic. views: texts that it will label,
     each of `tokens` tokens. rows: to fine-tune it on, `epochs` times, in `seeds` seeds; 0 epochs where it knows its classes already.
     rate: floating-point operations a second in matrix products, as measured. free_disk, memory: bytes. price: of a million tokens, or None.
-    paid: of a teacher that answers for money. counted: whether `tokens` are a text's, which mean something to a reader.
+    paid: of a teacher that answers for money. counted: whether `tokens` are a text's, which mean something to a reader. live: answers that are given
+    while the student learns, and kept nowhere.
     """
 
     weights: int
@@ -50,12 +51,13 @@ class Plan:
     price: float | None = None
     paid: Paid | None = None
     counted: bool = True
+    live: int = 0
 
     @property
     def seconds(self) -> float:
         """Of labelling, and of fine-tuning, which costs three times as much a token; chosen epochs are trained twice."""
         each = 2 * (self.weights - self.table) * self.tokens / (self.rate * _SHARE)
-        return each * self.seeds * (self.views + 3 * 2 * self.rows * self.epochs)
+        return each * self.seeds * (self.views + self.live + 3 * 2 * self.rows * self.epochs)
 
     @property
     def disk(self) -> int:
@@ -80,6 +82,7 @@ def estimate_findings(plan: Plan) -> Iterator[Finding]:
         "What the teacher's part of the run will cost, roughly.",
         f"{_time(plan.seconds)}, {_size(plan.peak)} of memory, {_size(plan.disk)} of disk{money}, for {plan.views:,} views"
         + (f" of {plan.tokens:.0f} tokens" if plan.counted else "")
+        + (f", and {plan.live:,} more while a student learns" if plan.live else "")
         + (f" and {plan.epochs} epochs over {plan.rows:,} rows." if plan.epochs else "."),
         "Fewer views (views.per_record) take less time; the student and its control come on top.",
     )

@@ -27,7 +27,8 @@ Live = Callable[[NDArray[np.int64]], Signal]
 class Examples:
     """What a model is trained on: encoded inputs, class indices (N,) with -1 for none (or labels (N, C), see `Batch`), and signals (N, …).
 
-    words: the number of the word of each token, (T,) for each example. live: asks for further fields of the signal at every step.
+    words: the number of the word of each token, (T,) for each example. live: asks for further fields of the signal at every step. anew: the
+    same examples as they are drawn for an epoch, from number 1 on; these are those of epoch 0.
     """
 
     encoded: Sequence[NDArray[Any]]
@@ -35,6 +36,7 @@ class Examples:
     signal: Signal = field(default_factory=Signal)
     words: Sequence[NDArray[np.int64]] | None = None
     live: Live | None = None
+    anew: Callable[[int], Examples] | None = None
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -74,8 +76,9 @@ def batches(
     in_epoch = number_of_batches(len(examples), batch_size)
     for epoch in range(first // in_epoch, epochs):
         planned = plan(lengths_N, batch_size, np.random.default_rng((seed, epoch)))
+        drawn = examples if examples.anew is None or not epoch else examples.anew(epoch)
         for chosen_B in planned[max(0, first - epoch * in_epoch) :]:
-            yield examples.batch(chosen_B, collate, device)
+            yield drawn.batch(chosen_B, collate, device)
 
 
 def lengths(encoded: Sequence[NDArray[Any]]) -> NDArray[np.int64]:

@@ -41,7 +41,8 @@ class AudioViews:
     longer or shorter throat lie; it loses up to `shift` of its length at one end; passes through a room and a microphone that change each octave by
     up to `room` decibels; is up to `gain` decibels louder or softer, cut off at full scale. With probability `noise` there is noise, `quiet` decibels below it or less;
     with probability `mask` a stretch of up to a fifth is silent, and with the same a band of up to an octave. With probability `mixup_share` another
-    record's clip is heard with it: what that means only the teacher knows, so it has no label.
+    record's clip is heard with it: what that means only the teacher knows, so it has no label. `live`: in each epoch all views are drawn anew, and
+    the teacher is asked about them at every step; of the first epoch's alone it is asked beforehand.
 
     Source: Ko et al. (2015), Audio Augmentation for Speech Recognition, section 2, for speed; Jaitly and Hinton (2013),
     Vocal Tract Length Perturbation (VTLP) improves speech recognition, section 3, for the throat; Park et al. (2019), SpecAugment, section 2,
@@ -49,6 +50,7 @@ class AudioViews:
     """
 
     per_record: CountOrZero = 8
+    live: bool = False
     speed: Part = 0.2
     throat: Part = 0.15
     shift: Part = 0.1

@@ -38,12 +38,14 @@ class ImageViews:
     becomes grey. With probability `mixup_share` another record's picture shines through, with `cutmix_share` it has a rectangle of it: what
     these mean only the teacher knows, so they have no label.
 
-    `randaugment`: so many operations of `_randaugment` come on top, at `strength`, a share of their strongest forms.
+    `randaugment`: so many operations of `_randaugment` come on top, at `strength`, a share of their strongest forms. `live`: in each epoch all views
+    are drawn anew, and the teacher is asked about them at every step; of the first epoch's alone it is asked beforehand.
 
     Source: Zhang et al. (2018), mixup, section 2; Yun et al. (2019), CutMix, section 3.1; Zhong et al. (2020), Random Erasing, section 3.
     """
 
     per_record: CountOrZero = 8
+    live: bool = False
     shift: Share = 0.08
     rotate: Degrees = 8.0
     zoom: Share = 0.08

@@ -26,9 +26,10 @@ try:
     from limbeck.pipeline.searching import ladder as ladder
     from limbeck.pipeline.searching import search as search
     from limbeck.pipeline.searching import searched
-    from limbeck.pipeline.student import distilled, make_views
+    from limbeck.pipeline.student import distilled
     from limbeck.pipeline.teacher import ask_teacher, load_teacher
     from limbeck.pipeline.untrained import new_student
+    from limbeck.pipeline.views import make_views
     from limbeck.run import finished, open_run
 except ImportError as error:
     raise missing_extra(error.name or "torch", "train", "distilling") from error

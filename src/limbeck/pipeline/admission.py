@@ -29,10 +29,10 @@ from limbeck.pipeline.asked import about_as_many, first_asked, most_rows
 from limbeck.pipeline.fine_tuning import EPOCHS, LEAST_STEPS
 from limbeck.pipeline.shipped import as_it_came
 from limbeck.pipeline.steps import plan_for
-from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
 from limbeck.pipeline.terms import terms
 from limbeck.pipeline.trial import trial_findings
+from limbeck.pipeline.views import views_of
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
 from limbeck.types import Record
@@ -155,12 +155,15 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
     while not place.exists():
         place = place.parent
     table_VD = teacher.token_embeddings() if hasattr(teacher, "token_embeddings") else None
+    views = most_rows(run, teacher, splits) * _views_each(run, teacher)
+    live = getattr(views_of(run, teacher)[0], "live", False)
     return Plan(
         counted=run.recipe.entry("modalities").vocabulary,
         weights=teacher.parameters,
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
-        views=most_rows(run, teacher, splits) * _views_each(run, teacher) + len(splits.valid),
+        views=views + len(splits.valid),
+        live=views * (plan_for(run, views).epochs - 1) * run.recipe.verify.seeds if live else 0,
         tokens=tokens,
         rows=labelled,
         epochs=epochs,

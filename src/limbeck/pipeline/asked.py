@@ -25,8 +25,8 @@ from limbeck.disk import write_whole
 from limbeck.errors import RecipeError, RunFolderError
 from limbeck.evidence import Basis
 from limbeck.pipeline.baseline import baseline_scores
-from limbeck.pipeline.student import views_of
 from limbeck.pipeline.teacher import LOGITS, ask_teacher
+from limbeck.pipeline.views import views_of
 from limbeck.run import Run
 from limbeck.types import Json, Record, View, digest
 

@@ -28,6 +28,7 @@ from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import LOGITS, loaded, unseen
 from limbeck.pipeline.training import trained
 from limbeck.pipeline.untrained import full_modality, new_student
+from limbeck.pipeline.views import afresh
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore
 from limbeck.types import Json, Shapes, TrainingPlan, View
@@ -91,7 +92,8 @@ def fit_control(
     labelled, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
     if last is not None:
         labelled, valid = [*labelled, *valid], []
-    views = full_modality(run, backbone).views(labelled, recipe.view_plan().keeping_labels(), recipe.seed)
+    view_plan = recipe.view_plan().keeping_labels()
+    views = full_modality(run, backbone).views(labelled, view_plan, recipe.seed)
     payloads = [v.payload for v in views]
     labels = labels or splits.labels
     student, modality = new_student(run, backbone, payloads, labels, started)
@@ -106,7 +108,10 @@ def fit_control(
         "last": last,
     }
     note = f"the same {recipe.student.family} without a teacher, {len(labelled):,} labelled rows"
-    training = _fit(run, student, modality, payloads, classes_N, judge, plan, name, identity, note, last)
+    examples = Examples(modality.encode(payloads), classes_N)
+    if getattr(view_plan, "live", False):
+        examples = afresh(examples, modality, payloads)
+    training = _fit(run, student, modality, examples, judge, plan, name, identity, note, last)
     return student, modality, {**training.best, "epochs": training.best_epoch}
 
 
@@ -119,7 +124,10 @@ def _fit_hard_labels(
     judge = _right(modality, judged, true_N, run.device)
     identity: Json = {"teacher": dict(teacher.fingerprint()), "plan": str(plan)}
     note = f"the same {run.recipe.student.family} on the teacher's hard labels"
-    _fit(run, student, modality, payloads, classes_N, judge, plan, "control", identity, note)
+    examples = Examples(
+        modality.encode(payloads), classes_N
+    )  # the same in each epoch, since it takes the answers that are kept
+    _fit(run, student, modality, examples, judge, plan, "control", identity, note)
     return student, modality
 
 
@@ -134,8 +142,7 @@ def _fit(
     run: Run,
     student: Any,
     modality: Any,
-    payloads: Sequence[Any],
-    classes_N: NDArray[Any],
+    examples: Examples,
     judge: Judge | None,
     plan: TrainingPlan,
     name: str,
@@ -148,7 +155,7 @@ def _fit(
     shapes = student.shapes()
     training = Training(
         student,
-        Examples(modality.encode(payloads), classes_N),
+        examples,
         modality.collate,
         [Term(objective, 1.0, objective.init(shapes, Shapes(shapes.classes, shapes.width)))],
         plan,

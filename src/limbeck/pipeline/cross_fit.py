@@ -35,9 +35,10 @@ from limbeck.pipeline.cleaned import lessons
 from limbeck.pipeline.control import control_logits
 from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.seeds import answers_of
-from limbeck.pipeline.student import fit_student, made_from, make_views, student_logits
+from limbeck.pipeline.student import fit_student, made_from, student_logits
 from limbeck.pipeline.teacher import LOGITS, ask_teacher, loaded
 from limbeck.pipeline.untrained import LAYERS, new_student
+from limbeck.pipeline.views import make_views
 from limbeck.run import COMPLETE, RESOLVED, Run, write_json
 from limbeck.types import Json, Record, digest
 

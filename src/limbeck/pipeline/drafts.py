@@ -18,8 +18,8 @@ from limbeck.graph import Graph
 from limbeck.manifest import Precision
 from limbeck.pipeline.int8 import first_form
 from limbeck.pipeline.int8_bench import Rows, spread
-from limbeck.pipeline.student import make_views
 from limbeck.pipeline.untrained import fitted_modality, new_student, reading_of
+from limbeck.pipeline.views import make_views
 from limbeck.pipeline.written import sealed
 from limbeck.plain_json import canonical
 from limbeck.run import Run

@@ -20,8 +20,8 @@ from limbeck.pipeline.drafts import Drafts
 from limbeck.pipeline.drawn import draw_front
 from limbeck.pipeline.field import Field, field_of
 from limbeck.pipeline.fine_tuning import fine_tuned
-from limbeck.pipeline.student import make_views
 from limbeck.pipeline.teacher import ask_teacher, load_teacher
+from limbeck.pipeline.views import make_views
 from limbeck.recipe import Recipe
 from limbeck.run import Run, open_run
 from limbeck.search import ladder as ladders

@@ -1,4 +1,4 @@
-"""The student's stages: views, training, and its bundle. Knows what a student is made from; knows nothing of files, nor of how it is judged."""
+"""The student's stages: training, and its bundle. Knows what a student is made from; knows nothing of files, nor of how it is judged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,11 @@ from limbeck.label_sets import aims
 from limbeck.losses.divergence import forward_kl
 from limbeck.losses.questions import binary_kl
 from limbeck.metrics.classification import agreement
-from limbeck.pipeline.origin import lent_table
 from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.terms import terms as chosen_terms
 from limbeck.pipeline.training import trained
-from limbeck.pipeline.untrained import full_modality
+from limbeck.pipeline.views import afresh, views_of
 from limbeck.pipeline.written import write_bundle
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
@@ -41,26 +41,6 @@ BUILT = Path("evidence") / "student.json"
 _BATCH = 128
 _MORE, _SLOWER = 0.25, 0.1
 """How long a student learns with rounding, as a share of its plan, and how fast."""
-
-
-def make_views(run: Run, teacher: Any, splits: Splits) -> list[View]:
-    """The views of all training records that the teacher will label."""
-    modality, (plan, why) = full_modality(run, teacher), views_of(run, teacher)
-    if why:
-        run.progress("views", 1, 1, why)
-    views: list[View] = modality.views(splits.train, plan, run.recipe.seed, lent_table(run, teacher))
-    return views
-
-
-def views_of(run: Run, teacher: Any) -> tuple[Any, str]:
-    """The plan of views, and, in words, why there are none beside the records: the teacher cannot answer other texts, or each costs money
-    and the recipe does not ask for any."""
-    plan, why = run.recipe.view_plan(), ""
-    if plan.per_record and not getattr(teacher, "answers_anything", True):
-        why = "none: this teacher's answers are written down, and there are none to other texts"
-    elif plan.per_record and "per_record" not in run.recipe.views.settings and getattr(teacher, "paid", False):
-        why = "none: each would be a paid call; views.per_record asks for some"
-    return (replace(plan, per_record=0) if why else plan), why
 
 
 def fit_student(
@@ -96,15 +76,17 @@ def fit_student(
         for term in terms:
             if term.state is not None:
                 term.state.to(run.device)
+        needs = frozenset[str]().union(*(t.objective.needs for t in terms))
         live = frozenset[str]().union(*(t.objective.needs for t in terms if getattr(t.objective, "live", False)))
-        stored = frozenset[str]().union(*(t.objective.needs for t in terms)) - live
         examples = Examples(
             modality.encode(payloads),
             aims((v.label for v in views), teacher.labels, recipe.several),
-            store.get(payloads, stored),
-            words=modality.words(payloads) if "hidden_BWD" in live | stored else None,
+            store.get(payloads, needs - live),
+            words=modality.words(payloads) if "hidden_BWD" in needs else None,
             live=(lambda chosen_B: teacher.answer([payloads[i] for i in chosen_B], live)) if live else None,
         )
+        if getattr(views_of(run, teacher)[0], "live", False):
+            examples = afresh(examples, modality, payloads, partial(teacher.answer, needs=needs))
         judged = [r.payload for r in unseen(run, splits)]
         near = nearness_of_sets if recipe.several else nearness
         judge = near(modality, judged, store.get(judged, LOGITS).logits_BC, run.device) if judged else None

@@ -11,8 +11,8 @@ from limbeck.pipeline.asked import about_as_many, asked_about
 from limbeck.pipeline.data import read_data
 from limbeck.pipeline.fine_tuning import fine_tuned
 from limbeck.pipeline.origin import settle_origin
-from limbeck.pipeline.student import make_views
 from limbeck.pipeline.teacher import LOGITS, ask_teacher, load_teacher, loaded, name_of
+from limbeck.pipeline.views import make_views
 from limbeck.recipe import Recipe
 from limbeck.run import Run, open_run
 from limbeck.types import Progress, View, silent
