@@ -4,13 +4,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import limbeck
 from limbeck.errors import RecipeError
+from limbeck.pipeline import int8
 from limbeck.teachers.wide_resnet import WideResnet
 from limbeck.types import Signal
 from pictures import CLASSES, TINY_PICTURES, drawn, folders
@@ -100,3 +103,36 @@ def test_views_may_be_drawn_anew_in_each_epoch(run, tmp_path: Path, monkeypatch:
     filtered = {**live["teacher"], "filter": {"confidence": 0.5}}
     with pytest.raises(RecipeError, match=r"views\.live asks the teacher.*are corrected"):
         limbeck.distill({**live, "teacher": filtered}, data=data, out=tmp_path / "d")
+
+
+@pytest.mark.parametrize("family", ["conv_image", "mobile_image"])
+def test_a_student_in_whole_numbers_learns_on_with_rounding_where_no_file_is_near_enough(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    data, out = run
+    real, calls = int8.int8_form, []
+
+    def far_at_first(*given: Any) -> Any:
+        calls.append(given)
+        form = real(*given)
+        return int8.replace(form, record={**form.record, "chosen": None}, missed=True) if len(calls) == 1 else form
+
+    monkeypatch.setattr(int8, "int8_form", far_at_first)
+    monkeypatch.setattr(int8, "LEAST_AGREEMENT", 0.7)  # few rows, and a student of a few seconds
+    recipe = {
+        **TINY_PICTURES,
+        "teacher": {"kind": "wide_resnet", "model": str(out / "teacher")},
+        "student": {**TINY_PICTURES["student"], "family": family, "arithmetic": "int8"},
+        "verify": {**TINY_PICTURES["verify"], "control": False, "baseline": False},
+    }
+    report = limbeck.distill(recipe, data=data, out=tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "evidence" / "int8.json").read_text())
+    assert len(calls) == 2
+    assert record["chosen"]
+    assert record["before it learned with rounding"]["chosen"] is None
+    assert json.loads(Path(report.bundle, "manifest.json").read_text())["precision"] == "int8"
+    operators = {node.op_type for node in onnx.load(Path(report.bundle, "model.onnx")).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear", "Conv"} <= operators
+    predictor = limbeck.load(report.bundle)
+    said = [predictor.predict([drawn(kind, 500 + n)])[0].label == kind for kind in CLASSES for n in range(10)]
+    assert np.mean(said) > 0.5  # three classes: chance is a third
