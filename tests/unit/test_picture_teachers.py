@@ -17,6 +17,7 @@ from PIL import Image as Pil
 from limbeck import find
 from limbeck.doctor.answers import Asked
 from limbeck.errors import TeacherError
+from limbeck.findings import Severity
 from limbeck.modalities._picture import picture
 from limbeck.modalities.image import Image
 from limbeck.payloads import plain
@@ -125,6 +126,13 @@ def test_what_a_processor_would_do_otherwise_is_told(tmp_path: Path) -> None:
     assert teacher.remarks() == []
     teacher._processor.do_center_crop, teacher._processor.resample = True, 3
     assert "cuts the middle out of a picture and resizes by another filter" in teacher.remarks()[0]
+
+
+def test_a_processor_of_another_size_than_the_model_is_named(tmp_path: Path) -> None:
+    HuggingfaceImage.tiny(tmp_path)
+    processor_of("ViTImageProcessor", size={"height": 20, "width": 20}).save_pretrained(tmp_path)
+    with pytest.raises(TeacherError, match="makes pictures of 20 x 20 pixels, and its model reads 16 x 16"):
+        HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path)))
 
 
 def test_what_cannot_be_loaded_says_what_a_teacher_of_pictures_is(tmp_path: Path) -> None:
@@ -390,7 +398,9 @@ def test_a_teacher_that_is_fed_otherwise_than_it_was_trained_is_found() -> None:
     teacher = Inverted()
     true_N = np.array([teacher.labels.index(r.label) for r in rows])
     told = Asked(teacher.answer([r.payload for r in rows], LOGITS).logits_BC, true_N, true_N, true_N, teacher.labels)
-    found = [f.what for f in _read(Image, teacher, told, rows)]
+    read = list(_read(Image, teacher, told, rows))
+    assert {f.severity for f in read} == {Severity.REFUSAL}, "labels in another order would say no more"
+    found = [f.what for f in read]
     assert found == [
         "The teacher is better on your pictures when it is given them with dark and light exchanged.",
         "The teacher is better on your pictures when it is given them as numbers from -1 to 1.",

@@ -24,6 +24,8 @@ from limbeck.verify.statistics import proportion
 
 LEAST = 30
 """Labelled rows below which accuracy and calibration say little."""
+PERMUTED = "labels_permuted"
+"""The finding that a teacher's labels stand in another order than the data's."""
 _ROWS_OF_A_CLASS, _HARDLY, _TOO_OFTEN = 8, 0.1, 2.0
 _SURE = 0.95
 
@@ -181,7 +183,7 @@ def _misnamed(asked: Asked, true_N: Indices, said_N: Indices, labelled_N: NDArra
     if (order := reordered(true_N, said_N, len(names))) is not None:
         moved = order.moved
         yield refusal(
-            "labels_permuted",
+            PERMUTED,
             f"{len(moved)} of the teacher's labels stand in another order than the data's.",
             f"On {len(true_N):,} labelled rows it is right on {order.before:.1%}, and on {order.after:.1%} if {moves(order.said_C, names)}.",
             f"Set its labels (id2label in config.json, or labels in limbeck_teacher.json) to {mended(order.said_C, names)}; or rename the data's.",

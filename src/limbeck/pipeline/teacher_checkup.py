@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import compress, zip_longest
 from pathlib import Path
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from limbeck.data.prepare import Prepared
-from limbeck.doctor.answers import LEAST, Asked, answer_findings, named_otherwise
+from limbeck.doctor.answers import LEAST, PERMUTED, Asked, answer_findings, named_otherwise
 from limbeck.doctor.calibration import standing
+from limbeck.doctor.label_order import reordered
 from limbeck.doctor.reading import NORMALISATIONS, reading_findings
 from limbeck.doctor.steadiness import read_otherwise, steadiness_findings, written_otherwise
 from limbeck.findings import Finding, Severity
@@ -68,16 +70,15 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     logits_NC, answered = _answers(teacher, store, payloads)
     rows_answered = [r for r, there in zip(asked, answered, strict=True) if there]
     told = as_asked(prepared, rows_answered, logits_NC, teacher, words)
-    answers = list(answer_findings(told))
+    modality = run.recipe.entry("modalities")
+    read = list(_read(modality, teacher, told, rows_answered)) if free and not modality.vocabulary else []
+    answers = [f for f in answer_findings(told) if f.code != PERMUTED or not any(r.severity is Severity.REFUSAL for r in read)]
     yield from answers
     labelled_N = told.true_N >= 0
     if labelled_N.sum() >= LEAST and not any(f.severity is Severity.REFUSAL for f in answers):
         yield standing(told.true_N[labelled_N], np.asarray(logits_NC, np.float64)[labelled_N], words)
     if free:
-        modality = run.recipe.entry("modalities")
-        yield from (
-            _written(teacher, told, rows_answered) if modality.vocabulary else _read(modality, teacher, told, rows_answered)
-        )
+        yield from _written(teacher, told, rows_answered) if modality.vocabulary else read
 
 
 def fine_tuned_findings(
@@ -186,7 +187,11 @@ def _answers(teacher: Any, store: SignalStore | None, payloads: Sequence[Any]) -
 
 
 def _read(modality: Any, teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:
-    """Whether it would rather be given its payloads otherwise: as its modality knows them to be mistaken, or as it could scale them itself."""
+    """Whether it would rather be given its payloads otherwise: as its modality knows them to be mistaken, or as it could scale them itself.
+
+    Who sees red for blue takes one class for another in an orderly way, as if its labels were in another order. Where another form says as much as
+    another order of labels does, it is the form, and as grave.
+    """
     chosen = np.flatnonzero(told.true_N >= 0)[:_OTHERWISE]
     if len(chosen) < 20 or not np.isfinite(told.logits_NC).all():
         return
@@ -197,9 +202,12 @@ def _read(modality: Any, teacher: Any, told: Asked, rows: Sequence[Record]) -> I
     ways = {name: partial(teacher.answer, list(map(apply, payloads)), LOGITS) for name, apply in modality.mistaken.items()}
     if hasattr(teacher, "otherwise"):
         ways |= teacher.otherwise(payloads)
+    order = reordered(true_N, said_N, len(told.labels))
     for name, ask in ways.items():
         otherwise_N = np.asarray(ask().logits_BC).argmax(axis=1)
-        yield from read_otherwise(name, modality.noun, true_N, said_N, otherwise_N)
+        grave = order is not None and float((otherwise_N == true_N).mean()) >= order.after
+        for finding in read_otherwise(name, modality.noun, true_N, said_N, otherwise_N):
+            yield replace(finding, severity=Severity.REFUSAL) if grave else finding
 
 
 def _written(teacher: Any, told: Asked, rows: Sequence[Record]) -> Iterator[Finding]:

@@ -116,6 +116,8 @@ class HuggingfaceImage(ArrayTeacher):
             model, labels = classifier(transformers.AutoModelForImageClassification, settings.model, HEADS, options)
             channels, size = int(getattr(model.config, "num_channels", 3)), getattr(model.config, "image_size", None)
             done = processing(processor, channels, size if isinstance(size, int) else None, settings.model)
+            if isinstance(size, int) and size != done.size:
+                _check_size(Scaled(model, done).eval(), channels, size, settings.model)
         return cls(Scaled(model, done), processor, labels, channels, device)
 
     @classmethod
@@ -202,3 +204,16 @@ class HuggingfaceImage(ArrayTeacher):
             found.append("resizes by another filter than a bilinear one")
         told = f"the teacher's processor {' and '.join(found)}; here pictures are stretched to {self.size} x {self.size}, for teacher and student alike"
         return [told] if found else []
+
+
+def _check_size(module: Scaled, channels: int, size: int, model: str) -> None:
+    """Many networks read other sizes than their configuration names, and some do not."""
+    made = module.done.size
+    try:
+        with torch.inference_mode():
+            module(torch.zeros(1, channels, made, made, dtype=torch.uint8))
+    except Exception as error:  # whatever a network raises at a shape that it cannot read
+        raise TeacherError(
+            f"the processor of '{model}' makes pictures of {made} x {made} pixels, and its model reads {size} x {size}. "
+            f"Set size, or do_center_crop and crop_size, in {PROCESSOR}."
+        ) from error
