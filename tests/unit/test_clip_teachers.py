@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from limbeck import find
+from limbeck.engine.batches import Examples, batches
 from limbeck.errors import TeacherError
 from limbeck.modalities._clip import of_samples, tone
 from limbeck.teachers.huggingface_audio import HuggingfaceAudio
@@ -66,8 +67,12 @@ def test_a_model_is_told_what_its_extractor_filled_up(tmp_path: Path, count: int
         expected = model(**made).logits.numpy()
         unmasked = model(input_features=made["input_features"]).logits.numpy()
     assert (np.abs(expected - unmasked).max() > 0.01) == (not made["attention_mask"].all())
-    found = HuggingfaceAudio.load(HuggingfaceAudio.Settings(str(tmp_path))).answer([of_samples(samples, RATE)], LOGITS)
+    teacher = HuggingfaceAudio.load(HuggingfaceAudio.Settings(str(tmp_path)))
+    found = teacher.answer([of_samples(samples, RATE)], LOGITS)
     np.testing.assert_allclose(found.logits_BC, expected, atol=1e-4)
+    encoded = Examples(teacher.encode([of_samples(samples, RATE)] * 3), np.zeros(3, np.int64))
+    batch = next(batches(encoded, teacher.collate, batch_size=2, epochs=1, seed=0, device="cpu"))
+    np.testing.assert_allclose(teacher.module(**batch.inputs).logits_BC.detach()[:1], expected, atol=1e-4)
 
 
 def test_clips_of_many_lengths_do_not_touch_each_other(tmp_path: Path) -> None:

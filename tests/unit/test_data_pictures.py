@@ -69,6 +69,26 @@ def test_no_class_is_lost_by_the_names_of_its_files(root: Path, tmp_path: Path) 
     ] * 3 + ["other"] + ["plain"] * 3
 
 
+def test_what_lies_beside_data_is_no_class(root: Path, tmp_path: Path) -> None:
+    (root / "notes").mkdir()
+    (root / "notes" / "read.md").write_text("who took these")
+    (root / "README").write_text("no suffix")
+    assert {r.label for r in read(root)} == {"bars", "dots", "plain"}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(2):
+            archive.write(root / "bars" / f"00{number}.png", f"cat/more/{number}.png")
+            archive.write(root / "dots" / f"00{number}.png", f"dog/{number}")
+        archive.writestr("notes/labels.json", "{}")
+    assert [r.label for r in read(tmp_path / "a.zip")] == ["cat"] * 2 + ["dog"] * 2
+
+
+def test_folders_that_lead_to_each_other_end(root: Path) -> None:
+    for here in ("bars", "dots", "plain"):
+        for there in {"bars", "dots", "plain"} - {here}:
+            (root / here / there).symlink_to(root / there, target_is_directory=True)
+    assert len(read(root)) == 3 * 3 * 5  # of each: its own, those of two links, and of one link within each of these
+
+
 def test_links_to_folders_are_followed_and_not_in_circles(root: Path, tmp_path: Path) -> None:
     (tmp_path / "linked").mkdir()
     for name in ("bars", "dots"):

@@ -128,6 +128,16 @@ def test_what_a_processor_would_do_otherwise_is_told(tmp_path: Path) -> None:
     assert "cuts the middle out of a picture and resizes by another filter" in teacher.remarks()[0]
 
 
+def test_a_backbone_may_read_another_size_than_its_configuration_names(tmp_path: Path) -> None:
+    config = transformers.Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=42, patch_size=14)
+    transformers.Dinov2Model(config).save_pretrained(tmp_path)
+    crop = {"height": 28, "width": 28}
+    processor_of("BitImageProcessor", size={"shortest_edge": 28}, crop_size=crop, do_center_crop=True).save_pretrained(tmp_path)
+    teacher = HuggingfaceImage.load(HuggingfaceImage.Settings(str(tmp_path)))
+    assert (teacher.size, teacher.has_head) == (28, False)
+    assert "cuts the middle out" in teacher.remarks()[0]
+
+
 def test_a_processor_of_another_size_than_the_model_is_named(tmp_path: Path) -> None:
     HuggingfaceImage.tiny(tmp_path)
     processor_of("ViTImageProcessor", size={"height": 20, "width": 20}).save_pretrained(tmp_path)

@@ -66,6 +66,6 @@ def test_rates_with_nothing_in_common_take_little_memory_and_leave_none() -> Non
 
 
 def test_a_filter_that_is_reckoned_in_parts_is_the_same() -> None:
-    long = sine(1_000, 44_101, 44_101)  # 8,000 phases of 280 numbers
+    long = sine(1_000, 44_101, 44_101)  # 8,000 phases of 282 numbers
     whole = resampled(long, step_between(44_101, 8_000))
     assert float(np.abs(whole[200:-200] - sine(1_000, 8_000, len(whole))[200:-200]).max()) < 0.003

@@ -3,8 +3,9 @@
     animals/cat/001.png     is of the class cat, and so is animals/cat/more/002.png
     animals/003.png         has no label
 
-A zip that holds nothing but one folder is that folder. Nothing is unpacked: a row holds where its file lies. Files are known by their suffixes; of a
-folder none of whose files has one of these, all are rows, so that no class is lost without a word: what they hold then says what they are.
+A zip that holds nothing but one folder is that folder. Nothing is unpacked: a row holds where its file lies. Files are known by their suffixes. Of a
+folder that holds none of these, here or below, all are rows but those that usually lie beside data, so that no class is lost without a word: what
+they hold then says what they are.
 """
 
 from __future__ import annotations
@@ -22,6 +23,31 @@ from limbeck.payloads import Stored
 _TRAIN = frozenset({"train", "training"})
 _SPLITS = _TRAIN | {"test", "testing", "val", "valid", "validation", "dev", "eval"}
 """Names of folders that no class bears, where all folders have such names."""
+_BESIDE = frozenset(
+    [
+        ".txt",
+        ".md",
+        ".rst",
+        ".json",
+        ".jsonl",
+        ".xml",
+        ".csv",
+        ".tsv",
+        ".yaml",
+        ".yml",
+        ".html",
+        ".pdf",
+        ".log",
+        ".ini",
+        ".db",
+        ".py",
+        ".ipynb",
+        ".sh",
+        ".npy",
+        ".npz",
+    ]
+)
+"""Suffixes of what lies beside data and is none."""
 
 
 def classed(source: Path, suffixes: frozenset[str], column: str, unread: frozenset[str] = frozenset()) -> Iterator[Row]:
@@ -40,10 +66,9 @@ def classed(source: Path, suffixes: frozenset[str], column: str, unread: frozens
     if is_folder(source):
         found = [(p.relative_to(source).parts, Stored(str(p))) for p in classed_files(source, named)]
     else:
-        members = _members(source)
-        around = _wrapper([m for m in members if _is_named(m, named)])
-        inside = [m for m in members if m[: len(around)] == around]
-        found = [(m[len(around) :], Stored(str(source), "/".join(m))) for m in _rows(inside, named, len(around))]
+        members = _rows(_members(source), named)
+        around = _wrapped(members)
+        found = [(m[around:], Stored(str(source), "/".join(m))) for m in members]
     if not found:
         idx = is_folder(source) and any("-ubyte" in p.name for p in Path(source).iterdir())
         raise DataError(
@@ -66,15 +91,18 @@ def classed(source: Path, suffixes: frozenset[str], column: str, unread: frozens
 
 def classed_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """The files of a folder and below it that are rows, in the order of their names; those of hidden folders are passed over, links are followed."""
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real, above = Path(place).resolve(), Path(place).parent.resolve()
-        if real in (above, *above.parents):  # a link to a folder that it lies in
+    found, above = [], {folder: frozenset[Path]()}
+    for walked, folders, names in os.walk(folder, followlinks=True):
+        place = Path(walked)
+        real, around = place.resolve(), above.pop(place)
+        if real in around:  # a link back to a folder that it was reached through
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [(Path(place) / name).relative_to(folder).parts for name in names if not name.startswith(".")]
-    return [folder.joinpath(*parts) for parts in _rows(sorted(found), suffixes, 0)]
+        above |= dict.fromkeys((place / name for name in folders), around | {real})
+        found += [(place / name).relative_to(folder).parts for name in names if not name.startswith(".")]
+    rows = [(folder.joinpath(*parts), _is_named(parts, suffixes)) for parts in _rows(sorted(found), suffixes)]
+    return [path for path, is_named in rows if is_named or path.is_file()]  # and no socket or pipe
 
 
 def _members(source: Path) -> list[tuple[str, ...]]:
@@ -92,20 +120,21 @@ def _members(source: Path) -> list[tuple[str, ...]]:
     return [p for p in paths if not any(part.startswith(".") or part == "__MACOSX" for part in p)]
 
 
-def _rows(paths: list[tuple[str, ...]], suffixes: Collection[str], depth: int) -> list[tuple[str, ...]]:
-    """Which of these files are rows, where the classes' folders lie `depth` folders deep."""
-    named = {p[depth] for p in paths if _is_named(p, suffixes)}
+def _rows(paths: list[tuple[str, ...]], suffixes: Collection[str]) -> list[tuple[str, ...]]:
+    """Which of these files are rows: the named ones, and those of folders that hold none."""
+    named = [p for p in paths if _is_named(p, suffixes)]
+    holding = {p[:depth] for p in named for depth in range(1, len(p))}
     if not named:
         return []
-    return [p for p in paths if _is_named(p, suffixes) or (len(p) > depth + 1 and p[depth] not in named)]
+    return [p for p in paths if _is_named(p, suffixes) or not (len(p) == 1 or p[:-1] in holding or _is_named(p, _BESIDE))]
 
 
-def _wrapper(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """The folders that lie around all classes: those that all files share, where the classes lie below them."""
+def _wrapped(paths: list[tuple[str, ...]]) -> int:
+    """How many folders lie around all classes: those that all files share, where the classes lie below them."""
     depth = 0
     while paths and all(len(p) > depth + 2 for p in paths) and len({p[depth] for p in paths}) == 1:
         depth += 1
-    return paths[0][:depth] if paths else ()
+    return depth
 
 
 def _is_named(parts: tuple[str, ...], suffixes: Collection[str]) -> bool:

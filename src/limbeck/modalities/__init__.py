@@ -8,7 +8,6 @@ Beside what `limbeck.types.Modality` says, a modality has, for whoever must not 
     vocabulary                  whether it reads by pieces, which a teacher or another encoder may lend
     golden                      synthetic payloads as JSON, whose logits a bundle carries
     view_plan, views(...)       how further views are made, and they: the same records, plan and seed give the same ones
-    anew(payload, epoch)        where a plan of views knows `live`: the same view by other dice
     payload(value, folder)      a cell of a row as a payload; ValueError says what is wrong with it, and nothing where nothing is there
     key(payload)                the key of its content, which copies share
     to_json, from_json          a payload in JSON and back; what comes back may be a stranger's, so it never names a file

@@ -25,7 +25,7 @@ ZEROS = 24
 ROLLOFF = 0.95
 _FINEST = 1000
 _MOST = 2**18
-"""Numbers of a filter that are reckoned at once; a pair of rates that needs no more (44.1 and 8 kHz: 22,720) is kept. One of 191,999 and 8,000 has ten million."""
+"""Numbers of a filter that are reckoned at once; a pair of rates that needs no more (44.1 and 8 kHz: 22,560) is kept. One of 191,999 and 8,000 has ten million."""
 
 
 def resampled(samples_N: NDArray[np.float32], step: Fraction) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import DataError, TooLargeError, missing_extra
-from limbeck.modalities._cut_off import ends_early
+from limbeck.modalities._headers import ends_early, of_bytes, wav_header
 
 Samples = NDArray[np.float32]
 """(N,), one channel."""
@@ -31,8 +31,6 @@ RATES = (4_000, 192_000)
 LOUDEST = 2.0**33
 """A sample beyond it is damage: 1 is full scale, and some write whole numbers of 32 bits as floats."""
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
-_UNKNOWN = 0x7FFFF000
-"""Bytes of samples from which on a header says only that nobody knew: SoX writes this to a pipe, arecord 2**31, ffmpeg 2**32 - 1."""
 _PLAIN = {(1, 16): "<i2", (3, 32): "<f4"}
 """What of wavs numpy reads: (kind, bits)."""
 
@@ -96,6 +94,8 @@ def _of_libsndfile(data: bytes, of: str) -> tuple[NDArray[np.float32], int]:
         import soundfile
     except ImportError as error:
         raise missing_extra("soundfile", "audio", "reading sound files but wav of 16 bits or floats") from error
+    if ends_early(of_bytes(data), len(data)):
+        raise DataError(f"holds a sound that is cut off{of}: its last page or frame is not whole")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.format not in _FORMATS:
@@ -108,8 +108,6 @@ def _of_libsndfile(data: bytes, of: str) -> tuple[NDArray[np.float32], int]:
             samples_NC = file.read(MOST_SECONDS * rate + 1, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise DataError(f"holds no sound, or one that is cut off or damaged{of}: {error.error_string}") from error
-    if ends_early(data):
-        raise DataError(f"holds a sound that is cut off{of}: its last page or frame is not whole")
     if len(samples_NC) < min(promised, MOST_SECONDS * rate) and file.format != "MP3":  # an MP3's length is a guess
         raise DataError(f"holds a sound that is cut off{of}: {promised:,} samples are promised, {len(samples_NC):,} are there")
     return samples_NC, rate
@@ -120,25 +118,18 @@ def _of_wav(data: bytes, of: str) -> tuple[NDArray[np.float32], int, bool] | Non
 
     Its own word on its length is checked for all widths: libsndfile reads what is there, and says nothing of what is missing.
     """
-    if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
+    header = wav_header(of_bytes(data), len(data))
+    if header is None:
         return None
-    at, kind, channels, rate, bits, long = 12, 0, 0, 0, 0, 0
-    while at + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, at)
-        at += 8
-        if name == b"fmt " and at + 16 <= len(data):
-            kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", data, at)
-        if name == b"ds64" and at + 16 <= len(data):  # of an RF64, whose own size of samples says nothing
-            long = struct.unpack_from("<Q", data, at + 8)[0]
-        if name == b"data":
-            there, size = len(data) - at, long or size
-            if there < size and (size < _UNKNOWN or long):
-                raise DataError(f"holds a wav that is cut off{of}: {size:,} bytes of samples are promised, {there:,} are there")
-            if (kind, bits) not in _PLAIN or not channels:
-                return None
-            frame = channels * bits // 8
-            count = min(min(size, there) // frame, MOST_SECONDS * rate + 1) * channels
-            values = np.frombuffer(data, _PLAIN[kind, bits], count, at).reshape(-1, channels)
-            return values.astype(np.float32) / np.float32(32768 if kind == 1 else 1), rate, kind == 1
-        at += size + size % 2
-    raise DataError(f"holds a wav without samples{of}: it is cut off, or damaged")
+    if header.at == len(data) and header.promised > header.there:
+        raise DataError(f"holds a wav without samples{of}: it is cut off, or damaged")
+    if header.promised > header.there:
+        raise DataError(
+            f"holds a wav that is cut off{of}: {header.promised:,} bytes of samples are promised, {header.there:,} are there"
+        )
+    if (header.kind, header.bits) not in _PLAIN or not header.channels:
+        return None
+    frame = header.channels * header.bits // 8
+    count = min(header.promised // frame, MOST_SECONDS * header.rate + 1) * header.channels
+    values = np.frombuffer(data, _PLAIN[header.kind, header.bits], count, header.at).reshape(-1, header.channels)
+    return values.astype(np.float32) / np.float32(32768 if header.kind == 1 else 1), header.rate, header.kind == 1

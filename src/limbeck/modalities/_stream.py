@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from limbeck.errors import DataError, InputFileError, missing_extra
-from limbeck.modalities._cut_off import LONGEST_PAGE, ends_early
+from limbeck.modalities._headers import ends_early
 from limbeck.modalities._sound_file import LOUDEST, MOST_CHANNELS, RATES, Samples
 
 _PIECE = 0.1  # seconds
@@ -54,8 +54,8 @@ def _of_file(path: str) -> Stream:
             while len(piece := _next(file, path)):
                 heard = np.abs(piece) < LOUDEST  # where a sample is damaged, silence: what comes later is to be heard
                 yield np.where(heard, piece, np.float32(0)).mean(axis=1, dtype=np.float32)
-            if file.format == "OGG" and ends_early(_tail(path), tail_only=True):
-                raise DataError(f"{path} is cut off: its last page is not whole. What came before was listened to")
+            if _ends_early(path):
+                raise DataError(f"{path} is cut off: it says itself that it is longer. What came before was listened to")
 
     return Stream(file.samplerate, pieces())
 
@@ -70,10 +70,14 @@ def _next(file: Any, path: str) -> Any:
         ) from error
 
 
-def _tail(path: str) -> bytes:
+def _ends_early(path: str) -> bool:
     with Path(path).open("rb") as file:
-        file.seek(max(0, Path(path).stat().st_size - LONGEST_PAGE))
-        return file.read()
+
+        def read(at: int, count: int) -> bytes:
+            file.seek(at)
+            return file.read(count)
+
+        return ends_early(read, Path(path).stat().st_size)
 
 
 def _of_pipe(pipe: BinaryIO) -> Stream:

@@ -19,7 +19,6 @@ from limbeck.errors import DataError, TooLargeError
 from limbeck.modalities._audio_views import AudioViews
 from limbeck.modalities._cells import cell
 from limbeck.modalities._clip import Clip, by, clip, of_samples, sent, tone
-from limbeck.modalities._dice import anew
 from limbeck.modalities._lazy import Recent, arrays
 from limbeck.modalities._log_mel import LogMel
 from limbeck.modalities._resample import ROLLOFF, ZEROS, resampled, step_between
@@ -90,7 +89,6 @@ class Audio:
     """Synthetic clips whose logits a bundle carries; never a customer's. The last one is silence."""
     counted: ClassVar[str] = "seconds"
     view_plan = AudioViews
-    anew = staticmethod(anew)
     stream = staticmethod(stream_of)
     mistaken: ClassVar[Mapping[str, Callable[[Clip], Clip]]] = {
         "at half their rate": partial(by, operation="half_speed"),

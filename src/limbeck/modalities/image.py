@@ -22,7 +22,6 @@ from limbeck.types import Json, Record, View, digest
 
 try:
     from limbeck.modalities._cells import cell
-    from limbeck.modalities._dice import anew
     from limbeck.modalities._image_views import ImageViews
     from limbeck.modalities._lazy import Recent, arrays
     from limbeck.modalities._picture import Picture, by, picture, received, sent
@@ -85,7 +84,6 @@ class Image:
     """Synthetic pictures whose logits a bundle carries; never a customer's."""
     counted: ClassVar[str] = "pixels"
     view_plan = ImageViews
-    anew = staticmethod(anew)
     mistaken: ClassVar[Mapping[str, Callable[[Picture], Picture]]] = {
         "with blue before red": partial(by, operation="blue_first"),
         "with dark and light exchanged": partial(by, operation="negative"),

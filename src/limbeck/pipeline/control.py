@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,10 @@ from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import LOGITS, loaded, unseen
 from limbeck.pipeline.training import trained
 from limbeck.pipeline.untrained import full_modality, new_student
-from limbeck.pipeline.views import afresh
+from limbeck.pipeline.views import afresh, answers, labels_of, redrawn, views_of
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore
-from limbeck.types import Json, Shapes, TrainingPlan, View
+from limbeck.types import Json, Shapes, Signal, TrainingPlan, View
 
 
 def control_logits(
@@ -110,7 +111,8 @@ def fit_control(
     note = f"the same {recipe.student.family} without a teacher, {len(labelled):,} labelled rows"
     examples = Examples(modality.encode(payloads), classes_N)
     if getattr(view_plan, "live", False):
-        examples = afresh(examples, modality, payloads)
+        label = partial(labels_of, labels=labels, several=recipe.several)
+        examples = afresh(examples, modality, redrawn(run, modality, labelled, view_plan), label)
     training = _fit(run, student, modality, examples, judge, plan, name, identity, note, last)
     return student, modality, {**training.best, "epochs": training.best_epoch}
 
@@ -124,9 +126,14 @@ def _fit_hard_labels(
     judge = _right(modality, judged, true_N, run.device)
     identity: Json = {"teacher": dict(teacher.fingerprint()), "plan": str(plan)}
     note = f"the same {run.recipe.student.family} on the teacher's hard labels"
-    examples = Examples(
-        modality.encode(payloads), classes_N
-    )  # the same in each epoch, since it takes the answers that are kept
+    examples, view_plan = Examples(modality.encode(payloads), classes_N), views_of(run, teacher)[0]
+    if getattr(view_plan, "live", False):
+        ask = answers(teacher, store, LOGITS)
+
+        def label(drawn: Sequence[View]) -> NDArray[np.int64]:
+            return _best(ask([v.payload for v in drawn]))
+
+        examples = afresh(examples, modality, redrawn(run, modality, splits.train, view_plan), label)
     _fit(run, student, modality, examples, judge, plan, "control", identity, note)
     return student, modality
 
@@ -134,7 +141,11 @@ def _fit_hard_labels(
 def _answers(store: SignalStore, payloads: Sequence[Any]) -> NDArray[np.int64]:
     if not payloads:
         return np.zeros(0, np.int64)
-    best_N: NDArray[np.int64] = np.asarray(store.get(payloads, LOGITS).logits_BC).argmax(axis=1).astype(np.int64)
+    return _best(store.get(payloads, LOGITS))
+
+
+def _best(signal: Signal) -> NDArray[np.int64]:
+    best_N: NDArray[np.int64] = np.asarray(signal.logits_BC).argmax(axis=1).astype(np.int64)
     return best_N
 
 

@@ -22,7 +22,6 @@ from limbeck.engine.as_int8 import AsInt8
 from limbeck.engine.batches import Examples, lengths
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.loop import Judge, Term, Training
-from limbeck.label_sets import aims
 from limbeck.losses.divergence import forward_kl
 from limbeck.losses.questions import binary_kl
 from limbeck.metrics.classification import agreement
@@ -30,7 +29,7 @@ from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.teacher import LOGITS, unseen
 from limbeck.pipeline.terms import terms as chosen_terms
 from limbeck.pipeline.training import trained
-from limbeck.pipeline.views import afresh, views_of
+from limbeck.pipeline.views import afresh, answers, labels_of, redrawn, views_of
 from limbeck.pipeline.written import write_bundle
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
@@ -78,15 +77,18 @@ def fit_student(
                 term.state.to(run.device)
         needs = frozenset[str]().union(*(t.objective.needs for t in terms))
         live = frozenset[str]().union(*(t.objective.needs for t in terms if getattr(t.objective, "live", False)))
+        label = partial(labels_of, labels=teacher.labels, several=recipe.several)
         examples = Examples(
             modality.encode(payloads),
-            aims((v.label for v in views), teacher.labels, recipe.several),
+            label(views),
             store.get(payloads, needs - live),
             words=modality.words(payloads) if "hidden_BWD" in needs else None,
             live=(lambda chosen_B: teacher.answer([payloads[i] for i in chosen_B], live)) if live else None,
         )
-        if getattr(views_of(run, teacher)[0], "live", False):
-            examples = afresh(examples, modality, payloads, partial(teacher.answer, needs=needs))
+        planned = views_of(run, teacher)[0]
+        if getattr(planned, "live", False):
+            draw = redrawn(run, modality, splits.train, planned, first=run.recipe.training_plan().epochs if as_int8 else 0)
+            examples = afresh(examples, modality, draw, label, answers(teacher, store, needs))
         judged = [r.payload for r in unseen(run, splits)]
         near = nearness_of_sets if recipe.several else nearness
         judge = near(modality, judged, store.get(judged, LOGITS).logits_BC, run.device) if judged else None

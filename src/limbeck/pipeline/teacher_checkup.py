@@ -75,7 +75,7 @@ def teacher_findings(run: Run, teacher: Any, prepared: Prepared, words: float | 
     answers = [f for f in answer_findings(told) if f.code != PERMUTED or not any(r.severity is Severity.REFUSAL for r in read)]
     yield from answers
     labelled_N = told.true_N >= 0
-    if labelled_N.sum() >= LEAST and not any(f.severity is Severity.REFUSAL for f in answers):
+    if labelled_N.sum() >= LEAST and not any(f.severity is Severity.REFUSAL for f in (*answers, *read)):
         yield standing(told.true_N[labelled_N], np.asarray(logits_NC, np.float64)[labelled_N], words)
     if free:
         yield from _written(teacher, told, rows_answered) if modality.vocabulary else read

@@ -74,7 +74,7 @@ def processing(processor: Any, channels: int, size: int | None, model: str) -> P
 def _through(processor: Any, colour_C: NDArray[Any], channels: int, model: str) -> NDArray[Any]:
     picture = np.broadcast_to(colour_C.astype(np.uint8), (_SIDE, _SIDE, channels))
     found = np.asarray(
-        processor(images=[picture.copy()], return_tensors="np", input_data_format="channels_last")["pixel_values"]
+        processor(images=[picture.copy()], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
     )
     if found.ndim != 4 or found.shape[:2] != (1, channels):
         raise TeacherError(

@@ -48,6 +48,10 @@ class Extracted:
         """Of the values: clips of one shape go through the model together."""
         return self.values.shape
 
+    def __len__(self) -> int:
+        """Samples or frames, by which batches are made."""
+        return len(self.values)
+
 
 class Heard(nn.Module):
     """A transformers model by the one input that it reads, and its mask."""

@@ -117,7 +117,7 @@ class HuggingfaceImage(ArrayTeacher):
             channels, size = int(getattr(model.config, "num_channels", 3)), getattr(model.config, "image_size", None)
             done = processing(processor, channels, size if isinstance(size, int) else None, settings.model)
             if isinstance(size, int) and size != done.size:
-                _check_size(Scaled(model, done).eval(), channels, size, settings.model)
+                _check_size(model.eval(), (channels, done.size, done.size), size, settings.model)
         return cls(Scaled(model, done), processor, labels, channels, device)
 
     @classmethod
@@ -206,14 +206,13 @@ class HuggingfaceImage(ArrayTeacher):
         return [told] if found else []
 
 
-def _check_size(module: Scaled, channels: int, size: int, model: str) -> None:
-    """Many networks read other sizes than their configuration names, and some do not."""
-    made = module.done.size
+def _check_size(network: Any, shape: tuple[int, int, int], size: int, model: str) -> None:
+    """Many networks read other sizes than their configuration names, and some do not. It may have no head."""
     try:
         with torch.inference_mode():
-            module(torch.zeros(1, channels, made, made, dtype=torch.uint8))
+            network(pixel_values=torch.zeros(1, *shape))
     except Exception as error:  # whatever a network raises at a shape that it cannot read
         raise TeacherError(
-            f"the processor of '{model}' makes pictures of {made} x {made} pixels, and its model reads {size} x {size}. "
+            f"the processor of '{model}' makes pictures of {shape[2]} x {shape[1]} pixels, and its model reads {size} x {size}. "
             f"Set size, or do_center_crop and crop_size, in {PROCESSOR}."
         ) from error
