@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from limbeck import find, names
+from limbeck.engine.batches import Examples, batches
 from limbeck.errors import MissingExtraError, TeacherError
 from limbeck.types import Teacher
 
@@ -84,6 +85,17 @@ def test_leaves_gradients_on_for_its_caller(teacher, payloads) -> None:
     teacher.answer(payloads[:3], frozenset({"logits_BC"}))
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
+
+
+def test_what_it_encodes_can_be_learned_from_in_batches(teacher, payloads) -> None:
+    if not hasattr(teacher, "add_head"):
+        pytest.skip("it is not fine-tuned")
+    some = [payloads[0]] * 5  # clips of one length, which a teacher may ask for
+    examples = Examples(teacher.encode(some), np.zeros(5, np.int64))
+    for batch in batches(examples, teacher.collate, batch_size=2, epochs=1, seed=0, device="cpu"):
+        logits_BC = teacher.module(**batch.inputs).logits_BC
+        assert logits_BC.shape == (len(batch.labels_B), len(teacher.labels))
+        assert logits_BC.requires_grad
 
 
 def test_other_names_for_its_labels_change_no_answer(teacher, payloads) -> None:
