@@ -7,7 +7,7 @@ of the training file, by the hash of the pixels, judges, and teacher and student
 they learn from 95 %. The other 5 % choose epochs. Of each student three seeds are trained; `best_*_accuracy` is that of their mean, by the written file for the
 first and in torch for the others. The control is the same student without the teacher, with as many steps, on views that keep their labels.
 
-Parts: `teacher` alone (then the others take it), `100kb`, `25kb`, or `all`. Clothes stay what they are in a mirror, so `flip` is on, and the teacher
+Parts: `teacher` alone (then the others take it), `100kb`, `25kb`, `latency` (the files of the finished `100kb` once more; `quiet.py` says what counts), or `all`. Clothes stay what they are in a mirror, so `flip` is on, and the teacher
 answers with the mean over a picture and its mirror image, each at the four offsets of its stride.
 
 On two cores with AVX-512 a training step of the teacher takes 1.8 ms a picture and its 21 epochs 38 minutes (at stride 1 and 32 pixels 7 to 8 ms: docs/diary.md has
@@ -18,17 +18,22 @@ Published (the repository's README, without a teacher): two convolutions and few
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+import numpy as np
 
 import limbeck
 from harness import arguments, write
 from limbeck.cli import Watch
 from limbeck.curves import read_curves
 from limbeck.evidence import Report
+from limbeck.modalities._pixels import png
+from quiet import quiet_latency
 
-SEEDS = 3
+SEEDS, QUERIES = 3, 2_000
 TEACHER: dict[str, Any] = {
     "kind": "wide_resnet",
     "depth": 16,
@@ -120,8 +125,25 @@ def measured(report: Report, name: str) -> dict[str, Any]:
     slow, quick = teacher.footprint.latency, student.footprint.latency
     if slow is not None and quick is not None and teacher.footprint.form.startswith("onnx"):
         found |= {f"best_{name}_p50_us": quick.p50_us, "teacher_p50_us": slow.p50_us}
-        found["latency_ratio" if name == "100kb" else f"best_{name}_latency_ratio"] = slow.p50_us / quick.p50_us
+        found[f"best_{name}_latency_ratio"] = slow.p50_us / quick.p50_us
     return found
+
+
+def latency(run: Path, data: Path) -> dict[str, Any]:
+    """What student and teacher of a finished run take for a PNG file of a picture, decoding included, one at a time on one thread."""
+    with gzip.open(data / "train-images-idx3-ubyte.gz") as file:
+        pixels_NHW1 = np.frombuffer(file.read(16 + QUERIES * 784), np.uint8, offset=16).reshape(QUERIES, 28, 28, 1)
+    student, teacher = (limbeck.load(run / name) for name in ("bundle", "teacher-onnx"))
+    found = quiet_latency(lambda p: teacher.predict([p]), lambda p: student.predict([p]), [png(p) for p in pixels_NHW1])
+    slow, quick = found.get("quiet", (float("nan"),) * 2)
+    slow_of_all, quick_of_all = found["all"]
+    return {
+        "latency_ratio": slow / quick,
+        "latency_teacher_p50_us": slow,
+        "latency_student_p50_us": quick,
+        "latency_ratio_of_all": slow_of_all / quick_of_all,
+        "latency_quiet_queries": found["counted"],
+    }
 
 
 def run(data: Path, work: Path, final: bool, part: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
@@ -140,13 +162,23 @@ def run(data: Path, work: Path, final: bool, part: str) -> tuple[dict[str, Any],
         figures |= {f"best_{name}_seconds_{stage}": seconds for stage, seconds in report.seconds.items()}
         bundles[name] = report.bundle
         if any("void" in note for note in report.notes):
-            times = [key for key in figures if key.endswith(("p50_us", "latency_ratio")) and (name in key or "best" not in key)]
+            times = [
+                key for key in figures if key.endswith(("p50_us", "latency_ratio")) and (name in key or key == "teacher_p50_us")
+            ]
             void |= dict.fromkeys(times, "since others were busy while it was measured")
         if figures[f"best_{name}_bytes"] > LIMITS[name]:
             raise SystemExit(f"{name}: the bundle has {figures[f'best_{name}_bytes']:,} bytes. Make its student smaller.")
+    if part in ("all", "latency"):
+        finished = sorted(work.glob(f"100kb-{kind}-*/complete.json"), key=lambda p: p.stat().st_mtime)
+        if not finished:
+            raise SystemExit(f"no student of 100 kB is finished in {work}. Run --part 100kb first.")
+        figures |= latency(finished[-1].parent, data)
+        if np.isnan(figures["latency_ratio"]):
+            times = [key for key in figures if key.startswith("latency_")]
+            void |= dict.fromkeys(times, "since too few queries were quiet")
     return figures, bundles, void
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__ or "", ("all", "teacher", *STUDENTS), data="fashion_mnist")
+    args = arguments(__doc__ or "", ("all", "teacher", *STUDENTS, "latency"), data="fashion_mnist")
     write(args, *run(args.data, args.work, args.final, args.part))

@@ -13,7 +13,7 @@ from PIL import Image as Pil
 from limbeck.errors import DataError
 from limbeck.modalities._lazy import Lazy
 from limbeck.modalities._picture import picture
-from limbeck.modalities._pixels import MOST_PIXELS, decoded, resized
+from limbeck.modalities._pixels import MOST_PIXELS, _plain_png, decoded, resized
 from limbeck.modalities.image import Image
 from limbeck.payloads import Stored, identity, plain
 
@@ -80,6 +80,55 @@ def test_palettes_become_their_colours_and_alpha_lies_on_white() -> None:
     half = Pil.new("RGBA", (1, 1), (0, 0, 0, 51))
     assert decoded(saved(half)).tolist() == [[[204, 204, 204]]]  # 255 - 51
     assert decoded(saved(Pil.new("LA", (1, 1), (0, 0)))).tolist() == [[[255]]]
+
+
+def with_care(data: bytes) -> np.ndarray:
+    with Pil.open(io.BytesIO(data)) as opened:
+        found = np.asarray(opened)
+    return found[..., None] if found.ndim == 2 else found
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_the_plainest_png_decodes_to_what_it_does_with_care(channels: int, level: int) -> None:
+    ramp = np.arange(40)[:, None, None] * 3 + np.arange(31)[None, :, None] * 2 + np.arange(channels) * 20
+    noise = DICE.integers(0, 256, (40, 31, channels))
+    for pixels in (ramp.astype(np.uint8), noise.astype(np.uint8), (ramp + noise // 8).astype(np.uint8)):
+        data = saved(Pil.fromarray(pixels[..., 0] if channels == 1 else pixels), compress_level=level)
+        plain = _plain_png(data, MOST_PIXELS)
+        assert plain is not None
+        np.testing.assert_array_equal(plain, pixels)
+        np.testing.assert_array_equal(with_care(data), pixels)
+
+
+def test_what_is_not_plain_or_not_whole_is_looked_at_with_care() -> None:
+    grey = Pil.fromarray(COLOURS[..., 0])
+    turned = Pil.Exif()
+    turned[0x0112] = 6
+    for other in (
+        saved(grey, exif=turned),
+        saved(grey.convert("P")),
+        saved(grey.convert("1")),
+        saved(grey.convert("LA")),
+        saved(NOISE)[:-4000],
+    ):
+        assert _plain_png(other, MOST_PIXELS) is None
+    whole = saved(grey)
+    assert _plain_png(whole, MOST_PIXELS) is not None
+    assert _plain_png(whole, COLOURS.shape[0] * COLOURS.shape[1] - 1) is None
+    no_width = whole[:16] + bytes(4) + whole[20:29]
+    assert _plain_png(no_width + zlib.crc32(no_width[12:]).to_bytes(4) + whole[33:], MOST_PIXELS) is None
+    for end in range(len(whole)):
+        assert _plain_png(whole[:end], MOST_PIXELS) is None or end >= len(whole) - 12
+    found = 0
+    for place in range(len(whole)):
+        damaged = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+        if (
+            plain := _plain_png(damaged, MOST_PIXELS)
+        ) is not None:  # as a damaged sum behind the pixels, which Pillow does not look at
+            found += 1
+            np.testing.assert_array_equal(plain, with_care(damaged))
+    assert found
 
 
 def png_that_is_seen_through(bits: int, colours: int, row: bytes, behind: bytes) -> bytes:

@@ -16,6 +16,8 @@ Only formats that Pillow decodes by itself are tried; none that starts another p
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +52,8 @@ UNREAD = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", "
 """Suffixes of pictures that are not decoded: among others in a folder they are set aside by name, and not passed over."""
 MOST_PIXELS, MOST_BYTES = 2**25, 2**27
 _TIFF = (b"II*\0", b"MM\0*")
+_PLAIN, _FIRST = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", 33  # how a PNG begins, and where its second block does
+_KEPT = 2**16
 _BIT_DEPTH = 24  # where the first block of a PNG says how many bits a colour has
 _ROTATED = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 """Where a file may say that it lies on its side; to look into it takes a third of the time of a small picture."""
@@ -62,6 +66,8 @@ def decoded(data: bytes, name: str = "", most: float = MOST_PIXELS) -> Pixels:
         TooLargeError: it has more pixels.
         DataError: it is none of the formats, cut off, or of numbers of which nobody says what is white.
     """
+    if (plain := _plain_png(data, most)) is not None:
+        return plain
     of = f" ({name})" if name else ""
     try:
         with Pil.open(io.BytesIO(data), formats=FORMATS) as opened:
@@ -85,6 +91,36 @@ def decoded(data: bytes, name: str = "", most: float = MOST_PIXELS) -> Pixels:
         raise TooLargeError(f"holds a picture of more than {MOST_PIXELS:,} pixels{of}: a decompression bomb") from error
     except Exception as error:  # Pillow's decoders raise many kinds at what is damaged
         raise DataError(f"holds a picture that is cut off or damaged{of}: {error}") from error
+
+
+def _plain_png(data: bytes, most: float) -> Pixels | None:
+    """The pixels of a small PNG of 8 bits, grey or red, green and blue, that holds nothing but these: by Pillow's decoder alone, in half of the time that
+    opening a file takes. None: whoever looks with care decides."""
+    if data[: len(_PLAIN)] != _PLAIN or len(data) < _FIRST + 24:
+        return None
+    if zlib.crc32(data[12 : _FIRST - 4]) != int.from_bytes(data[_FIRST - 4 : _FIRST]):
+        return None
+    width, height, bits, colours, method, filtering, interlaced = struct.unpack_from(">IIBBBBB", data, len(_PLAIN))
+    if (
+        (bits, method, filtering, interlaced) != (8, 0, 0, 0)
+        or colours not in (0, 2)
+        or not 0 < width * height <= min(most, _KEPT)
+    ):
+        return None
+    at, parts, mode = _FIRST, [], "RGB" if colours else "L"
+    try:
+        while True:
+            length, name = struct.unpack_from(">I4s", data, at)
+            if name == b"IEND":
+                break
+            if name != b"IDAT":
+                return None
+            parts.append(data[at + 8 : at + 8 + length])
+            at += length + 12
+        found = Pil.frombytes(mode, (width, height), b"".join(parts), "zip", mode, 0).tobytes()
+    except (struct.error, ValueError, OSError):
+        return None
+    return np.frombuffer(found, np.uint8).reshape(height, width, -1)
 
 
 def _scale_transparency(opened: Pil.Image, bits: int) -> None:
