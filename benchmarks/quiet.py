@@ -7,7 +7,6 @@ counted beside these.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from limbeck.verify.footprint import answer_seconds
+
 NEAR = 1.15
 LEAST, ROUNDS = 200, 20
 """Quiet queries of each model below which there is no figure; how often all are asked for them."""
-_WORK, _BLOCK, _WARM = 1500, 20, 2
+_WORK = 1500  # additions of the loop: 40 to 60 microseconds
 
 
 def quiet_latency(slow: Callable[[Any], object], quick: Callable[[Any], object], queries: Sequence[Any]) -> dict[str, Any]:
@@ -29,41 +30,45 @@ def quiet_latency(slow: Callable[[Any], object], quick: Callable[[Any], object],
     Returns:
         "quiet" and "all" with the p50 of both, and "counted", how many queries of each were quiet. Without `LEAST` of both no "quiet".
     """
-    rounds: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    counted = [0, 0]
-    while min(counted) < LEAST and len(rounds) < ROUNDS:
-        rounds.append(_round((slow, quick), queries))
-        seconds, loops = (np.concatenate(parts, axis=1) for parts in zip(*rounds, strict=True))
-        quiet = (loops <= NEAR * loops.min()).all(axis=2)
-        counted = [int(n) for n in quiet.sum(axis=1)]
-    found: dict[str, Any] = {"counted": counted, "all": _p50(list(seconds))}
+    watched = [_Watched(model, queries) for model in (slow, quick)]
+    counted, quiet, rounds = [0, 0], [np.zeros(0, bool)] * 2, 0
+    while min(counted) < LEAST and rounds < ROUNDS:
+        rounds += 1
+        answer_seconds(watched, range(len(queries)))  # its turns and its warming up; the times within the loops are taken here
+        for one in watched:
+            one.end_round()
+        quickest = min(float(one.loops.min()) for one in watched)
+        quiet = [(one.loops <= NEAR * quickest).all(axis=1) for one in watched]
+        counted = [int(of.sum()) for of in quiet]
+    found: dict[str, Any] = {"counted": counted, "all": [_p50(one.seconds) for one in watched]}
     if min(counted) >= LEAST:
-        found["quiet"] = _p50([seconds[row][quiet[row]] for row in range(2)])
+        found["quiet"] = [_p50(one.seconds[of]) for one, of in zip(watched, quiet, strict=True)]
     return found
 
 
-def _round(
-    models: Sequence[Callable[[Any], object]], queries: Sequence[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    seconds, loops = np.zeros((2, len(queries))), np.zeros((2, len(queries), 2))
-    gc.disable()
-    try:
-        for first in range(0, len(queries), _BLOCK):
-            columns = range(first, min(first + _BLOCK, len(queries)))
-            for row, model in enumerate(models):
-                for column in (*columns[:_WARM], *columns):  # the first ones warm up; counting them again overwrites their time
-                    before = _loop()
-                    start = time.perf_counter()
-                    model(queries[column])
-                    seconds[row, column] = time.perf_counter() - start
-                    loops[row, column] = before, _loop()
-    finally:
-        gc.enable()
-    return seconds, loops
+class _Watched:
+    """A model that is asked by a query's number: `seconds` of each answer (N,), and of the `loops` before and behind it (N, 2), over all rounds."""
+
+    def __init__(self, model: Callable[[Any], object], queries: Sequence[Any]) -> None:
+        self._model, self._queries = model, queries
+        self._round: dict[int, tuple[float, float, float]] = {}
+        self.seconds, self.loops = np.zeros(0), np.zeros((0, 2))
+
+    def __call__(self, number: int) -> None:
+        """Answer; asked for the same number again, the last time counts, so what warmed up does not."""
+        before, start = _loop(), time.perf_counter()
+        self._model(self._queries[number])
+        self._round[number] = (time.perf_counter() - start, before, _loop())
+
+    def end_round(self) -> None:
+        """Keep what this round measured."""
+        measured = np.array(list(self._round.values()))
+        self.seconds, self.loops = np.append(self.seconds, measured[:, 0]), np.append(self.loops, measured[:, 1:], axis=0)
+        self._round.clear()
 
 
-def _p50(rows: list[NDArray[np.float64]]) -> list[float]:
-    return [float(np.percentile(of, 50)) * 1e6 for of in rows]
+def _p50(seconds_N: NDArray[np.float64]) -> float:
+    return float(np.percentile(seconds_N, 50)) * 1e6
 
 
 def _loop() -> float:

@@ -31,6 +31,9 @@ def asked(kind: str) -> list:
     return [*modality.tiny()[1], *modality.tiny()[1][:7]] * 10
 
 
+FINE_TUNED = [name for name in names("teachers") if hasattr(find("teachers", name), "add_head")]
+
+
 @pytest.fixture(params=names("teachers"), scope="module")
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
@@ -87,9 +90,8 @@ def test_leaves_gradients_on_for_its_caller(teacher, payloads) -> None:
     assert not torch.is_inference_mode_enabled()
 
 
+@pytest.mark.parametrize("kind", FINE_TUNED, indirect=True, scope="module")
 def test_what_it_encodes_can_be_learned_from_in_batches(teacher, payloads) -> None:
-    if not hasattr(teacher, "add_head"):
-        pytest.skip("it is not fine-tuned")
     some = [payloads[0]] * 5  # clips of one length, which a teacher may ask for
     examples = Examples(teacher.encode(some), np.zeros(5, np.int64))
     for batch in batches(examples, teacher.collate, batch_size=2, epochs=1, seed=0, device="cpu"):

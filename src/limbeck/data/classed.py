@@ -24,29 +24,9 @@ _TRAIN = frozenset({"train", "training"})
 _SPLITS = _TRAIN | {"test", "testing", "val", "valid", "validation", "dev", "eval"}
 """Names of folders that no class bears, where all folders have such names."""
 _BESIDE = frozenset(
-    [
-        ".txt",
-        ".md",
-        ".rst",
-        ".json",
-        ".jsonl",
-        ".xml",
-        ".csv",
-        ".tsv",
-        ".yaml",
-        ".yml",
-        ".html",
-        ".pdf",
-        ".log",
-        ".ini",
-        ".db",
-        ".py",
-        ".ipynb",
-        ".sh",
-        ".npy",
-        ".npz",
-    ]
-)
+    [".txt", ".md", ".rst", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".html", ".pdf", ".log", ".ini", ".db", ".py", ".ipynb", ".sh",
+     ".npy", ".npz"]
+)  # fmt: skip
 """Suffixes of what lies beside data and is none."""
 
 
@@ -122,11 +102,13 @@ def _members(source: Path) -> list[tuple[str, ...]]:
 
 def _rows(paths: list[tuple[str, ...]], suffixes: Collection[str]) -> list[tuple[str, ...]]:
     """Which of these files are rows: the named ones, and those of folders that hold none."""
-    named = [p for p in paths if _is_named(p, suffixes)]
+    named = {p for p in paths if _is_named(p, suffixes)}
     holding = {p[:depth] for p in named for depth in range(1, len(p))}
-    if not named:
-        return []
-    return [p for p in paths if _is_named(p, suffixes) or not (len(p) == 1 or p[:-1] in holding or _is_named(p, _BESIDE))]
+
+    def is_row(p: tuple[str, ...]) -> bool:
+        return p in named or not (len(p) == 1 or p[:-1] in holding or _is_named(p, _BESIDE))
+
+    return [p for p in paths if is_row(p)] if named else []
 
 
 def _wrapped(paths: list[tuple[str, ...]]) -> int:

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limbeck.errors import DataError, InputFileError
-from limbeck.modalities._pixels import MOST_BYTES, MOST_PIXELS, Pixels, decoded, png
+from limbeck.modalities._pixels import MOST_BYTES, MOST_PIXELS, SMALL, Pixels, decoded, png
 from limbeck.payloads import Stored
 from limbeck.types import Operation
 
-_KEPT = 2**16
-"""Bytes of a decoded picture up to which it is kept: small ones are asked for again and again, in each of their views."""
 _PREFIX = "data:;base64,"
 
 
@@ -34,7 +32,7 @@ class Source:
         self._key = (
             _key_of(pixels) if isinstance(at, Stored) else None
         )  # else when it is asked for, which nobody does who serves
-        self._pixels: Pixels | None = pixels if pixels.nbytes <= _KEPT or not isinstance(at, Stored) else None
+        self._pixels: Pixels | None = pixels if pixels.nbytes <= SMALL or not isinstance(at, Stored) else None
 
     @property
     def key(self) -> str:
@@ -53,7 +51,7 @@ class Source:
         """What it decodes to; of a large one that was not asked for before, what was decoded when it was made."""
         if (found := self._pixels) is None:
             return decoded(self.content(), str(self._at) if isinstance(self._at, Stored) else "")
-        if found.nbytes > _KEPT and self._at is not None:
+        if found.nbytes > SMALL and self._at is not None:
             self._pixels = None
         return found
 

@@ -30,30 +30,15 @@ Pixels = NDArray[np.uint8]
 """(H, W, 1) or (H, W, 3)."""
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 SUFFIXES = frozenset(
-    [
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-    ]
-)
+    [".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"]
+)  # fmt: skip
 UNREAD = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw"})
 """Suffixes of pictures that are not decoded: among others in a folder they are set aside by name, and not passed over."""
 MOST_PIXELS, MOST_BYTES = 2**25, 2**27
 _TIFF = (b"II*\0", b"MM\0*")
 _PLAIN, _FIRST = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", 33  # how a PNG begins, and where its second block does
-_KEPT = 2**16
+SMALL = 2**16
+"""Pixels of a picture that is kept decoded, and decoded the short way: small ones are asked for again and again, in each of their views."""
 _BIT_DEPTH = 24  # where the first block of a PNG says how many bits a colour has
 _ROTATED = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 """Where a file may say that it lies on its side; to look into it takes a third of the time of a small picture."""
@@ -104,7 +89,7 @@ def _plain_png(data: bytes, most: float) -> Pixels | None:
     if (
         (bits, method, filtering, interlaced) != (8, 0, 0, 0)
         or colours not in (0, 2)
-        or not 0 < width * height <= min(most, _KEPT)
+        or not 0 < width * height <= min(most, SMALL)
     ):
         return None
     at, parts, mode = _FIRST, [], "RGB" if colours else "L"

@@ -111,7 +111,7 @@ def answers(teacher: Any, store: SignalStore, needs: frozenset[str]) -> Answer:
 
     def answer(payloads: Sequence[Any]) -> Signal:
         new = store.missing(payloads, needs)
-        old = [p for p in dict.fromkeys(payloads) if p not in set(new)]
+        old = list(dict.fromkeys(payloads).keys() - set(new))
         with _as_labelled(teacher, store):
             parts = ([teacher.answer(new, needs)] if new else []) + ([store.get(old, needs)] if old else [])
         place = {payload: row for row, payload in enumerate((*new, *old))}
