@@ -48,6 +48,27 @@ def test_the_command_line_takes_a_file(run, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["label"] in CLASSES
 
 
+def test_of_a_folder_each_picture_has_a_line_and_a_broken_one_says_why(run, tmp_path: Path) -> None:
+    _, out = run
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for n in range(3):
+        Image.fromarray(drawn("bars", n)).save(folder / f"{n}.png")
+    whole = (folder / "1.png").read_bytes()
+    (folder / "1.png").write_bytes(whole[: len(whole) // 2])
+    command = [sys.executable, "-m", "limbeck", "predict", str(out / "bundle"), "--file", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(line["image"]).name for line in lines] == ["0.png", "1.png", "2.png"]
+    assert ["label" in line for line in lines] == [True, False, True]
+    assert "1.png" in lines[1]["error"]
+    assert done.returncode == 2
+    assert "1 of the rows" in done.stderr
+    done = subprocess.run([*command, "--column", "photo"], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert "there is no column 'photo'; the columns are image" in done.stderr
+
+
 def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
     _, out = run
     report = json.loads((out / "evidence" / "report.json").read_text())

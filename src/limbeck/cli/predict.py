@@ -45,6 +45,7 @@ def predict(
     as_json: JsonFlag = False,
 ) -> None:
     """Answer texts with a bundle. A file gets one JSON line with label and probability for each row, in order; of a folder with each file's name.
+    A picture or clip that cannot be read gets a line that says why, and the command ends with exit status 2 when all others are answered.
 
     Where the bundle has a threshold, each JSON line also says whether it abstains, and a printed abstention is marked. A bundle of several labels
     prints all that reach their thresholds, or that no label does.
@@ -59,12 +60,10 @@ def predict(
         return
     threshold = predictor.calibration.threshold
     if file is not None:
-        answers = (
-            _line(answer, threshold, name)
-            for rows in _chunks(named_payloads(file, column, predictor.modality))
-            for (name, _), answer in zip(rows, predictor.predict([payload for _, payload in rows]), strict=True)
-        )
-        _write_lines(answers, out)
+        refused: list[DataError] = []
+        _write_lines(_answered(predictor, named_payloads(file, column, predictor.modality), refused), out)
+        if refused:
+            raise DataError(f"{len(refused)} of the rows have an error in place of a label, the first: {refused[0]}")
         return
     if not predictor.modality.vocabulary and (folders := [t for t in texts or [] if Path(t).is_dir()]):
         raise typer.BadParameter(
@@ -105,28 +104,44 @@ def _listen(predictor: Any, sources: list[str], as_json: bool) -> None:
 
 
 def payloads_of(file: Path, column: str | None, modality: Any) -> Iterator[Any]:
-    """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names."""
-    return (payload for _, payload in named_payloads(file, column, modality))
+    """What a bundle reads in a file: a column of jsonl or csv rows, the lines of a text file, or of another modality all that it names.
+
+    Raises:
+        DataError: something cannot be read; the message says where and why.
+    """
+    for _, payload in named_payloads(file, column, modality):
+        if isinstance(payload, DataError):
+            raise payload
+        yield payload
 
 
 def named_payloads(file: Path, column: str | None, modality: Any) -> Iterator[tuple[dict[str, str], Any]]:
-    """The same, each with its name where it has one: of a folder or a zip that of its file, under the column."""
+    """The same, each with its name where it has one: of a folder or a zip that of its file, under the column. In place of a picture or a clip
+    that cannot be read stands the `DataError` that says why, so that one broken file among thousands does not end the command."""
     from limbeck.data.read import rows
 
     column = column or modality.column
-    if not modality.vocabulary:
-        if file.suffix.lower() in modality.suffixes:
-            raise DataError(
-                f"{file} is one {modality.noun}, and --file takes rows. Leave out --file: limbeck predict BUNDLE {file}"
-            )
-        named = file.is_dir() or file.suffix.lower() == ".zip"
-        for where, row in rows(file, modality=modality):
-            try:
-                yield {column: where} if named else {}, modality.payload(row.get(column), file.parent)
-            except ValueError as error:
-                raise DataError(f"{where}: column '{column}' {error or 'is empty'}") from error
+    if modality.vocabulary:
+        yield from (({}, text) for text in texts_of(file, column))
         return
-    yield from (({}, text) for text in texts_of(file, column))
+    if file.suffix.lower() in modality.suffixes:
+        raise DataError(
+            f"{file} is one {modality.noun}, and --file takes rows. Leave out --file: limbeck predict BUNDLE {file}"
+        )
+    named = file.is_dir() or file.suffix.lower() == ".zip"
+    known = False
+    for where, row in rows(file, modality=modality):
+        known = known or column in row  # a row may lack it, the first names all columns
+        if not known:
+            raise DataError(
+                f"{where}: there is no column '{column}'; the columns are {', '.join(row)}. Name it with --column NAME"
+            )
+        payload: Any
+        try:
+            payload = modality.payload(row.get(column), file.parent)
+        except ValueError as error:
+            payload = DataError(f"{where}: column '{column}' {error or 'is empty'}")
+        yield {column: where} if named else {}, payload
 
 
 def texts_of(file: Path, column: str) -> Iterator[str]:
@@ -149,6 +164,19 @@ def texts_of(file: Path, column: str) -> Iterator[str]:
                 f"{where}: there is no text in column '{column}'; the columns are {', '.join(row)}. Name it with --column NAME"
             )
         yield value or ""
+
+
+def _answered(predictor: Any, named: Iterator[tuple[dict[str, str], Any]], refused: list[DataError]) -> Iterator[str]:
+    """A JSON line for each row; those that cannot be read are added to `refused`."""
+    threshold = predictor.calibration.threshold
+    for rows in _chunks(named):
+        answers = iter(predictor.predict([payload for _, payload in rows if not isinstance(payload, DataError)]))
+        for name, payload in rows:
+            if isinstance(payload, DataError):
+                refused.append(payload)
+                yield json.dumps({**name, "error": str(payload)}, ensure_ascii=False)
+            else:
+                yield _line(next(answers), threshold, name)
 
 
 def _chunks(rows: Iterator[Any]) -> Iterator[list[Any]]:

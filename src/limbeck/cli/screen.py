@@ -31,13 +31,17 @@ ProfileOption = Annotated[
 ]
 
 
+_SAYS_EVERY = 60.0
+"""Seconds between the lines of a stage that goes on, where there is no terminal: a log shows that it goes on, and how far it is."""
+
+
 class Watch:
-    """Progress on standard error: a bar with the time left on a terminal, one line for each finished stage elsewhere."""
+    """Progress on standard error: a bar with the time left on a terminal; elsewhere one line for each finished stage, and one a minute within it."""
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._tasks: dict[str, Any] = {}
-        self._last = time.perf_counter()
+        self._last = self._said = time.perf_counter()
 
     def __enter__(self) -> Watch:
         if err.is_terminal:
@@ -61,12 +65,15 @@ class Watch:
             if stage not in self._tasks:
                 self._tasks[stage] = self._bar.add_task(stage, total=total, note=note)
             self._bar.update(self._tasks[stage], completed=done, total=total, note=note)
+        now = time.perf_counter()
         if done == total:
-            now = time.perf_counter()
             err.print(f"{stage:<8} {now - self._last:6.1f} s  {note}", markup=False)
-            self._last = now
+            self._last = self._said = now
             if self._bar is not None:
                 self._bar.remove_task(self._tasks.pop(stage))
+        elif self._bar is None and now - self._said >= _SAYS_EVERY:
+            err.print(f"{stage:<8} {now - self._last:6.1f} s  {done / total:.0%}, {note}", markup=False)
+            self._said = now
 
 
 def show(report: Report, as_json: bool) -> None:
