@@ -63,7 +63,7 @@ def test_of_a_folder_each_picture_has_a_line_and_a_broken_one_says_why(run, tmp_
     assert ["label" in line for line in lines] == [True, False, True]
     assert "1.png" in lines[1]["error"]
     assert done.returncode == 2
-    assert "1 of the rows" in done.stderr
+    assert "rows with an error in place of a label: 1" in done.stderr
     done = subprocess.run([*command, "--column", "photo"], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     assert "there is no column 'photo'; the columns are image" in done.stderr

@@ -63,7 +63,7 @@ def predict(
         refused: list[DataError] = []
         _write_lines(_answered(predictor, named_payloads(file, column, predictor.modality), refused), out)
         if refused:
-            raise DataError(f"{len(refused)} of the rows have an error in place of a label, the first: {refused[0]}")
+            raise DataError(f"rows with an error in place of a label: {len(refused)}. The first: {refused[0]}")
         return
     if not predictor.modality.vocabulary and (folders := [t for t in texts or [] if Path(t).is_dir()]):
         raise typer.BadParameter(
