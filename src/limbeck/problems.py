@@ -37,7 +37,8 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
             problems.append(f"{path}: {error}")
 
     task = found("task", "tasks", content.get("task", default_task)) or catalog.find("tasks", default_task)
-    check("views", catalog.find("modalities", task.modality).view_plan, content.get("views", {}), ViewsSection)
+    view_plan = catalog.find("modalities", task.modality).view_plan
+    check("views", view_plan, content.get("views", {}), ViewsSection)
     for path, folder, key, own in (
         ("teacher", "teachers", "kind", TeacherSection),
         ("student", "students", "family", StudentSection),
@@ -68,6 +69,10 @@ def entry_problems(content: Json, default_task: str) -> list[str]:
                 check(f"objectives.{name}", objective, section, ObjectiveSection)
                 problems += _of_another_task(name, objective, task, content.get("task", default_task))
     tuning = teacher.get("fine_tune") if isinstance(teacher := content.get("teacher"), Mapping) else None
+    if isinstance(tuning, Mapping):
+        check("teacher.fine_tune.views", view_plan, tuning.get("views"), ViewsSection)
+        if isinstance(lesson := tuning.get("views"), Mapping) and lesson.get("live"):
+            problems.append("teacher.fine_tune.views.live: the teacher's own views are drawn once. Leave it out")
     if isinstance(tuning, Mapping) and tuning.get("words") is True and not hasattr(task, "linear"):
         problems.append(
             f"teacher.fine_tune.words: the task {content.get('task', default_task)} has no linear model of words. Leave it out"

@@ -123,6 +123,8 @@ class Recipe(Section):
             own = section.model_dump(mode="json", include=set(type(section).model_fields))
             searched = name == "student" and self.searches
             plain[name] = own if searched else {**own, **settings.complete(self.entry(folder).Settings, section.settings)}
+        if (views := self.teacher.fine_tune.views) is not None:
+            plain["teacher"]["fine_tune"]["views"] = settings.complete(self.entry("modalities").view_plan, views.settings)
         if not self.searches:
             plain["training"] = dataclasses.asdict(self.training_plan())
         plain["views"] = settings.complete(self.entry("modalities").view_plan, self.views.settings)
@@ -223,6 +225,12 @@ class Recipe(Section):
     def view_plan(self) -> Any:
         """The modality's plan of views."""
         return settings.made(self.entry("modalities").view_plan, self.views.settings)
+
+    def lesson_plan(self) -> Any:
+        """The plan of the views that a teacher is fine-tuned on, of kinds alone that keep a row's label; None: it learns the rows alone."""
+        if (views := self.teacher.fine_tune.views) is None:
+            return None
+        return settings.made(self.entry("modalities").view_plan, views.settings).keeping_labels()
 
     def terms(self) -> list[tuple[Any, float]]:
         """Each objective with its weight; the task's defaults where the recipe names none."""

@@ -88,6 +88,10 @@ class DataSection(Section):
         return self
 
 
+class ViewsSection(Open):
+    """How many further views of each record the teacher labels, and how they are made: the settings of the modality's plan."""
+
+
 class FineTuneSection(Section):
     """How a backbone without a head learns the labels. Shares are of all steps.
 
@@ -98,7 +102,9 @@ class FineTuneSection(Section):
     epochs: None: 6, and where the rows are few as many as make 300 steps. self_training: rounds in which answers to the rows without a label train
     beside the labels: in the first those of their neighbours among all rows, as the untouched backbone sees them, then those of the teachers before;
     None: 1 where fewer than 1,000 training rows have a label and more have none, else 0. optimizer: muon suits networks from scratch, at
-    rates near 0.01 and a weight_decay near 0.05; sgd (with Nesterov's momentum of 0.9) at rates near 0.1 and a weight_decay near 5e-4.
+    rates near 0.01 and a weight_decay near 0.05; sgd (with Nesterov's momentum of 0.9) at rates near 0.1 and a weight_decay near 5e-4. views: settings like
+    those of section `views`, of kinds that keep a label: the teacher learns so many views of each training row beside it; None: rows alone. A
+    student's may be stronger, since the teacher says what they mean.
     """
 
     epochs: Count | None = None
@@ -113,6 +119,7 @@ class FineTuneSection(Section):
     refit: bool = True
     seeds: Count = 1
     words: bool = False
+    views: ViewsSection | None = None
 
 
 class FilterSection(Section):
@@ -147,10 +154,6 @@ class TeacherSection(Open):
     gold: Literal["weigh", "override"] = "weigh"
     prior: Literal["uniform"] | dict[str, Positive] | None = None
     fine_tune: FineTuneSection = FineTuneSection()
-
-
-class ViewsSection(Open):
-    """How many further views of each record the teacher labels, and how they are made: the settings of the modality's plan."""
 
 
 class BudgetSection(Section):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,27 @@ def test_the_report_holds_teacher_and_student_against_each_other(run) -> None:
     assert report["teacher"]["footprint"]["form"] == "onnx float32"  # its file reads as a bundle does
     assert report["student"]["footprint"]["bytes"] < 20_000
     assert (out / "evidence" / "report.html").is_file()
+
+
+def test_a_teacher_that_is_trained_here_learns_views_too(run, tmp_path: Path) -> None:
+    data, _ = run
+    told: list[str] = []
+
+    def watch(stage: str, done: int, total: int, note: str) -> None:
+        if stage == "teacher" and done == total:
+            told.append(note)
+
+    def weights(name: str, speed: float, **views: float) -> list[bytes]:
+        tuning = {**TINY_SOUNDS["teacher"]["fine_tune"], "views": {"per_record": 3, "speed": speed}, "epochs": 1, "seeds": 2}
+        teacher = {**TINY_SOUNDS["teacher"], "fine_tune": tuning}
+        recipe = {**TINY_SOUNDS, "teacher": teacher, "views": views, "training": {"epochs": 1}}
+        limbeck.distill(recipe, data=data, out=tmp_path / name, progress=watch)
+        return [(tmp_path / name / f"teacher-{n}" / "resnet_audio.safetensors").read_bytes() for n in range(2)]
+
+    first = weights("a", 0.05, per_record=2)
+    counts = [re.findall(r"fine-tuned on (\d+) labelled rows in (\d+) views", note)[0] for note in told]
+    assert len(counts) == 2
+    assert [int(views) for _, views in counts] == [4 * int(rows) for rows, _ in counts]
+    assert first[0] != first[1]
+    assert weights("b", 0.05, per_record=1, mixup_share=0.3) == first, "the student's own views are nothing to the teacher"
+    assert weights("c", 0.2, per_record=2)[0] != first[0]

@@ -122,7 +122,7 @@ PLAN = Plan(22_000_000, 11_000_000, 77, 100_000, 16.0, 8000, 6, 1, 1e11, 10**11,
 def test_costs_are_a_note_and_what_is_lacking_more() -> None:
     (costs,) = estimate_findings(PLAN)
     assert costs.severity is Severity.NOTE
-    assert "352 MB of memory, 213 MB of disk, for 100,000 views of 16 tokens and 6 epochs over 8,000 rows" in costs.evidence
+    assert "352 MB of memory, 213 MB of disk, for 100,000 views of 16 tokens and 6 epochs over 8,000 examples" in costs.evidence
     # 2 * 11e6 * 16 operations a text, at 4e10 a second: 8.8 ms, for 100,000 + 3 * 2 * 48,000 texts.
     assert PLAN.seconds == pytest.approx(0.0088 * 388_000)
     assert costs.evidence.startswith("57 min, ")

@@ -95,6 +95,12 @@ def test_a_bad_override_is_named(override: str, message: str) -> None:
         ("objectives.soft_targets.temperature=0", "temperature: Input should be greater than 0"),
         ("views.splice_share=0.95", "views: splice_share, span_share and typo_share add up to more than 1"),
         ("views.swap_share=.nan", "views.swap_share: "),
+        ("teacher.fine_tune.views.per_recrod=3", "teacher.fine_tune.views.per_recrod: unknown key. Did you mean 'per_record'?"),
+        ("teacher.fine_tune.views=3", "teacher.fine_tune.views: must hold keys with their values; got 3"),
+        (
+            "task=image-classification\nteacher.fine_tune.views.live=true",
+            "teacher.fine_tune.views.live: the teacher's own views are drawn once. Leave it out",
+        ),
         ("training.learning_rate=.inf", "training.learning_rate: Input should be a finite number"),
     ],
 )
@@ -112,6 +118,19 @@ def test_what_is_settled_is_complete() -> None:
     assert complete["views"]["per_record"] == 16
     assert complete["objectives"]["soft_targets"] == {"weight": 1.0, "temperature": 2.0}
     assert Recipe.read(complete).complete() == complete
+
+
+def test_the_views_of_a_teacher_are_its_own_and_none_are_mixes() -> None:
+    given = {"data": {"train": "x"}, "task": "audio-classification", "teacher": {"kind": "resnet_audio"}}
+    recipe = Recipe.read(given, ["teacher.fine_tune.views.per_record=5", "views.speed=0.4"])
+    plan = recipe.lesson_plan()
+    assert (plan.per_record, plan.speed, plan.mixup_share) == (5, 0.2, 0.0)
+    assert recipe.view_plan().speed == 0.4
+    assert recipe.complete()["teacher"]["fine_tune"]["views"]["speed"] == 0.2
+    assert Recipe.read(recipe.complete()).complete() == recipe.complete()
+    again = Recipe.read(Recipe.read(given), ["teacher.fine_tune.views.per_record=5", "views.speed=0.4"])
+    assert again.fingerprint() == recipe.fingerprint()
+    assert Recipe.read(given).lesson_plan() is None
 
 
 def test_values_are_taken_as_they_are() -> None:

@@ -1,14 +1,17 @@
 """Views that are drawn anew in each epoch: the same ones from wherever a training is taken up, and the teacher answers to what the student sees."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from limbeck.engine.batches import Examples, batches
 from limbeck.modalities.image import Image
-from limbeck.pipeline.views import afresh, answers, labels_of, redrawn
+from limbeck.pipeline import views as pipeline_views
+from limbeck.pipeline.views import afresh, answers, labels_of, lesson_size, lesson_views, redrawn
 from limbeck.signals.store import SignalStore
 from limbeck.types import Record, Signal, View
 from pictures import drawn
@@ -98,3 +101,23 @@ def test_without_a_teacher_there_are_labels_alone() -> None:
     assert later[0].signal.logits_BC is None
     assert sorted(later[0].labels_B.tolist()) == sorted(label(views).tolist())
     assert -1 not in later[0].labels_B
+
+
+def test_a_teacher_learns_views_that_keep_their_labels_by_dice_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_views, "full_modality", lambda run, teacher: MODALITY)
+    rows = records()
+
+    def shown(views: int | None, seed: int) -> tuple[list[bytes], list[int]]:
+        plan = None if views is None else replace(PLAN.keeping_labels(), per_record=views)
+        run: Any = SimpleNamespace(recipe=SimpleNamespace(seed=0, lesson_plan=lambda: plan))
+        payloads, row_N = lesson_views(run, None, rows, seed)
+        assert len(payloads) == ROWS * lesson_size(run)
+        return [p.identity for p in payloads], row_N.tolist()
+
+    identities, numbers = shown(3, 0)
+    assert numbers == [*range(ROWS), *(n for n in range(ROWS) for _ in range(3))]
+    assert identities[:ROWS] == [r.payload.identity for r in rows]
+    assert len(set(identities)) == 4 * ROWS
+    assert shown(3, 0) == (identities, numbers)
+    assert not set(identities[ROWS:]) & set(shown(3, 1)[0]), "another seed of the teacher sees others"
+    assert shown(None, 0) == (identities[:ROWS], [*range(ROWS)])

@@ -31,7 +31,7 @@ class Plan:
     """What decides the costs of a run.
 
     weights: of the teacher. table: of these, the token embeddings, which cost memory but no arithmetic. views: texts that it will label,
-    each of `tokens` tokens. rows: to fine-tune it on, `epochs` times, in `seeds` seeds; 0 epochs where it knows its classes already.
+    each of `tokens` tokens. rows: to fine-tune it on, views of them among them, `epochs` times, in `seeds` seeds; 0 epochs where it knows its classes already.
     rate: floating-point operations a second in matrix products, as measured. free_disk, memory: bytes. price: of a million tokens, or None.
     paid: of a teacher that answers for money. counted: whether `tokens` are a text's, which mean something to a reader. live: answers that are given
     while the student learns, and kept nowhere.
@@ -83,7 +83,7 @@ def estimate_findings(plan: Plan) -> Iterator[Finding]:
         f"{_time(plan.seconds)}, {_size(plan.peak)} of memory, {_size(plan.disk)} of disk{money}, for {plan.views:,} views"
         + (f" of {plan.tokens:.0f} tokens" if plan.counted else "")
         + (f", and {plan.live:,} more while a student learns" if plan.live else "")
-        + (f" and {plan.epochs} epochs over {plan.rows:,} rows." if plan.epochs else "."),
+        + (f" and {plan.epochs} epochs over {plan.rows:,} examples." if plan.epochs else "."),
         "Fewer views (views.per_record) take less time; the student and its control come on top.",
     )
     if plan.disk > plan.free_disk:

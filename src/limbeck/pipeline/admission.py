@@ -32,7 +32,7 @@ from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.teacher_checkup import fine_tuned_findings, teacher_findings
 from limbeck.pipeline.terms import terms
 from limbeck.pipeline.trial import trial_findings
-from limbeck.pipeline.views import views_of
+from limbeck.pipeline.views import lesson_size, views_of
 from limbeck.run import Run, write_json
 from limbeck.signals.store import SignalStore
 from limbeck.types import Record
@@ -145,11 +145,11 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
     modality = run.recipe.entry("modalities")
     work = map(len, encode(texts)) if encode and modality.vocabulary else map(modality.work, texts)
     tokens = sum(work) / max(1, len(texts))
-    labelled = sum(r.label is not None for r in splits.train)
+    lessons = sum(r.label is not None for r in splits.train) * lesson_size(run)
     epochs = (
         0
         if teacher.has_head
-        else tuning.epochs or max(EPOCHS, -(-LEAST_STEPS // number_of_batches(max(1, labelled), tuning.batch_size)))
+        else tuning.epochs or max(EPOCHS, -(-LEAST_STEPS // number_of_batches(max(1, lessons), tuning.batch_size)))
     )
     place = run.folder
     while not place.exists():
@@ -165,7 +165,7 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         views=views + len(splits.valid),
         live=views * (plan_for(run, views).epochs - 1) * run.recipe.verify.seeds if live else 0,
         tokens=tokens,
-        rows=labelled,
+        rows=lessons,
         epochs=epochs,
         seeds=tuning.seeds if epochs else 1,
         rate=matrix_rate(run.device),

@@ -38,6 +38,7 @@ from limbeck.pipeline.neighbours import NEIGHBOURS, POWER, STAY, STRENGTH, TURNS
 from limbeck.pipeline.teacher import LOGITS, TAUGHT, name_of
 from limbeck.pipeline.terms import told
 from limbeck.pipeline.training import precision, trained
+from limbeck.pipeline.views import lesson_size, lesson_views
 from limbeck.run import COMPLETE, Run, is_proven, write_json
 from limbeck.sections import FineTuneSection
 from limbeck.signals.store import SignalStore
@@ -196,12 +197,13 @@ class _Tuning:
             before = [["around the mean, names", NEIGHBOURS, POWER, STAY, TURNS, STRENGTH], [r.key for r in self._others]]
         identity = self._identities[number, seed] = {
             "backbone": self._from,
-            "fine_tune": self._section.model_dump(mode="json", exclude={"seeds", "words"}),
+            "fine_tune": self._section.model_dump(mode="json", exclude={"seeds", "words", "views"}),
             "precision": self._run.recipe.precision,
             "seed": self._run.recipe.seed + seed,
             "rows": [[(r.key, r.label) for r in rows] for rows in (self._splits.train, self._splits.valid)],
             "spared": [r.key for r in spared(self._splits)],
             "before": before,
+            "views": str(self._run.recipe.lesson_plan()),
         }
         return identity
 
@@ -253,7 +255,7 @@ class _Tuning:
         return self._run.decided("teacher.epochs", choose)
 
     def _planned(self, rows: int) -> int:
-        few = math.ceil(LEAST_STEPS / number_of_batches(rows, self._section.batch_size))
+        few = math.ceil(LEAST_STEPS / number_of_batches(rows * lesson_size(self._run), self._section.batch_size))
         return self._section.epochs or max(EPOCHS, few)
 
     def _fit(
@@ -274,6 +276,7 @@ class _Tuning:
         epochs = chosen["epochs"] if chosen else None
         seed += run.recipe.seed
         several = run.recipe.several
+        payloads, row_N = lesson_views(run, self._backbone, lesson.rows, seed)
         label_N = aims((r.label for r in lesson.rows), labels, several)
         teacher.add_head(labels, seed, **({"several": True, "shares_C": shares(label_N)} if several else {}))
         teacher.freeze(section.frozen_layers)
@@ -282,7 +285,7 @@ class _Tuning:
             given_NC = np.full((len(lesson.labelled), len(labels)), (1 - _SURE) / (len(labels) - 1))
             given_NC[np.arange(len(given_NC)), label_N[: len(given_NC)]] = _SURE
             target_NC = np.concatenate([given_NC, lesson.said_NC])
-            signals = Signal(logits_BC=np.log(np.maximum(target_NC, np.finfo(np.float32).tiny)).astype(np.float32))
+            signals = Signal(logits_BC=np.log(np.maximum(target_NC, np.finfo(np.float32).tiny)).astype(np.float32)[row_N])
             objective = catalog.find("objectives", "soft_targets")(temperature=1.0)
 
         def judge(module: nn.Module) -> Mapping[str, float]:
@@ -297,7 +300,7 @@ class _Tuning:
 
         training = Training(
             teacher.module,
-            Examples(teacher.encode([r.payload for r in lesson.rows]), label_N, signals),
+            Examples(teacher.encode(payloads), label_N[row_N], signals),
             teacher.collate,
             [Term(objective, 1.0)],
             plan,
@@ -308,7 +311,8 @@ class _Tuning:
             epochs=epochs,
         )
         identity = {**identity, "name": name, "epochs": epochs}
-        return training, trained(run, "teacher", name, training, identity, f"fine-tuned on {lesson.note}")
+        note = f"fine-tuned on {lesson.note}" + (f" in {len(payloads):,} views" if len(payloads) > len(lesson.rows) else "")
+        return training, trained(run, "teacher", name, training, identity, note)
 
 
 def _rounds(section: FineTuneSection, labelled: int, others: int) -> int:

@@ -1,5 +1,5 @@
-"""The views that a student learns from: how many, whether the teacher can answer them, and the same again by other dice. Knows recipes, modalities
-and teachers; trains nothing."""
+"""The views that a student learns from, and a teacher that is fine-tuned: how many, whether the teacher can answer them, and the same again by
+other dice. Knows recipes, modalities and teachers; trains nothing."""
 
 from __future__ import annotations
 
@@ -50,6 +50,23 @@ def views_of(run: Run, teacher: Any) -> tuple[Any, str]:
     elif plan.per_record and "per_record" not in run.recipe.views.settings and getattr(teacher, "paid", False):
         why = "none: each would be a paid call; views.per_record asks for some"
     return (replace(plan, per_record=0) if why else plan), why
+
+
+def lesson_size(run: Run) -> int:
+    """How many examples a teacher that is fine-tuned learns of each row, the row itself among them."""
+    plan = run.recipe.lesson_plan()
+    return 1 if plan is None else 1 + int(plan.per_record)
+
+
+def lesson_views(run: Run, teacher: Any, rows: Sequence[Record], seed: int) -> tuple[list[Any], NDArray[np.int64]]:
+    """The payloads that a teacher is fine-tuned on, and the number of the row that each is of (N,): the rows, and views of them by dice that are
+    another seed's others."""
+    plan = run.recipe.lesson_plan()
+    if plan is None:
+        return [r.payload for r in rows], np.arange(len(rows))
+    number = {r.key: n for n, r in enumerate(rows)}
+    views = full_modality(run, teacher).views(rows, plan, dice_of("teacher", seed, run.recipe.seed))
+    return [v.payload for v in views], np.array([number[v.keys[0]] for v in views])
 
 
 def redrawn(run: Run, modality: Any, records: Sequence[Record], plan: Any, first: int = 0) -> Callable[[int], list[View]]:

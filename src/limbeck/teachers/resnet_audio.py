@@ -3,7 +3,7 @@
 While it is trained each batch is heard from other throats, at another tempo, in another room and with parts missing, by dice that follow from
 seed and step.
 
-Letters: B clips, T frames, M mel bands, D width of the last stage, W warps, K classes.
+Letters: B clips, T frames, M mel bands, D width of the last stage, F bands that it has left, W warps, K classes.
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ class Disturbed(nn.Module):
 
 
 class Network(nn.Module):
-    """Three stages of residual blocks over features."""
+    """Three stages of residual blocks over features; then the mean over time, and of the bands a sum with weights of its own for each channel: where
+    in the spectrum something was heard matters, when it was does not.
+
+    Source: Kim et al. (2021), Broadcasted Residual Learning for Efficient Keyword Spotting, section 3.3, for the bands.
+    """
 
     def __init__(self, settings: ResnetAudio.Settings, hertz_M: Tensor) -> None:
         super().__init__()
@@ -85,14 +89,16 @@ class Network(nn.Module):
         self.stem = nn.Conv2d(1, settings.width, 5, 2, 2, bias=False)
         self.blocks = stages(settings.width, widths, settings.depth, settings.dropout)
         self.norm = nn.BatchNorm2d(widths[-1])
+        bands = -(-settings.mels // 2 ** len(widths))  # the stem halves them, and so does each stage but the first
+        self.band_weight = nn.Parameter(torch.full((widths[-1], bands), 1.0 / bands))
         self.head: nn.Linear | None = None
 
     def forward(self, features: Tensor) -> Outputs:
         """Logits (B, K) and what lies before them (B, D); features float32 are (B, T, M)."""
         x = self.blocks(self.stem(self.disturbed(features).unsqueeze(1)))
-        mean_BD = F.relu(self.norm(x)).mean(dim=(2, 3))
+        seen_BD = (F.relu(self.norm(x)).mean(dim=2) * self.band_weight).sum(dim=2)
         assert self.head is not None, "a network without a head answers nothing"
-        return Outputs(self.head(mean_BD), mean_BD)
+        return Outputs(self.head(seen_BD), seen_BD)
 
 
 class ResnetAudio(FromScratch):
