@@ -16,7 +16,9 @@ On one core a split takes about 45 minutes; the seven of them can run side by si
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,8 +57,11 @@ def recordings(archive: Path, work: Path) -> list[Recording]:
     """All recordings, unpacked once."""
     folder = work / "recordings"
     if not folder.is_dir():
+        draft = Path(tempfile.mkdtemp(dir=work))  # parts may run side by side, and begin at once
         with zipfile.ZipFile(archive) as packed:
-            packed.extractall(folder)
+            packed.extractall(draft)
+        with contextlib.suppress(OSError):  # another was first
+            draft.rename(folder)
     found = []
     for path in sorted(folder.glob("*/*.wav")):
         digit, speaker, number = path.stem.split("_")
