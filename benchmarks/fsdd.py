@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -62,6 +63,7 @@ def recordings(archive: Path, work: Path) -> list[Recording]:
             packed.extractall(draft)
         with contextlib.suppress(OSError):  # another was first
             draft.rename(folder)
+        shutil.rmtree(draft, ignore_errors=True)
     found = []
     for path in sorted(folder.glob("*/*.wav")):
         digit, speaker, number = path.stem.split("_")
