@@ -10,7 +10,7 @@ six. A part that is named after a speaker holds out that one alone; what is done
 
 The teacher, the mean of three residual networks over log-mel features, is trained from scratch for each split, on views of its rows; the student
 on stronger ones, which the teacher labels. Of each student three seeds are trained; figures are means over them. The control is the same
-student without the teacher, with as many steps, on views as strong as the student's, but for mixes. Beside them log-mel energies with an SVM.
+student without the teacher, with as many steps, on views as the teacher had. Beside them log-mel energies with an SVM.
 On one core a split takes about 45 minutes; the seven of them can run side by side.
 """
 

@@ -232,6 +232,11 @@ class Recipe(Section):
             return None
         return settings.made(self.entry("modalities").view_plan, views.settings).keeping_labels()
 
+    def label_plan(self) -> Any:
+        """The plan of the views that whoever has labels alone learns from: those of the fine-tuned teacher where it has its own, since the student's
+        may go beyond what keeps a label; else the student's, but for mixes."""
+        return self.lesson_plan() or self.view_plan().keeping_labels()
+
     def terms(self) -> list[tuple[Any, float]]:
         """Each objective with its weight; the task's defaults where the recipe names none."""
         return [

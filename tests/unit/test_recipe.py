@@ -126,6 +126,8 @@ def test_the_views_of_a_teacher_are_its_own_and_none_are_mixes() -> None:
     plan = recipe.lesson_plan()
     assert (plan.per_record, plan.speed, plan.mixup_share) == (5, 0.2, 0.0)
     assert recipe.view_plan().speed == 0.4
+    assert recipe.label_plan() == plan, "the student's views may go beyond what keeps a label, so the control has the teacher's"
+    assert Recipe.read(given).label_plan() == Recipe.read(given).view_plan().keeping_labels()
     assert recipe.complete()["teacher"]["fine_tune"]["views"]["speed"] == 0.2
     assert Recipe.read(recipe.complete()).complete() == recipe.complete()
     again = Recipe.read(Recipe.read(given), ["teacher.fine_tune.views.per_record=5", "views.speed=0.4"])

@@ -1,7 +1,8 @@
 """The control: the same student without the teacher. Knows labels and the pre-trained start; never sees what a teacher is unsure of.
 
 What a teacher is worth is what the student loses without it. So the control has the same architecture, the same pre-trained start
-(before any fine-tuning; a teacher that came with a head lends none, since it has learned the labels), as many steps, and views of the labelled rows whose label is known to hold. Where the training rows have no
+(before any fine-tuning; a teacher that came with a head lends none, since it has learned the labels), as many steps, and views of the labelled rows whose label is known to hold:
+those that the teacher was fine-tuned on, where it had its own (`teacher.fine_tune.views`), or the student's but for mixes. Where the training rows have no
 labels, there is no student without a teacher: the control then learns the teacher's hard labels, and says what the soft ones are worth.
 """
 
@@ -93,7 +94,7 @@ def fit_control(
     labelled, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
     if last is not None:
         labelled, valid = [*labelled, *valid], []
-    view_plan = recipe.view_plan().keeping_labels()
+    view_plan = recipe.label_plan()
     views = full_modality(run, backbone).views(labelled, view_plan, recipe.seed)
     payloads = [v.payload for v in views]
     labels = labels or splits.labels
