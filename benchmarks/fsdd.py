@@ -11,7 +11,7 @@ six. A part that is named after a speaker holds out that one alone; what is done
 The teacher, the mean of three residual networks over log-mel features, is trained from scratch for each split, on views of its rows; the student
 on stronger ones, which the teacher labels. Of each student three seeds are trained; figures are means over them. The control is the same
 student without the teacher, with as many steps, on views as the teacher had. Beside them log-mel energies with an SVM.
-On one core a split takes about 45 minutes; the seven of them can run side by side.
+With the recipe before this one a split took about 45 minutes of one core; the seven of them can run side by side.
 """
 
 from __future__ import annotations

@@ -121,3 +121,7 @@ def test_a_teacher_learns_views_that_keep_their_labels_by_dice_of_its_own(monkey
     assert shown(3, 0) == (identities, numbers)
     assert not set(identities[ROWS:]) & set(shown(3, 1)[0]), "another seed of the teacher sees others"
     assert shown(None, 0) == (identities[:ROWS], [*range(ROWS)])
+    rows.append(replace(rows[0], label="dots"))  # a copy whose label is another: each keeps its own
+    again: Any = SimpleNamespace(recipe=SimpleNamespace(seed=0, lesson_plan=PLAN.keeping_labels))
+    _, row_N = lesson_views(again, None, rows, 0)
+    assert row_N[: len(rows)].tolist() == [*range(len(rows))]

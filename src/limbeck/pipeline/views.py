@@ -66,7 +66,8 @@ def lesson_views(run: Run, teacher: Any, rows: Sequence[Record], seed: int) -> t
         return [r.payload for r in rows], np.arange(len(rows))
     number = {r.key: n for n, r in enumerate(rows)}
     views = full_modality(run, teacher).views(rows, plan, dice_of("teacher", seed, run.recipe.seed))
-    return [v.payload for v in views], np.array([number[v.keys[0]] for v in views])
+    # The rows come first, and copies of one payload may have labels of their own.
+    return [v.payload for v in views], np.array([*range(len(rows)), *(number[v.keys[0]] for v in views[len(rows) :])])
 
 
 def redrawn(run: Run, modality: Any, records: Sequence[Record], plan: Any, first: int = 0) -> Callable[[int], list[View]]:
