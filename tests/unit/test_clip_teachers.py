@@ -1,6 +1,7 @@
 """Teachers of clips: heard as transformers hears, trained from scratch, saved, disturbed in training alone; and anybody's callables."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -118,8 +119,11 @@ def test_no_model_is_an_error_with_a_way_out() -> None:
         HuggingfaceAudio.load(HuggingfaceAudio.Settings())
 
 
-def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(tmp_path: Path) -> None:
-    settings = ResnetAudio.Settings(width=2, rate=8000, seconds=0.25, mels=8)
+@pytest.mark.parametrize("filters", ["full", "separable"])
+def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(
+    tmp_path: Path, filters: Literal["full", "separable"]
+) -> None:
+    settings = ResnetAudio.Settings(width=4, filters=filters, rate=8000, seconds=0.25, mels=8)
     one, same, other = (ResnetAudio.load(settings) for _ in range(3))
     assert one.fingerprint() == same.fingerprint()  # else a run that is taken up would be another one
     for teacher, seed in ((one, 1), (same, 1), (other, 2)):
@@ -138,6 +142,22 @@ def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(tmp_
     assert again.reads() == one.reads()
     with pytest.raises(TeacherError, match="holds no residual network for clips"):
         ResnetAudio.load(ResnetAudio.Settings(str(tmp_path / "absent")))
+
+
+def test_separable_filters_over_time_and_frequency_see_one_channel_each() -> None:
+    sizes = {"width": 6, "rate": 8000, "seconds": 0.25, "mels": 8}
+    full, separable = (ResnetAudio.load(ResnetAudio.Settings(filters=filters, **sizes)) for filters in ("full", "separable"))  # type: ignore[arg-type]
+    wide = [m for m in separable.module.blocks.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size != (1, 1)]
+    assert [m.weight.shape[1] for m in wide] == [1, 1, 1]
+    assert separable.parameters < full.parameters / 3
+    separable.add_head(["a", "b"], seed=0)
+    for layer in wide:  # drawn by what one filter gives, not by what all of them would
+        assert 0.5 < float(layer.weight.detach().std()) / (2 / 9) ** 0.5 < 1.5
+    block = separable.module.blocks[0].eval()
+    x = torch.randn(2, 6, 5, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(
+        block(x) - x, block.second(torch.relu(block.second_norm(block.first(torch.relu(block.first_norm(x))))))
+    )
 
 
 def test_features_are_disturbed_in_training_alone_and_follow_their_seed() -> None:

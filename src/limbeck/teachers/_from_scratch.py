@@ -47,12 +47,38 @@ class Residual(nn.Module):
         return found
 
 
-def stages(channels: int, widths: Sequence[int], depth: int, dropout: float) -> nn.Sequential:
-    """Stages of `depth` residual blocks each; every stage but the first halves both sides."""
+class Separable(nn.Module):
+    """pointwise(relu(norm(depthwise(relu(norm(x)))))), and x beside it where the shapes are one: each channel has one filter over time and
+    frequency, and what channels make together is made at each place by itself.
+
+    Source: Howard et al. (2017), MobileNets, section 3.1; the order of its parts is that of `Residual`.
+    """
+
+    def __init__(self, channels: int, outputs: int, stride: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.first_norm, self.second_norm = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+        self.first = nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False)
+        self.second = nn.Conv2d(channels, outputs, 1, bias=False)
+        self.passes = stride == 1 and channels == outputs
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """The next representation."""
+        made = F.relu(self.second_norm(self.first(F.relu(self.first_norm(x_BCHW)))))
+        found: Tensor = self.second(F.dropout(made, self.dropout, self.training))
+        return found + x_BCHW if self.passes else found
+
+
+Block = Callable[[int, int, int, float], nn.Module]
+"""Makes a block from its channels, outputs, stride and dropout."""
+
+
+def stages(channels: int, widths: Sequence[int], depth: int, dropout: float, block: Block = Residual) -> nn.Sequential:
+    """Stages of `depth` blocks each; every stage but the first halves both sides."""
     blocks = []
     for stage, width in enumerate(widths):
         for place in range(depth):
-            blocks.append(Residual(channels, width, 2 if stage and not place else 1, dropout))
+            blocks.append(block(channels, width, 2 if stage and not place else 1, dropout))
             channels = width
     return nn.Sequential(*blocks)
 
@@ -140,7 +166,7 @@ class FromScratch(ArrayTeacher):
         with torch.no_grad():
             for part in network.modules():
                 if isinstance(part, nn.Conv2d):
-                    fan_out = part.out_channels * part.kernel_size[0] * part.kernel_size[1]
+                    fan_out = part.out_channels * part.kernel_size[0] * part.kernel_size[1] // part.groups
                     part.weight.copy_(_drawn(part.weight, (2.0 / fan_out) ** 0.5, generator))
             network.head.weight.copy_(_drawn(network.head.weight, 0.02, generator))
             network.head.bias.zero_()

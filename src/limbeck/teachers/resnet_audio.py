@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from limbeck import catalog
 from limbeck.settings import Count, Limits, Positive, Share
-from limbeck.teachers._from_scratch import FromScratch, stages
+from limbeck.teachers._from_scratch import FromScratch, Residual, Separable, stages
 from limbeck.types import Outputs
 
 Part = Annotated[float, Limits((("ge", 0.0), ("le", 0.5)))]
@@ -87,7 +87,8 @@ class Network(nn.Module):
         widths = [settings.width * 2**stage for stage in range(3)]
         self.disturbed = Disturbed(hertz_M, settings.throat, settings.tempo, settings.room, settings.mask)
         self.stem = nn.Conv2d(1, settings.width, 5, 2, 2, bias=False)
-        self.blocks = stages(settings.width, widths, settings.depth, settings.dropout)
+        block = Separable if settings.filters == "separable" else Residual
+        self.blocks = stages(settings.width, widths, settings.depth, settings.dropout, block)
         self.norm = nn.BatchNorm2d(widths[-1])
         bands = -(-settings.mels // 2 ** len(widths))  # the stem halves them, and so does each stage but the first
         self.band_weight = nn.Parameter(torch.full((widths[-1], bands), 1.0 / bands))
@@ -123,12 +124,14 @@ class ResnetAudio(FromScratch):
     @dataclass(frozen=True, slots=True)
     class Settings:
         """`model`: a folder that `save` wrote; empty: it is trained in the run. `width` of the first of three stages, doubled by each further one;
-        `depth`: blocks of each. It hears `seconds` of a clip at `rate` samples a second in `mels` bands. `throat`, `tempo`, `room`, `mask`: what is done
+        `depth`: blocks of each. `filters`: "full" ones see all channels at once; "separable" ones are learned with fewer voices (docs/diary.md), and
+        take a third of the numbers at three times the width. It hears `seconds` of a clip at `rate` samples a second in `mels` bands. `throat`, `tempo`, `room`, `mask`: what is done
         to a clip in training, as in `Disturbed`; `dropout` within blocks."""
 
         model: str = ""
         width: Count = 24
         depth: Count = 1
+        filters: Literal["full", "separable"] = "full"
         rate: Count = 16_000
         seconds: Positive = 1.0
         mels: Count = 40
