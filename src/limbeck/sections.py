@@ -104,7 +104,7 @@ class FineTuneSection(Section):
     None: 1 where fewer than 1,000 training rows have a label and more have none, else 0. optimizer: muon suits networks from scratch, at
     rates near 0.01 and a weight_decay near 0.05; sgd (with Nesterov's momentum of 0.9) at rates near 0.1 and a weight_decay near 5e-4. views: settings like
     those of section `views`, of kinds that keep a label: the teacher learns so many views of each training row beside it; None: rows alone. A
-    student's may be stronger, since the teacher says what they mean; the control has the teacher's.
+    student's may be stronger, since the teacher says what they mean; the control has the teacher's, and it alone where a teacher has a head.
     """
 
     epochs: Count | None = None
