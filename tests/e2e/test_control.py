@@ -52,19 +52,25 @@ def test_the_control_learns_from_labels_alone_and_is_the_same_twice(backbone, ro
 
 
 def test_it_is_trained_again_with_the_rows_that_chose(tiny_teacher, rows_file, tmp_path, monkeypatch) -> None:
-    learned = []
-    before = control_module.fit_control
+    learned, plans = [], []
+    before, training = control_module.fit_control, control_module.Training
 
     def fit(run, splits, *args, **more):
-        learned.append((more.get("last"), more.get("last") and len(splits.valid)))
+        learned.append((more.get("chosen"), more.get("chosen") and len(splits.valid)))
         return before(run, splits, *args, **more)
 
+    def train(*args, **more):
+        plans.append(next(a for a in args if isinstance(a, TrainingPlan)))
+        return training(*args, **more)
+
     monkeypatch.setattr(control_module, "fit_control", fit)
+    monkeypatch.setattr(control_module, "Training", train)
     recipe = {**TINY, "data": {**TINY["data"], "valid_share": 0.4}, "verify": {**TINY["verify"], "control": True}}
     out = tmp_path / "out"
     report = limbeck.distill(recipe, data=rows_file, teacher=tiny_teacher[1], out=out)
     chosen = json.loads((out / "resolved.json").read_text())["measured"]["control.epochs"]
-    assert [last for last, _ in learned] == [None, chosen["epochs"]]
+    assert [found for found, _ in learned] == [None, chosen]
+    assert [plan.epochs for plan in plans] == [chosen["planned"]] * 2  # on more rows, by the schedule that chose
     assert learned[1][1] > 0
     assert report.control.quality is not None
     curves = [json.loads(line) for line in (out / "curves.jsonl").read_text().splitlines()]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from limbeck.errors import DataError
-from limbeck.modalities._audio_views import AudioViews
+from limbeck.modalities._audio_views import AudioViews, _filtered, _length
 from limbeck.modalities._clip import OPERATIONS, Clip, clip, of_samples, sent, tone
 from limbeck.modalities._sound_file import wav
 from limbeck.modalities.audio import Audio
@@ -233,6 +233,19 @@ def test_views_are_the_same_for_the_same_seed_and_differ_otherwise() -> None:
 def test_a_record_more_does_not_change_the_views_of_others() -> None:
     plan = AudioViews(per_record=3, mixup_share=0.0)
     assert plan.of(RECORDS, 0)[6:] == plan.of([*RECORDS, Record("new", of_samples(NOISE * 0.5, RATE), "a")], 0)[7:-3]
+
+
+@pytest.mark.parametrize("count", [1, 2, 1999, 2000])
+def test_a_filter_keeps_length_and_place_and_takes_what_it_should(count: int) -> None:
+    samples = (NOISE[:count] + np.sin(np.arange(count))).astype(np.float32)
+    points = _length(samples)
+    assert count <= points < 1.1 * count + 2
+    assert 60**20 % points == 0  # it has no factors but 2, 3 and 5: of a prime number of points it takes nine times as long
+    np.testing.assert_allclose(_filtered(samples, np.ones(points // 2 + 1)), samples, atol=1e-6)
+    np.testing.assert_allclose(_filtered(samples, np.full(points // 2 + 1, 0.5)), samples / 2, atol=1e-6)
+    low = np.arange(points // 2 + 1) < points / 8
+    tone = np.sin(2 * np.pi * 0.25 * np.arange(count)).astype(np.float32)
+    assert count < 50 or np.std(_filtered(tone, low)) < 0.05 * np.std(tone)
 
 
 def test_only_a_mix_has_no_label_and_two_records() -> None:

@@ -12,6 +12,7 @@ from limbeck import find
 from limbeck.engine.batches import Examples, batches
 from limbeck.errors import TeacherError
 from limbeck.modalities._clip import of_samples, tone
+from limbeck.teachers._from_scratch import Separable
 from limbeck.teachers.huggingface_audio import HuggingfaceAudio
 from limbeck.teachers.resnet_audio import Disturbed, ResnetAudio, _warps
 
@@ -153,11 +154,15 @@ def test_separable_filters_over_time_and_frequency_see_one_channel_each() -> Non
     separable.add_head(["a", "b"], seed=0)
     for layer in wide:  # drawn by what one filter gives, not by what all of them would
         assert 0.5 < float(layer.weight.detach().std()) / (2 / 9) ** 0.5 < 1.5
-    block = separable.module.blocks[0].eval()
-    x = torch.randn(2, 6, 5, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(
-        block(x) - x, block.second(torch.relu(block.second_norm(block.first(torch.relu(block.first_norm(x))))))
-    )
+    block, dice = Separable(6, 6, stride=1, dropout=0.5), torch.Generator().manual_seed(0)
+    for norm in (block.first_norm, block.second_norm):  # as after some training: fresh ones would do nothing
+        norm.running_mean.normal_(0.0, 1.0, generator=dice)
+    x = torch.randn(2, 6, 5, 4, generator=dice)
+    bent = torch.relu(block.eval().second_norm(block.first(torch.relu(block.first_norm(x)))))
+    torch.testing.assert_close(block(x), block.second(bent) + x)
+    assert Separable(6, 8, stride=2, dropout=0.0).eval()(x).shape == (2, 8, 3, 2)
+    block.train()
+    assert not torch.equal(block(x), block(x))
 
 
 def test_features_are_disturbed_in_training_alone_and_follow_their_seed() -> None:

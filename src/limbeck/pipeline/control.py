@@ -47,10 +47,10 @@ def control_logits(
     plan = plan_for(run, len(views))
     if any(r.label is not None for r in splits.train):
         steps = plan.epochs * number_of_batches(len(views), plan.batch_size)
-        last = None
+        chosen = None
         if any(r.label is not None for r in splits.valid):
-            last = int(control_choice(run, splits, plan, steps, teacher.labels)["epochs"])
-        control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels, last=last)
+            chosen = control_choice(run, splits, plan, steps, teacher.labels)
+        control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels, chosen=chosen)
         what = f"the same {run.recipe.student.family} on the labels alone, without the teacher"
         what += ", from a random start" if control.origin == "random" else ""
     else:
@@ -60,7 +60,8 @@ def control_logits(
 
 
 def control_choice(run: Run, splits: Splits, plan: TrainingPlan, steps: int, labels: Sequence[str]) -> Json:
-    """What the control reaches on the labelled validation rows, which choose after how many "epochs"; trained once in a run."""
+    """What the control reaches on the labelled validation rows, which choose after how many "epochs" of how many "planned" ones; trained once
+    in a run."""
     return run.decided("control.epochs", lambda: fit_control(run, splits, plan, steps, "control-choice", labels)[2])
 
 
@@ -71,7 +72,7 @@ def fit_control(
     steps: int,
     name: str = "control",
     labels: Sequence[str] | None = None,
-    last: int | None = None,
+    chosen: Json | None = None,
 ) -> tuple[Any, Any, Json]:
     """Train the recipe's student on labels alone.
 
@@ -82,17 +83,18 @@ def fit_control(
         steps: how many steps the student had.
         name: of its files in the run.
         labels: the classes in their order; None: those of the data.
-        last: after so many epochs it ends, and the validation rows train too; None: they choose the epoch.
+        chosen: what `control_choice` found: it ends after so many epochs of as many planned ones, and the validation rows train too; None: they
+            choose the epoch.
 
     Returns:
-        The control, its modality, and what it reached on the validation rows after how many "epochs".
+        The control, its modality, and what it reached on the validation rows after how many "epochs" of how many "planned" ones.
     """
     recipe = run.recipe
     backbone = loaded(run)
     # A teacher that came with a head has learned the labels already; what students start from in its place has not.
     started = not backbone.has_head or origin_of(run, backbone) is not backbone
     labelled, valid = ([r for r in rows if r.label is not None] for rows in (splits.train, splits.valid))
-    if last is not None:
+    if chosen:
         labelled, valid = [*labelled, *valid], []
     view_plan = recipe.label_plan()
     views = full_modality(run, backbone).views(labelled, view_plan, recipe.seed)
@@ -100,22 +102,23 @@ def fit_control(
     labels = labels or splits.labels
     student, modality = new_student(run, backbone, payloads, labels, started)
     classes_N, true_N = (aims((x.label for x in some), labels, recipe.several) for some in (views, valid))
-    epochs = max(1, round(steps / number_of_batches(len(payloads), plan.batch_size)))
+    # With the rows that chose an epoch is longer: by a plan of its own the rate would have fallen to nothing before the chosen one is over.
+    epochs = chosen["planned"] if chosen else max(1, round(steps / number_of_batches(len(payloads), plan.batch_size)))
     plan = replace(plan, epochs=epochs)
     judge = _right(modality, [r.payload for r in valid], true_N, run.device)
     identity: Json = {
         "control": dict(backbone.fingerprint()),
         "plan": str(plan),
         "rows": [(r.key, r.label) for r in (*labelled, *valid)],
-        "last": last,
+        "last": chosen["epochs"] if chosen else None,
     }
     note = f"the same {recipe.student.family} without a teacher, {len(labelled):,} labelled rows"
     examples = Examples(modality.encode(payloads), classes_N)
     if getattr(view_plan, "live", False):
         label = partial(labels_of, labels=labels, several=recipe.several)
         examples = afresh(examples, modality, redrawn(run, modality, labelled, view_plan), label)
-    training = _fit(run, student, modality, examples, judge, plan, name, identity, note, last)
-    return student, modality, {**training.best, "epochs": training.best_epoch}
+    training = _fit(run, student, modality, examples, judge, plan, name, identity, note, chosen["epochs"] if chosen else None)
+    return student, modality, {**training.best, "epochs": training.best_epoch, "planned": epochs}
 
 
 def _fit_hard_labels(
