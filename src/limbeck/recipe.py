@@ -144,8 +144,6 @@ class Recipe(Section):
         del identity["search"]["profile"]
         for key in getattr(self.entry("teachers"), "operating", ()):  # how a teacher is asked, and not what
             del identity["teacher"][key]
-        if version := getattr(self.entry("modalities").view_plan, "version", None):  # of those that were once made otherwise
-            identity["views"]["version"] = version
         return identity
 
     def fingerprint(self) -> str:

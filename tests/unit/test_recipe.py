@@ -163,16 +163,6 @@ def test_the_fingerprint_knows_everything_but_the_place() -> None:
     assert Recipe.read(base).fingerprint() == base.fingerprint()
 
 
-def test_the_fingerprint_knows_how_views_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    from limbeck.modalities._audio_views import AudioViews
-
-    texts, clips = (Recipe.read({"data": {"train": "x"}, "task": f"{kind}-classification"}) for kind in ("text", "audio"))
-    before = texts.fingerprint(), clips.fingerprint()
-    monkeypatch.setattr(AudioViews, "version", AudioViews.version + 1)
-    assert texts.fingerprint() == before[0]
-    assert clips.fingerprint() != before[1]
-
-
 def test_gates_are_strict_and_optional() -> None:
     asked = Recipe.read(
         {"data": {"train": "x"}}, ["verify.gates.class_drop=0.1", "verify.gates.bytes=3MB", "verify.gates.latency_p50=0.1ms"]

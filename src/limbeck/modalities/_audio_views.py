@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from limbeck.types import Operation, Record, View
 
 Decibels = Annotated[float, Limits((("ge", 0.0), ("le", 60.0)))]
 Part = Annotated[float, Limits((("ge", 0.0), ("le", 0.5)))]
+_VERSION = 2
 _FINEST = 50  # of factors of speed: few, so that their filters are made once
 _POINTS = 6  # of a room's response, evenly between 60 Hz and half the rate in octaves
 _SILENCED = 1e-3  # what is left of the amplitude in a silenced band
@@ -48,8 +49,6 @@ class AudioViews:
     for the two silences, here in samples so that any teacher hears them; Zhang et al. (2018), mixup, section 2.
     """
 
-    version: ClassVar[int] = 2
-    """Of how they are made: what was trained on others of the same name is not taken up."""
     per_record: CountOrZero = 8
     live: bool = False
     speed: Part = 0.2
@@ -78,7 +77,7 @@ class AudioViews:
             ("noise", {"probability": self.noise, "quiet": self.quiet}, self.noise),
             ("gain", {"decibels": self.gain}, self.gain),
         )
-        return tuple(Operation(name, self.version, parameters) for name, parameters, on in made if on)
+        return tuple(Operation(name, _VERSION, parameters) for name, parameters, on in made if on)
 
     def of(self, records: Sequence[Record], seed: int) -> list[View]:
         """The records as they are, then their further views.
@@ -89,7 +88,7 @@ class AudioViews:
         """
         views = [View((r.key,), (), seed, r.payload, r.label) for r in records]
         alone = self.operations()
-        mixed = (*alone, Operation("mixup", self.version))
+        mixed = (*alone, Operation("mixup", _VERSION))
         for record in records:
             for number in range(self.per_record):
                 own = dice_of(record.key, number, seed)

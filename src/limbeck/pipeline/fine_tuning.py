@@ -195,7 +195,6 @@ class _Tuning:
         before: list[Any] = [digest(self._identity(number - 1, s)) for s in range(self._section.seeds)] if number else []
         if self._by_neighbours and not number:
             before = [["around the mean, names", NEIGHBOURS, POWER, STAY, TURNS, STRENGTH], [r.key for r in self._others]]
-        plan = self._run.recipe.lesson_plan()
         identity = self._identities[number, seed] = {
             "backbone": self._from,
             "fine_tune": self._section.model_dump(mode="json", exclude={"seeds", "words", "views"}),
@@ -204,7 +203,7 @@ class _Tuning:
             "rows": [[(r.key, r.label) for r in rows] for rows in (self._splits.train, self._splits.valid)],
             "spared": [r.key for r in spared(self._splits)],
             "before": before,
-            "views": f"{plan} {getattr(plan, 'version', '')}".strip(),
+            "views": str(self._run.recipe.lesson_plan()),
         }
         return identity
 
