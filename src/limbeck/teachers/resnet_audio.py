@@ -124,9 +124,10 @@ class ResnetAudio(FromScratch):
     @dataclass(frozen=True, slots=True)
     class Settings:
         """`model`: a folder that `save` wrote; empty: it is trained in the run. `width` of the first of three stages, doubled by each further one;
-        `depth`: blocks of each. `filters`: "full" ones see all channels at once; "separable" ones one channel each, and
-        take about a third of the numbers at three times the width. Each kind errs in its own way, so a mean of both is better (docs/diary.md). It hears `seconds` of a clip at `rate` samples a second in `mels` bands. `throat`, `tempo`, `room`, `mask`: what is done
-        to a clip in training, as in `Disturbed`; `dropout` within blocks."""
+        `depth`: blocks of each. `filters`: "full" ones see all channels at once; "separable" ones one channel each, and take about a third of the
+        numbers at three times the width. Each kind errs in its own way, so a mean of both is better (docs/diary.md). It hears `seconds` of a clip
+        at `rate` samples a second in `mels` bands. `throat`, `tempo`, `room`, `mask`: what is done to a clip in training, as in `Disturbed`;
+        `dropout` within blocks."""
 
         model: str = ""
         width: Count = 24
