@@ -143,7 +143,7 @@ def main(data: Path, work: Path, final: bool) -> tuple[dict[str, Any], dict[str,
             }
             trials = {name: fit_control(run, splits, *how, name)[2] for name, how in settings.items()}
             best = max(trials, key=lambda name: trials[name]["accuracy"])
-            control, modality, _ = fit_control(run, splits, *settings[best], "control-best", last=trials[best]["epochs"])
+            control, modality, _ = fit_control(run, splits, *settings[best], "control-best", chosen=trials[best])
     rows = splits.test
     true_N = np.array([str(r.label) for r in rows])
     labels = np.array(splits.labels)

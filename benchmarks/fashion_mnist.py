@@ -119,7 +119,11 @@ def measured(report: Report, name: str) -> dict[str, Any]:
         f"best_{name}_rows": report.rows,
     }
     if control is not None and control.quality is not None:
-        found[f"best_{name}_minus_control"] = mean(seeds) - control.quality.accuracy.estimate
+        controls = [control.quality.accuracy.estimate]
+        if report.seeds is not None and report.seeds.control:
+            controls = [reached + difference for difference in report.seeds.control]
+        found[f"best_{name}_control_accuracies"] = controls
+        found[f"best_{name}_minus_control"] = mean(seeds) - mean(controls)
     if report.baseline is not None and report.baseline.quality is not None:
         found["baseline_accuracy"] = report.baseline.quality.accuracy.estimate
     slow, quick = teacher.footprint.latency, student.footprint.latency

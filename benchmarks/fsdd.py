@@ -169,7 +169,7 @@ def speakers(
         bundles[f"without_{speaker}"] = report.bundle
     figures: dict[str, Any] = {}
     for speaker, of in found.items():
-        kept = ("accuracy", "accuracies", "minus_control", "teacher_accuracy", "baseline_accuracy")
+        kept = ("accuracy", "accuracies", "minus_control", "control_accuracies", "teacher_accuracy", "baseline_accuracy")
         figures |= {f"{speaker}_{key}": of[key] for key in kept}
     if len(found) < len(SPEAKERS):
         return figures, bundles, {}

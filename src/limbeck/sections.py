@@ -283,7 +283,8 @@ class VerifySection(Section):
     `data.out_of_scope`, the share of rows whose right answer may be held back by the threshold below which the student abstains, at 95 % and for
     rows other than those of validation; where these are too few to show it, no right answer of theirs is. control: train the same
     student without the teacher (without labels: on the teacher's answers alone, not its probabilities). baseline: a linear model of words.
-    seeds: so many students are trained, from seeds of their own, and the report gives mean and range; 3 at least say something.
+    seeds: so many students are trained, from seeds of their own, and as many controls; the report gives means and ranges. 3 at least say
+    something.
     levels: what parts the two levels of a label, as "/" does in card/lost; answers are then judged by the first level too.
     latency_queries: texts that are timed. cold_starts: new processes in which each model is loaded to measure memory and cold start.
     """

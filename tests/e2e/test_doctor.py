@@ -111,4 +111,6 @@ def test_several_seeds_give_mean_and_range(tiny_teacher, many_rows, tmp_path) ->
     assert seeds.values[0] == pytest.approx(pair.difference.estimate)
     assert seeds.interval.low <= seeds.interval.estimate <= seeds.interval.high
     assert any(note.startswith("over 3 seeds of the student: ") for note in report.notes)
+    assert not seeds.control
+    assert seeds.lead is None
     assert limbeck.Report.from_json(report.to_json()) == report

@@ -29,7 +29,7 @@ def logs(tmp_path):
 def test_without_labels_the_verdict_is_on_agreement(tiny_teacher, logs, tmp_path) -> None:
     recipe = {
         **TINY,
-        "verify": {**ALL, "least_agreement": 0.05},
+        "verify": {**ALL, "least_agreement": 0.05, "seeds": 2},
         "data": {"train": str(logs), "label": None, "valid_share": 0.2},
     }
     report = limbeck.distill(recipe, teacher=tiny_teacher[1], out=tmp_path / "run")
@@ -41,6 +41,8 @@ def test_without_labels_the_verdict_is_on_agreement(tiny_teacher, logs, tmp_path
     assert compared.difference is None
     assert compared.agreement.low <= compared.agreement.estimate <= compared.agreement.high
     assert "hard labels" in report.control.what
+    assert len(report.seeds.values) == len(report.seeds.control) == 2
+    assert report.seeds.lead.estimate == pytest.approx(np.mean(report.seeds.values) - np.mean(report.seeds.control))
     assert report.baseline is None or "hard labels" in report.baseline.what
     with np.load(tmp_path / "run" / "evidence" / "answers.npz", allow_pickle=False) as answers:
         assert len(answers["keys"]) == report.rows == len(answers["student"]) == len(answers["control"])
@@ -56,10 +58,14 @@ def test_few_labels_are_judged_out_of_fold_and_parts_are_taken_again(tiny_teache
     recipe = {**TINY, "verify": {**ALL, "seeds": 2}}
     report = limbeck.distill(recipe, data=data, teacher=tiny_teacher[1], out=tmp_path / "run")
     assert report.basis is Basis.CROSS_FITTING
-    assert len(report.seeds.values) == 2
+    assert len(report.seeds.values) == len(report.seeds.control) == 2
+    control = report.control.quality.accuracy.estimate - report.teacher.quality.accuracy.estimate
+    assert report.seeds.control[0] == pytest.approx(control)
+    assert report.seeds.lead.low <= report.seeds.lead.estimate <= report.seeds.lead.high
     assert report.seeds.values[0] == pytest.approx(report.against("teacher").difference.estimate)
     with np.load(tmp_path / "run" / "cross-fit" / "0-0" / "answers.npz", allow_pickle=False) as part:
-        assert not np.array_equal(part["student"], part["student-seed-1"])
+        for model in ("student", "control"):
+            assert not np.array_equal(part[model], part[f"{model}-seed-1"])
     assert report.rows == len(ROWS)
     compared = report.against("teacher")
     assert compared.difference.low <= compared.difference.estimate <= compared.difference.high

@@ -136,18 +136,26 @@ def _differences(report: Report) -> Table | None:
 
 
 def _seeds(report: Report) -> Table | None:
-    """What students from several seeds reach, so that nobody takes the dice of one for the method."""
+    """What students and controls from several seeds reach, so that nobody takes the dice of one for the method."""
     found = report.seeds
     if found is None:
         return None
     differs = found.of == "accuracy"
     shown: Callable[[float], str] = w.points if differs else w.percent
     span: Callable[[Interval], str] = w.point_span if differs else w.span
-    rows = [row(f"Seed {number}", shown(value)) for number, value in enumerate(found.values, 1)]
-    rows.append(row("Range", f"{shown(min(found.values))} to {shown(max(found.values))}"))
-    rows.append(row("Mean", Cell(shown(found.interval.estimate), span(found.interval))))
-    what = f"Student {w.MINUS} teacher, points of accuracy" if differs else "Same answer as the teacher"
-    return Table(f"The same student from {len(found.values)} seeds", ("", what), tuple(rows))
+    of = [found.values, *([found.control] if found.control else [])]
+    rows = [row(f"Seed {number}", *map(shown, values)) for number, values in enumerate(zip(*of, strict=True), 1)]
+    rows.append(row("Range", *(f"{shown(min(values))} to {shown(max(values))}" for values in of)))
+    means = [Cell(shown(sum(values) / len(values))) for values in of[1:]]
+    rows.append(row("Mean", Cell(shown(found.interval.estimate), span(found.interval)), *means))
+    if found.lead is not None:
+        rows.append(row(f"Mean, student {w.MINUS} control", Cell(w.points(found.lead.estimate), w.point_span(found.lead)), ""))
+    names = ("Student", "Control")[: len(of)]
+    head = [
+        f"{name} {w.MINUS} teacher, points of accuracy" if differs else f"{name}: same answer as the teacher" for name in names
+    ]
+    title = "The same student" if len(of) == 1 else "The same student and control"
+    return Table(f"{title} from {len(found.values)} seeds", ("", *head), tuple(rows))
 
 
 def difference(found: Interval | None, reach: float, limit: float | None = None) -> Cell:

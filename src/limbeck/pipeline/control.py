@@ -29,7 +29,7 @@ from limbeck.pipeline.steps import plan_for
 from limbeck.pipeline.student import student_logits
 from limbeck.pipeline.teacher import LOGITS, loaded, unseen
 from limbeck.pipeline.training import trained
-from limbeck.pipeline.untrained import full_modality, new_student
+from limbeck.pipeline.untrained import full_modality, new_student, seeded
 from limbeck.pipeline.views import afresh, answers, labels_of, redrawn, views_of
 from limbeck.run import Run
 from limbeck.signals.store import SignalStore
@@ -37,12 +37,13 @@ from limbeck.types import Json, Shapes, Signal, TrainingPlan, View
 
 
 def control_logits(
-    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits
+    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, more: int = 0
 ) -> tuple[NDArray[np.float32], str]:
     """What the control says of the test rows, logits (N, C), and what it is in words.
 
     It is trained by the student's own plan: as many trials as the student had, which is one. Like the teacher it is chosen on the
-    labelled validation rows, and trained again with them.
+    labelled validation rows, and trained again with them. That of the seed that comes `more` behind the recipe's learns from the same views, as
+    long.
     """
     plan = plan_for(run, len(views))
     if any(r.label is not None for r in splits.train):
@@ -50,11 +51,11 @@ def control_logits(
         chosen = None
         if any(r.label is not None for r in splits.valid):
             chosen = control_choice(run, splits, plan, steps, teacher.labels)
-        control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels, chosen=chosen)
+        control, modality, _ = fit_control(run, splits, plan, steps, labels=teacher.labels, chosen=chosen, more=more)
         what = f"the same {run.recipe.student.family} on the labels alone, without the teacher"
         what += ", from a random start" if control.origin == "random" else ""
     else:
-        control, modality = _fit_hard_labels(run, teacher, store, views, splits, plan)
+        control, modality = _fit_hard_labels(run, teacher, store, views, splits, plan, more)
         what = f"the same {run.recipe.student.family} on the teacher's hard labels"
     return student_logits(control, modality, modality.encode([r.payload for r in splits.test])).numpy(), what
 
@@ -73,6 +74,7 @@ def fit_control(
     name: str = "control",
     labels: Sequence[str] | None = None,
     chosen: Json | None = None,
+    more: int = 0,
 ) -> tuple[Any, Any, Json]:
     """Train the recipe's student on labels alone.
 
@@ -85,6 +87,7 @@ def fit_control(
         labels: the classes in their order; None: those of the data.
         chosen: what `control_choice` found: it ends after so many epochs of as many planned ones, and the validation rows train too; None: they
             choose the epoch.
+        more: its seed comes so many behind the recipe's, of which its views are.
 
     Returns:
         The control, its modality, and what it reached on the validation rows after how many "epochs" of how many "planned" ones.
@@ -100,7 +103,7 @@ def fit_control(
     views = full_modality(run, backbone).views(labelled, view_plan, recipe.seed)
     payloads = [v.payload for v in views]
     labels = labels or splits.labels
-    student, modality = new_student(run, backbone, payloads, labels, started)
+    student, modality = new_student(seeded(run, more), backbone, payloads, labels, started)
     classes_N, true_N = (aims((x.label for x in some), labels, recipe.several) for some in (views, valid))
     # With the rows that chose an epoch is longer: by a plan of its own the rate would have fallen to nothing before the chosen one is over.
     epochs = chosen["planned"] if chosen else max(1, round(steps / number_of_batches(len(payloads), plan.batch_size)))
@@ -117,15 +120,16 @@ def fit_control(
     if getattr(view_plan, "live", False):
         label = partial(labels_of, labels=labels, several=recipe.several)
         examples = afresh(examples, modality, redrawn(run, modality, labelled, view_plan), label)
-    training = _fit(run, student, modality, examples, judge, plan, name, identity, note, chosen["epochs"] if chosen else None)
+    last = chosen["epochs"] if chosen else None
+    training = _fit(run, student, modality, examples, judge, plan, name, identity, note, last, more)
     return student, modality, {**training.best, "epochs": training.best_epoch, "planned": epochs}
 
 
 def _fit_hard_labels(
-    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, plan: TrainingPlan
+    run: Run, teacher: Any, store: SignalStore, views: Sequence[View], splits: Splits, plan: TrainingPlan, more: int
 ) -> tuple[Any, Any]:
     payloads, judged = [v.payload for v in views], [r.payload for r in unseen(run, splits)]
-    student, modality = new_student(run, teacher, payloads, teacher.labels)
+    student, modality = new_student(seeded(run, more), teacher, payloads, teacher.labels)
     classes_N, true_N = (_answers(store, texts) for texts in (payloads, judged))
     judge = _right(modality, judged, true_N, run.device)
     identity: Json = {"teacher": dict(teacher.fingerprint()), "plan": str(plan)}
@@ -138,7 +142,7 @@ def _fit_hard_labels(
             return _best(ask([v.payload for v in drawn]))
 
         examples = afresh(examples, modality, redrawn(run, modality, splits.train, view_plan), label)
-    _fit(run, student, modality, examples, judge, plan, "control", identity, note)
+    _fit(run, student, modality, examples, judge, plan, "control", identity, note, more=more)
     return student, modality
 
 
@@ -164,8 +168,10 @@ def _fit(
     identity: Json,
     note: str,
     epochs: int | None = None,
+    more: int = 0,
 ) -> Training:
     """Train a student on hard labels; it stands ready to answer in the end."""
+    run = seeded(run, more)
     objective = catalog.find("objectives", "binary_hard_labels" if run.recipe.several else "hard_labels")()
     shapes = student.shapes()
     training = Training(
@@ -181,8 +187,11 @@ def _fit(
     )
     with run.stage("control"):
         identity = {"recipe": run.recipe.identity(), "data": run.data, **identity}
-        # Its checkpoint stays until the run is complete: a kill behind it, while other seeds are trained, does not cost it.
-        trained(run, "control", name, training, identity, note, goes_on=True)
+        # The first one's checkpoint stays until the run is complete: a kill behind it, while other seeds are trained, does not cost it.
+        name = f"{name}-seed-{more}" if more else name
+        ended = trained(run, "control", name, training, identity, note, goes_on=not more)
+        if more:
+            ended.remove()
     student.cpu().eval()
     return training
 

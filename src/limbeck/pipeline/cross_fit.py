@@ -48,7 +48,8 @@ Told = tuple[int, set[str], Mapping[str, NDArray[Any]]]
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
     """What models that had not seen a row say of it: logits (R, N, C), the baseline's class indices (R, N), each None where it was
-    not asked for. `part_RN` numbers the part that a row was in. `seeds`: what the students of further seeds say (`verify.seeds`)."""
+    not asked for. `part_RN` numbers the part that a row was in. `seeds`, `control_seeds`: what students and controls of further
+    seeds say (`verify.seeds`)."""
 
     rows: tuple[Record, ...]
     teacher_RNC: NDArray[np.float32]
@@ -58,6 +59,7 @@ class OutOfFold:
     part_RN: NDArray[np.int64]
     control: str = ""
     seeds: tuple[NDArray[np.float32], ...] = ()
+    control_seeds: tuple[NDArray[np.float32], ...] = ()
 
 
 def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
@@ -83,8 +85,11 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
         run.progress("cross-fit", len(parts), len(parts), note)
     stacked = together(rows, section.repeats, told)
     models = (stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"))
-    seeds = tuple(stacked[_seed(more)] for more in range(1, section.seeds))
-    return OutOfFold(rows, *models, stacked["part"], what, seeds)
+    of_seeds = (
+        tuple(stacked[name] for more in range(1, section.seeds) if (name := _seed(model, more)) in stacked)
+        for model in ("student", "control")
+    )
+    return OutOfFold(rows, *models, stacked["part"], what, *of_seeds)
 
 
 def together(rows: Sequence[Record], repeats: int, told: Sequence[Told]) -> dict[str, NDArray[Any]]:
@@ -163,8 +168,8 @@ def _clear(folder: Path, kept: Sequence[Path]) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def _seed(more: int) -> str:
-    return f"student-seed-{more}"
+def _seed(model: str, more: int) -> str:
+    return f"{model}-seed-{more}" if more else model
 
 
 def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[dict[str, NDArray[Any]], str]:
@@ -188,10 +193,12 @@ def _answered(run: Run, teacher: Any, splits: Splits, identity: Json) -> tuple[d
         "student": student_logits(student, modality, modality.encode(payloads)).numpy(),
     }
     for more in range(1, recipe.verify.seeds):
-        answers[_seed(more)] = answers_of(run, teacher, taught.store, taught.views, splits, more)
+        answers[_seed("student", more)] = answers_of(run, teacher, taught.store, taught.views, splits, more)
     what = ""
     if recipe.verify.control:
-        answers["control"], what = control_logits(run, teacher, taught.store, taught.views, splits)
+        for more in range(recipe.verify.seeds):
+            told = control_logits(run, teacher, taught.store, taught.views, splits, more)
+            answers[_seed("control", more)], what = told
     if recipe.verify.baseline:
         learned = [r for r in (*splits.train, *splits.valid) if r.label is not None]
         texts, labels = [r.payload for r in learned], [str(r.label) for r in learned]

@@ -92,8 +92,8 @@ def prove(
     written = teacher_bundle(run, teacher, judged.answers["teacher"].thresholds if several else ())
     seeds = judged.seeds
     if not crossed and not several:
-        logits = [np.asarray(judged.answers[name].logits) for name in ("teacher", "student")]
-        seeds = over_seeds(run, teacher, store, views, splits, *logits)
+        given = {name: np.asarray(a.logits) for name, a in judged.answers.items() if a.logits is not None}
+        seeds = over_seeds(run, teacher, store, views, splits, given)
     with run.stage("verify"):
         run.progress("verify", 0, 1, "")
         true_N = None
@@ -224,7 +224,8 @@ def _out_of_fold(run: Run, teacher: Any, bundle: Bundle, splits: Splits) -> Judg
         answers["control"], what["control"] = Answers(found.control_RNC), found.control
     if found.baseline_RN is not None:
         answers["baseline"], what["baseline"] = Answers(predicted=found.baseline_RN), run.recipe.entry("tasks").trivial
-    return Judged(found.rows, answers, what, over_parts(found.teacher_RNC, (found.student_RNC, *found.seeds), true_N))
+    controls = () if found.control_RNC is None else (found.control_RNC, *found.control_seeds)
+    return Judged(found.rows, answers, what, over_parts(found.teacher_RNC, (found.student_RNC, *found.seeds), controls, true_N))
 
 
 def _out_of_scope(

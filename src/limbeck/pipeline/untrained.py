@@ -17,6 +17,11 @@ LAYERS = "student.layers"
 _TEXTS_WITHOUT_A_LAYER = 256  # that a teacher answers without one of its layers and another
 
 
+def seeded(run: Run, more: int) -> Run:
+    """The run with the seed that comes `more` behind the recipe's: for a student's own dice, or a control's, not for views."""
+    return replace(run, recipe=run.recipe.model_copy(update={"seed": run.recipe.seed + more}))
+
+
 def new_student(
     run: Run,
     teacher: Any,
