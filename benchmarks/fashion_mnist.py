@@ -4,8 +4,8 @@
 
 The teacher, a wide residual network, is trained here from scratch, once, and stays in --work, where every student learns from it. Without --final a tenth
 of the training file, by the hash of the pixels, judges, and teacher and students learn from 85 %; with it the test file judges, which is read once, and
-they learn from 95 %. The other 5 % choose epochs. Of each student three seeds are trained; `best_*_accuracy` is that of their mean, by the written file for the
-first and in torch for the others. The control is the same student without the teacher, with as many steps, on views that keep their labels.
+they learn from 95 %. The other 5 % choose epochs. Of each student and its control three seeds are trained; `best_*_accuracy` is that of their mean, by the written file for the
+first and in torch for the others (the lines of 2026-11-30 in final.log have one seed of the control). The control is the same student without the teacher, with as many steps, on views that keep their labels.
 
 Parts: `teacher` alone (then the others take it), `100kb`, `25kb`, `latency` (the files of the finished `100kb` once more; `quiet.py` says what counts), or `all`. Clothes stay what they are in a mirror, so `flip` is on, and the teacher
 answers with the mean over a picture and its mirror image, each at the four offsets of its stride.
@@ -120,7 +120,9 @@ def measured(report: Report, name: str) -> dict[str, Any]:
     }
     if control is not None and control.quality is not None:
         controls = [control.quality.accuracy.estimate]
-        if report.seeds is not None and report.seeds.control:
+        if report.seeds is not None:
+            if not report.seeds.control:
+                raise SystemExit(f"{report.bundle} is of an older limbeck, with one seed of the control. Give another --work.")
             controls = [reached + difference for difference in report.seeds.control]
         found[f"best_{name}_control_accuracies"] = controls
         found[f"best_{name}_minus_control"] = mean(seeds) - mean(controls)

@@ -10,7 +10,7 @@ six. A part that is named after a speaker holds out that one alone; what is done
 
 The teacher is the mean of four networks over log-mel features, two of separable filters and two of full ones: each kind errs in its own way about
 a stranger. They are trained from scratch for each split, on views of its rows; the student on stronger views and mixes, which the teacher
-labels. Of each student three seeds are trained; figures are means over them. The control, of one seed, is the same student without the
+labels. Of student and control three seeds each are trained; figures are means over them. The control is the same student without the
 teacher, with as many steps, on views as the teacher had, on the rows that choose too. Beside them log-mel energies with an SVM.
 
 No network hears whom it is judged by; but the recipe was chosen by trials on pairs of these six speakers (docs/diary.md, 2026-11-30), so what

@@ -4,10 +4,10 @@
 
 Pictures of one student have neighbouring IMG numbers, so a random split would show each hand to both sides. Here the last fifth of the numbers
 of each class judges; of the others the last eighth chooses, and without --final it judges, while the eighth before it chooses. The teacher, a wide
-residual network, is trained on what is left. Three seeds of the student; `accuracy` is their mean. Nothing is mirrored: a mirrored hand is another hand.
+residual network, is trained on what is left. Three seeds of student and control; `accuracy` is the students' mean. Nothing is mirrored: a mirrored hand is another hand.
 
 On a leaky random split, principal components and an SVM reach 0.87. The run in final.log took 57 minutes on one core that it shared: teacher 7, its
-answers 1, students 26, control 22.
+answers 1, students 26, one seed of the control, chosen and trained again, 22.
 """
 
 from __future__ import annotations

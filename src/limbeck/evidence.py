@@ -226,7 +226,7 @@ class OutOfScope:
 class SeedSpread:
     """What students from several seeds reach, the shipped one first: accuracy, student - teacher, or without labels agreement. interval: their
     mean, with the bounds in which the mean over all seeds lies, for these rows. control: the same of controls from as many seeds, control -
-    teacher; none where the recipe asks for none. lead: the mean of the students less that of the controls, with its bounds over all seeds."""
+    teacher, trained as long as the first one was chosen to be; none where the recipe asks for none. lead: the mean of the students less that of the controls, with its bounds over all seeds."""
 
     of: Literal["accuracy", "agreement"]
     values: tuple[float, ...]

@@ -102,21 +102,20 @@ def test_what_is_cut_off_behind_the_student_goes_on_where_it_was(backbone, rows_
 
     whole = distilled(tmp_path / "whole")
     assert not taken_up
-    for stage in (
-        "control",
-        "student",
-    ):  # in the first folder the student is there by then, so the second cuts off another seed
+    # In the first folder the student is there by then, so the second cuts off another seed of it, and the third one of the control.
+    for stage in ("control", "student", "control"):
         with pytest.raises(KeyboardInterrupt):
             distilled(tmp_path / "out", stage)
     ended = distilled(tmp_path / "out")
-    choice, control, seed = taken_up
+    choice, control, seed, still, control_seed = taken_up
     assert choice >= 4
     trained = [line["step"] for line in read_curves(tmp_path / "out" / "curves.jsonl") if line["stage"] == "control"]
-    assert control == max(trained)  # it was trained to its end, and is only read
-    assert seed >= 4
+    assert control == still == max(trained)  # it was trained to its end, and is only read
+    assert min(seed, control_seed) >= 4
     assert not list((tmp_path / "out").glob(".*checkpoint*"))
     assert ended.control.quality == whole.control.quality
     assert ended.seeds == whole.seeds
+    assert len(ended.seeds.control) == 2
 
 
 def test_two_runs_in_one_folder_at_once_are_refused(tiny_run, tmp_path) -> None:

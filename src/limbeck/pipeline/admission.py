@@ -156,14 +156,17 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         place = place.parent
     table_VD = teacher.token_embeddings() if hasattr(teacher, "token_embeddings") else None
     views = most_rows(run, teacher, splits) * _views_each(run, teacher)
-    live = getattr(views_of(run, teacher)[0], "live", False)
+    learners = 0  # that ask for views at every step: students, and controls where no label is known
+    if getattr(views_of(run, teacher)[0], "live", False):
+        hard = run.recipe.verify.control and not any(r.label is not None for r in splits.train)
+        learners = run.recipe.verify.seeds * (2 if hard else 1)
     return Plan(
         counted=run.recipe.entry("modalities").vocabulary,
         weights=teacher.parameters,
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
         views=views + len(splits.valid),
-        live=views * (plan_for(run, views).epochs - 1) * run.recipe.verify.seeds if live else 0,
+        live=views * (plan_for(run, views).epochs - 1) * learners,
         tokens=tokens,
         rows=lessons,
         epochs=epochs,

@@ -42,8 +42,8 @@ def control_logits(
     """What the control says of the test rows, logits (N, C), and what it is in words.
 
     It is trained by the student's own plan: as many trials as the student had, which is one. Like the teacher it is chosen on the
-    labelled validation rows, and trained again with them. That of the seed that comes `more` behind the recipe's learns from the same views, as
-    long.
+    labelled validation rows, and trained again with them. That of the seed that comes `more` behind the recipe's learns from the same views (of
+    live ones the first epoch's), and as long as the first.
     """
     plan = plan_for(run, len(views))
     if any(r.label is not None for r in splits.train):
@@ -119,7 +119,7 @@ def fit_control(
     examples = Examples(modality.encode(payloads), classes_N)
     if getattr(view_plan, "live", False):
         label = partial(labels_of, labels=labels, several=recipe.several)
-        examples = afresh(examples, modality, redrawn(run, modality, labelled, view_plan), label)
+        examples = afresh(examples, modality, redrawn(seeded(run, more), modality, labelled, view_plan), label)
     last = chosen["epochs"] if chosen else None
     training = _fit(run, student, modality, examples, judge, plan, name, identity, note, last, more)
     return student, modality, {**training.best, "epochs": training.best_epoch, "planned": epochs}
@@ -141,7 +141,7 @@ def _fit_hard_labels(
         def label(drawn: Sequence[View]) -> NDArray[np.int64]:
             return _best(ask([v.payload for v in drawn]))
 
-        examples = afresh(examples, modality, redrawn(run, modality, splits.train, view_plan), label)
+        examples = afresh(examples, modality, redrawn(seeded(run, more), modality, splits.train, view_plan), label)
     _fit(run, student, modality, examples, judge, plan, "control", identity, note, more=more)
     return student, modality
 

@@ -1,7 +1,7 @@
 """Student and control again from other seeds: how much of a result is the dice. Knows how they are trained; knows nothing of the student's file.
 
 All learn from the same views, students from the same answers of the same teacher, so only a network's own dice differ: its start, the order
-of the rows, dropout. The shipped one is among them, by its written file; the others answer in torch. In cross-fitting each part has a student
+of the rows, dropout, live views from the second epoch on. Controls are all trained as long as the first one's choice says. The shipped one is among them, by its written file; the others answer in torch. In cross-fitting each part has a student
 and a control of each seed, and they all answer in torch. Letters: R repeats, N rows, C classes, S seeds.
 """
 

@@ -18,7 +18,8 @@ _TEXTS_WITHOUT_A_LAYER = 256  # that a teacher answers without one of its layers
 
 
 def seeded(run: Run, more: int) -> Run:
-    """The run with the seed that comes `more` behind the recipe's: for a student's own dice, or a control's, not for views."""
+    """The run with the seed that comes `more` behind the recipe's: for a student's own dice, or a control's: its start, the
+    order of its rows, and live views from the second epoch on."""
     return replace(run, recipe=run.recipe.model_copy(update={"seed": run.recipe.seed + more}))
 
 
