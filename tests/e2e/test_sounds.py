@@ -94,3 +94,21 @@ def test_a_teacher_that_is_trained_here_learns_views_too(run, tmp_path: Path) ->
     assert first[0] != first[1]
     assert weights("b", 0.05, per_record=1, mixup_share=0.3) == first, "the student's own views are nothing to the teacher"
     assert weights("c", 0.2, per_record=2)[0] != first[0]
+
+
+def test_members_that_hear_in_other_windows_teach_together_and_have_no_file(run, tmp_path: Path) -> None:
+    data, out = run
+    fine = {**TINY_SOUNDS, "teacher": {**TINY_SOUNDS["teacher"], "hop": 0.008, "window": 0.016}}
+    limbeck.distill(fine, data=data, out=tmp_path / "fine")
+    members = [{"kind": "resnet_audio", "model": str(folder / "teacher")} for folder in (out, tmp_path / "fine")]
+    report = limbeck.distill(
+        {**TINY_SOUNDS, "teacher": {"kind": "ensemble", "members": members}}, data=data, out=tmp_path / "both"
+    )
+    assert report.teacher.footprint.form == "Python"
+    assert any("members read in different ways" in note for note in report.notes)
+    rows = [
+        json.loads(path.read_text())
+        for path in (out / "teacher", tmp_path / "fine" / "teacher")
+        for path in path.glob("resnet_audio.json")
+    ]
+    assert [row["settings"]["hop"] for row in rows] == [0.0, 0.008]

@@ -10,7 +10,7 @@ import transformers
 
 from limbeck import find
 from limbeck.engine.batches import Examples, batches
-from limbeck.errors import TeacherError
+from limbeck.errors import DataError, TeacherError
 from limbeck.modalities._clip import of_samples, tone
 from limbeck.teachers._from_scratch import Separable
 from limbeck.teachers.huggingface_audio import HuggingfaceAudio
@@ -124,7 +124,7 @@ def test_no_model_is_an_error_with_a_way_out() -> None:
 def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(
     tmp_path: Path, filters: Literal["full", "separable"]
 ) -> None:
-    settings = ResnetAudio.Settings(width=4, filters=filters, rate=8000, seconds=0.25, mels=8)
+    settings = ResnetAudio.Settings(width=4, filters=filters, rate=8000, seconds=0.25, mels=8, window=0.016, hop=0.01)
     one, same, other = (ResnetAudio.load(settings) for _ in range(3))
     assert one.fingerprint() == same.fingerprint()  # else a run that is taken up would be another one
     for teacher, seed in ((one, 1), (same, 1), (other, 2)):
@@ -143,6 +143,20 @@ def test_it_begins_anew_for_each_seed_and_is_saved_with_what_its_norms_keep(
     assert again.reads() == one.reads()
     with pytest.raises(TeacherError, match="holds no residual network for clips"):
         ResnetAudio.load(ResnetAudio.Settings(str(tmp_path / "absent")))
+
+
+def test_windows_are_as_long_and_as_far_apart_as_they_are_asked_to_be() -> None:
+    sizes = {"width": 2, "rate": 8000, "seconds": 0.25, "mels": 8}
+    usual, short, fine = (
+        ResnetAudio.load(ResnetAudio.Settings(**sizes, **more)) for more in ({}, {"window": 0.016}, {"hop": 0.004})
+    )  # type: ignore[arg-type]
+    clips = [of_samples(noise(2000), 8000)]
+    shapes = [teacher.collate(teacher.encode(clips))["features"].shape for teacher in (usual, short, fine)]
+    assert shapes == [(1, 1 + (2000 - window) // hop, 8) for window, hop in ((256, 128), (128, 64), (256, 32))]
+    specs = [teacher.reads() for teacher in (usual, short, fine)]
+    assert len({str(spec) for spec in specs}) == 3
+    with pytest.raises(DataError, match="hop, window, fft and the clip rise"):
+        ResnetAudio.load(ResnetAudio.Settings(**sizes, hop=0.1))  # type: ignore[arg-type]
 
 
 def test_separable_filters_over_time_and_frequency_see_one_channel_each() -> None:

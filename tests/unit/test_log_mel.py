@@ -102,3 +102,13 @@ def test_a_quiet_room_and_no_sound_at_all_are_nearly_the_same(rate: int) -> None
     assert np.abs(room - plain).mean() < 0.1
     assert np.abs(loud - plain).mean() > 3 * np.abs(room - plain).mean()
     assert 20 * np.log10(spec.window / 4) - 10 * np.log10(spec.floor) == pytest.approx(56.0)
+
+
+def test_a_short_window_hears_no_pitch_and_still_has_a_frequency_in_each_band() -> None:
+    usual, short = LogMel.usual(8000, 0.5, 32), LogMel.usual(8000, 0.5, 32, window=0.016, hop=0.008)
+    assert (short.window, short.hop, short.fft) == (128, 64, 256)
+    assert (short.triangles.sum(axis=0) > 0).all()
+    time = np.arange(4000) / 8000
+    voice = sum(np.sin(2 * np.pi * 200 * n * time) / n for n in range(1, 15)).astype(np.float32)
+    ripple = [np.abs(np.diff(spec(voice).mean(axis=0)[:16], n=2)).mean() for spec in (usual, short)]
+    assert ripple[1] < 0.5 * ripple[0]

@@ -31,6 +31,7 @@ from limbeck.types import Json
 
 _LEAST_DEVIATION = 0.01
 _QUIET = 56.0  # decibels
+_WINDOW = 0.032  # seconds
 _LIMITS: dict[str, tuple[float, float]] = {
     "rate": (4_000, 192_000),
     "seconds": (0.05, 60.0),
@@ -69,14 +70,17 @@ class LogMel:
     trim: float = 30.0
 
     @classmethod
-    def usual(cls, rate: int, seconds: float, mels: int) -> LogMel:
+    def usual(cls, rate: int, seconds: float, mels: int, window: float = 0.0, hop: float = 0.0) -> LogMel:
         """What is usual for speech at a rate: windows of about 32 milliseconds, a power of two, half of one apart; from 60 hertz up.
+
+        `window` and `hop`, seconds: others, where they are not 0. A shorter window has zeros around it, so that bands lie as close as ever.
 
         The floor lies 56 decibels below a full-scale sine, where the noise of a room lies: far below it, a network learns who recorded and how much
         of a clip is zeros (docs/diary.md).
         """
-        window = 2 ** round(math.log2(0.032 * rate))
-        return cls(rate, seconds, window, window // 2, window, mels, 60.0, rate / 2, (window / 4) ** 2 * 10 ** (-_QUIET / 10))
+        length, fft = (2 ** round(math.log2(of * rate)) for of in (window or _WINDOW, max(window, _WINDOW)))
+        apart = max(1, round(hop * rate)) if hop else length // 2
+        return cls(rate, seconds, length, apart, fft, mels, 60.0, rate / 2, (length / 4) ** 2 * 10 ** (-_QUIET / 10))
 
     @classmethod
     def from_json(cls, spec: Any) -> LogMel:

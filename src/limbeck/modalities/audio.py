@@ -101,13 +101,13 @@ class Audio:
         self.features = features or LogMel.usual(MOST_RATE, 1.0, MELS)
 
     @classmethod
-    def reading(cls, rate: int, seconds: float, mels: int) -> Audio:
-        """The modality with what is usual at a rate.
+    def reading(cls, rate: int, seconds: float, mels: int, window: float = 0.0, hop: float = 0.0) -> Audio:
+        """The modality with what is usual at a rate, and windows of another length or distance (seconds), where they are not 0.
 
         Raises:
             DataError: a clip would have no frame, or more than anybody computes.
         """
-        return cls(LogMel.from_json(LogMel.usual(rate, seconds, mels).to_json()))
+        return cls(LogMel.from_json(LogMel.usual(rate, seconds, mels, window, hop).to_json()))
 
     @classmethod
     def of(cls, origin: Any) -> Audio:

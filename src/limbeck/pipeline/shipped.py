@@ -177,7 +177,10 @@ def _by_arrays(run: Run, teacher: Any, target: Any, path: Path) -> Any:
     members = list(getattr(teacher, "members", (teacher,)))
     if not all(hasattr(m, "reads") for m in members):
         raise TeacherError(f"a teacher of kind {type(members[0]).__name__} does not say in a spec how it reads")
-    modality = run.recipe.entry("modalities").from_spec(members[0].reads())
+    specs = [m.reads() for m in members]
+    if any(spec != specs[0] for spec in specs):
+        raise TeacherError("its members read in different ways, and a bundle reads in one")
+    modality = run.recipe.entry("modalities").from_spec(specs[0])
     sweep = modality.sweep(modality.encode(list(map(modality.from_json, modality.golden))), BATCHES[-1])
     with logits_module(teacher) as module:
         example = modality.collate(next(iter(sweep.values()))[:2])

@@ -26,6 +26,7 @@ from limbeck.types import Outputs
 
 Part = Annotated[float, Limits((("ge", 0.0), ("le", 0.5)))]
 Deviations = Annotated[float, Limits((("ge", 0.0), ("le", 4.0)))]
+Seconds = Annotated[float, Limits((("ge", 0.0), ("le", 0.5)))]
 _WARPS, _POINTS = 21, 5
 
 
@@ -126,7 +127,8 @@ class ResnetAudio(FromScratch):
         """`model`: a folder that `save` wrote; empty: it is trained in the run. `width` of the first of three stages, doubled by each further one;
         `depth`: blocks of each. `filters`: "full" ones see all channels at once; "separable" ones one channel each, and take about a third of the
         numbers at three times the width. Each kind errs in its own way, so a mean of both is better (docs/diary.md). It hears `seconds` of a clip
-        at `rate` samples a second in `mels` bands. `throat`, `tempo`, `room`, `mask`: what is done to a clip in training, as in `Disturbed`;
+        at `rate` samples a second in `mels` bands, in windows of `window` seconds that begin every `hop` (0: about 0.032, and half a window); in a short window a
+        voice's pitch is not heard. `throat`, `tempo`, `room`, `mask`: what is done to a clip in training, as in `Disturbed`;
         `dropout` within blocks."""
 
         model: str = ""
@@ -136,6 +138,8 @@ class ResnetAudio(FromScratch):
         rate: Count = 16_000
         seconds: Positive = 1.0
         mels: Count = 40
+        window: Seconds = 0.0
+        hop: Seconds = 0.0
         throat: Part = 0.2
         tempo: Part = 0.2
         room: Deviations = 0.4
@@ -143,7 +147,9 @@ class ResnetAudio(FromScratch):
         dropout: Share = 0.0
 
     def __init__(self, settings: Settings, labels: Sequence[str] = (), device: str = "cpu") -> None:
-        reading = catalog.find("modalities", "audio").reading(settings.rate, settings.seconds, settings.mels)
+        reading = catalog.find("modalities", "audio").reading(
+            settings.rate, settings.seconds, settings.mels, settings.window, settings.hop
+        )
         hertz_M = torch.from_numpy(reading.features.middles)
         super().__init__(settings, labels, partial(Network, settings, hertz_M), reading, device)
         self.name = f"ResNet of width {settings.width}"
