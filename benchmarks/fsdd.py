@@ -8,9 +8,9 @@ epoch. Without --final recordings 40 to 44 judge in place of the test set; and w
 too, of whom recordings 5 to 49 judge: no network hears the one that it is judged by, whether a recipe is chosen or measured. One recipe is meant for all
 six. A part that is named after a speaker holds out that one alone; what is done already is taken from --work, so `--part speakers` collects them.
 
-The teacher is the mean of four networks over log-mel features, two of separable filters and two of full ones: each kind errs in its own way about
-a stranger. They are trained from scratch for each split, on views of its rows; the student on stronger views and mixes, which the teacher
-labels. Of student and control three seeds each are trained; figures are means over them. The control is the same student without the
+The teacher is the mean of five networks over log-mel features: four of separable filters, of which one hears windows of half the length and one has
+them half as far apart, and one of full filters over the short ones. Each errs in its own way about a stranger. They are trained from scratch for each split, on views of its rows; the student on
+stronger views and mixes, which the teacher labels. Of student and control three seeds each are trained; figures are means over them. The control is the same student without the
 teacher, with as many steps, on views as the teacher had, on the rows that choose too. Beside them log-mel energies with an SVM.
 
 No network hears whom it is judged by; but the recipe was chosen by trials on pairs of these six speakers (docs/diary.md, 2026-11-30), so what
@@ -41,14 +41,14 @@ UNDISTURBED = {"throat": 0.0, "tempo": 0.0, "room": 0.0}  # the views are
 LESSON = {"per_record": 24, "speed": 0.25}
 """Views that keep a label: teachers learn from them, and the control."""
 MUON = {"optimizer": "muon", "learning_rate": 0.02, "weight_decay": 0.05}
+SEPARABLE = {"width": 56, "filters": "separable", **UNDISTURBED, "mask": 0.0}
 TEACHERS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    (SEPARABLE, {**MUON, "head_learning_rate": 0.02, "seeds": 2}),
+    ({**SEPARABLE, "window": 0.016}, {**MUON, "head_learning_rate": 0.02}),
+    ({**SEPARABLE, "hop": 0.008}, {**MUON, "head_learning_rate": 0.02}),
     (
-        {"width": 56, "filters": "separable", **UNDISTURBED, "mask": 0.0},
-        {**MUON, "head_learning_rate": 0.02, "seeds": 2},
-    ),
-    (
-        {"width": 32, "filters": "full", **UNDISTURBED, "mask": 0.2},
-        {"learning_rate": 4e-3, "head_learning_rate": 4e-3, "weight_decay": 0.02, "seeds": 2},
+        {"width": 32, "filters": "full", "window": 0.016, **UNDISTURBED, "mask": 0.2},
+        {"learning_rate": 4e-3, "head_learning_rate": 4e-3, "weight_decay": 0.02},
     ),
 )
 """Settings of each kind, and how it is trained."""
@@ -119,7 +119,9 @@ def taught(data: dict[str, str], work: Path, name: str) -> list[dict[str, Any]]:
         out = work / f"{name}-{settings['filters']}-{limbeck.Recipe.read(recipe).fingerprint()[:8]}"
         with Watch() as watch:
             teach(limbeck.Recipe.read({**recipe, "out": str(out)}), watch)
-        members += [{"kind": "resnet_audio", "model": str(out / f"teacher-{seed}")} for seed in range(fine_tune["seeds"])]
+        seeds = fine_tune.get("seeds", 1)
+        folders = [f"teacher-{seed}" for seed in range(seeds)] if seeds > 1 else ["teacher"]
+        members += [{"kind": "resnet_audio", "model": str(out / folder)} for folder in folders]
     return members
 
 
