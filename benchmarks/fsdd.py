@@ -9,9 +9,10 @@ too, of whom recordings 5 to 49 judge: no network hears the one that it is judge
 six. A part that is named after a speaker holds out that one alone; what is done already is taken from --work, so `--part speakers` collects them.
 
 The teacher is the mean of five networks over log-mel features: four of separable filters, of which one hears windows of half the length and one has
-them half as far apart, and one of full filters over the short ones. Each errs in its own way about a stranger. They are trained from scratch for each split, on views of its rows; the student on
-stronger views and mixes, which the teacher labels. Of student and control three seeds each are trained; figures are means over them. The control is the same student without the
-teacher, with as many steps, on views as the teacher had, on the rows that choose too. Beside them log-mel energies with an SVM.
+them half as far apart, and one of full filters over the short ones. Each errs in its own way about a stranger. They are trained from scratch for
+each split, on views of its rows; the student on stronger views and mixes, which the teacher labels. Of student and control three seeds each are
+trained; figures are means over them. The control is the same student without the teacher, with as many steps, on views as the teacher had, on the
+rows that choose too. Beside them log-mel energies with an SVM.
 
 No network hears whom it is judged by; but the recipe was chosen by trials on pairs of these six speakers (docs/diary.md, 2026-11-30), so what
 is new to each network is not new to who wrote this.

@@ -166,7 +166,7 @@ def _plan(run: Run, teacher: Any, prepared: Prepared) -> Plan:
         table=0 if table_VD is None else int(np.prod(table_VD.shape)),
         classes=len(teacher.labels or splits.labels),
         views=views + len(splits.valid),
-        live=views * (plan_for(run, views).epochs - 1) * learners,
+        live=views * (plan_for(run, views).epochs - 1) * learners if learners else 0,
         tokens=tokens,
         rows=lessons,
         epochs=epochs,
