@@ -137,7 +137,7 @@ def test_what_a_cascade_would_do_stands_there_where_one_was_chosen(run, tmp_path
         (
             SeedSpread("accuracy", (0.01, 0.03), Interval(0.02, -0.04, 0.08), (0.0, -0.01), Interval(0.025, -0.01, 0.06)),
             "Seed 1 +1.0 0.0 Seed 2 +3.0 −1.0 Range +1.0 to +3.0 −1.0 to 0.0 Mean +2.0 −4.0 to +8.0 −0.5 "
-            "Mean, student − control +2.5 −1.0 to +6.0",
+            "Mean, student − student without teacher +2.5 −1.0 to +6.0",
         ),
     ],
 )

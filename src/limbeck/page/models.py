@@ -149,13 +149,18 @@ def _seeds(report: Report) -> Table | None:
     means = [Cell(shown(sum(values) / len(values))) for values in of[1:]]
     rows.append(row("Mean", Cell(shown(found.interval.estimate), span(found.interval)), *means))
     if found.lead is not None:
-        rows.append(row(f"Mean, student {w.MINUS} control", Cell(w.points(found.lead.estimate), w.point_span(found.lead)), ""))
-    names = ("Student", "Control")[: len(of)]
+        rows.append(
+            row(
+                f"Mean, student {w.MINUS} {TITLES['control'].lower()}",
+                Cell(w.points(found.lead.estimate), w.point_span(found.lead)),
+                "",
+            )
+        )
+    names = (TITLES["student"], TITLES["control"])[: len(of)]
     head = [
         f"{name} {w.MINUS} teacher, points of accuracy" if differs else f"{name}: same answer as the teacher" for name in names
     ]
-    title = "The same student" if len(of) == 1 else "The same student and control"
-    return Table(f"{title} from {len(found.values)} seeds", ("", *head), tuple(rows))
+    return Table(f"The same from {len(found.values)} seeds", ("", *head), tuple(rows))
 
 
 def difference(found: Interval | None, reach: float, limit: float | None = None) -> Cell:
