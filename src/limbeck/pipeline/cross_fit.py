@@ -86,7 +86,7 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
     stacked = together(rows, section.repeats, told)
     models = (stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"))
     of_seeds = (
-        tuple(stacked[name] for more in range(1, section.seeds) if (name := _seed(model, more)) in stacked)
+        tuple(stacked[_seed(model, more)] for more in range(1, section.seeds) if model in stacked)
         for model in ("student", "control")
     )
     return OutOfFold(rows, *models, stacked["part"], what, *of_seeds)

@@ -127,7 +127,7 @@ class ResnetAudio(FromScratch):
         """`model`: a folder that `save` wrote; empty: it is trained in the run. `width` of the first of three stages, doubled by each further one;
         `depth`: blocks of each. `filters`: "full" ones see all channels at once; "separable" ones one channel each, and take about a third of the
         numbers at three times the width. Each kind errs in its own way, so a mean of both is better (docs/diary.md). It hears `seconds` of a clip
-        at `rate` samples a second in `mels` bands, in windows of `window` seconds that begin every `hop` (0: about 0.032, and half a window); in a short window a
+        at `rate` samples a second in `mels` bands, in windows of `window` seconds (of samples the nearest power of two) that begin every `hop` (0: about 0.032, and half a window); in a short window a
         voice's pitch is not heard. `throat`, `tempo`, `room`, `mask`: what is done to a clip in training, as in `Disturbed`;
         `dropout` within blocks."""
 
