@@ -7,6 +7,7 @@ nobody before the test: all 500 recordings of that speaker judge, recordings 5 t
 epoch. Without --final recordings 40 to 44 judge in place of the test set; and with each speaker that is to be held out another one is left out
 too, of whom recordings 5 to 49 judge: no network hears the one that it is judged by, whether a recipe is chosen or measured. One recipe is meant for all
 six. A part that is named after a speaker holds out that one alone; what is done already is taken from --work, so `--part speakers` collects them.
+Where they were read on several machines, `--part record` takes the means from the last line of each speaker in final.log, all of one commit.
 
 The teacher is the mean of four networks over log-mel features: three of separable filters, of which one hears windows of half the length, twice
 as often, and one of full filters over those. Each errs in its own way about a stranger. They are trained from scratch for each split, on views
@@ -22,17 +23,20 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
+
+from scipy import stats
 
 import limbeck
 from fashion_mnist import measured
-from harness import arguments, write
+from harness import HERE, arguments, write
 from limbeck.cli import Watch
 from limbeck.pipeline.teaching import teach
 
@@ -58,6 +62,8 @@ STUDENT = {"width": 56, "depth": 1, "dropout": 0.0, **HEARD}  # 53,364 bytes
 TRAINING = {"epochs": 5, **MUON}
 SEEDS = 3
 BYTES = 60_000
+KEPT = ("accuracy", "accuracies", "minus_control", "control_accuracies", "teacher_accuracy", "baseline_accuracy")
+"""Figures of each speaker."""
 Recording = tuple[str, str, str, int]
 """Path, digit, speaker, number."""
 
@@ -169,25 +175,44 @@ def speakers(
         data = split(all_of, work, name, lambda one, of=judged: one[2] == of and (final or one[3] >= 5), {speaker, judged})
         found[speaker], report = distilled(data, work, name)
         bundles[f"without_{speaker}"] = report.bundle
-    figures: dict[str, Any] = {}
-    for speaker, of in found.items():
-        kept = ("accuracy", "accuracies", "minus_control", "control_accuracies", "teacher_accuracy", "baseline_accuracy")
-        figures |= {f"{speaker}_{key}": of[key] for key in kept}
-    if len(found) < len(SPEAKERS):
-        return figures, bundles, {}
-    figures |= {
-        "speaker_held_out_mean": mean(f["accuracy"] for f in found.values()),
-        "speaker_held_out_least": min(f["accuracy"] for f in found.values()),
-        "speaker_held_out_minus_control": mean(f["minus_control"] for f in found.values()),
-        "speaker_held_out_teacher": mean(f["teacher_accuracy"] for f in found.values()),
-        "speaker_held_out_svm": mean(f["baseline_accuracy"] for f in found.values()),
-        "speaker_held_out_bytes": max(f["bytes"] for f in found.values()),
-    }
+    figures: dict[str, Any] = {f"{speaker}_{key}": of[key] for speaker, of in found.items() for key in KEPT}
+    if len(found) == len(SPEAKERS):
+        figures |= means(figures) | {"speaker_held_out_bytes": max(of["bytes"] for of in found.values())}
     return figures, bundles, {}
+
+
+def means(figures: dict[str, Any]) -> dict[str, Any]:
+    """What the figures of the six say together. The lead's bounds are those of its mean over speakers at 95 %, by Student's t."""
+    of = {key: [figures[f"{speaker}_{key}"] for speaker in SPEAKERS] for key in KEPT}
+    lead = of["minus_control"]
+    reach = float(stats.t.ppf(0.975, len(lead) - 1)) * stdev(lead) / len(lead) ** 0.5
+    return {
+        "speaker_held_out_mean": mean(of["accuracy"]),
+        "speaker_held_out_least": min(of["accuracy"]),
+        "speaker_held_out_minus_control": mean(lead),
+        "speaker_held_out_minus_control_bounds": [mean(lead) - reach, mean(lead) + reach],
+        "speaker_held_out_teacher": mean(of["teacher_accuracy"]),
+        "speaker_held_out_svm": mean(of["baseline_accuracy"]),
+    }
+
+
+def recorded(log: Path) -> dict[str, Any]:
+    """The same from the last line of each speaker in the record of final readings."""
+    read = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = {line["part"]: line for line in read if line["benchmark"] == "fsdd" and line["part"] in SPEAKERS}
+    commits = {speaker: lines[speaker]["commit"] if speaker in lines else "never" for speaker in SPEAKERS}
+    if len(set(commits.values())) > 1 or "never" in commits.values():
+        raise SystemExit(
+            f"{log.name} holds no six speakers of one commit: {commits}. Run --part NAME --final for those that lack."
+        )
+    figures = {key: value for speaker in SPEAKERS for key, value in lines[speaker]["figures"].items()}
+    return figures | means(figures)
 
 
 def run(data: Path, work: Path, final: bool, part: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """Figures, bundles, and which figures are void."""
+    if part == "record":
+        return recorded(HERE / "final.log"), {}, {}
     work = work.resolve()  # paths are part of what a run is
     work.mkdir(parents=True, exist_ok=True)
     all_of = recordings(data / "recordings.zip", work)
@@ -202,5 +227,5 @@ def run(data: Path, work: Path, final: bool, part: str) -> tuple[dict[str, Any],
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__ or "", ("all", "official", "speakers", *SPEAKERS), data="fsdd")
+    args = arguments(__doc__ or "", ("all", "official", "speakers", "record", *SPEAKERS), data="fsdd")
     write(args, *run(args.data, args.work, args.final, args.part))

@@ -16,8 +16,8 @@ import uvicorn
 import uvloop
 from starlette.routing import BaseRoute
 
+from limbeck import memory
 from limbeck.errors import LimbeckError
-from limbeck.serve import memory
 from limbeck.serve.app import App
 from limbeck.serve.chat import pages
 from limbeck.serve.escalation import conversations_of, escalation_of
