@@ -7,7 +7,7 @@ nobody before the test: all 500 recordings of that speaker judge, recordings 5 t
 epoch. Without --final recordings 40 to 44 judge in place of the test set; and with each speaker that is to be held out another one is left out
 too, of whom recordings 5 to 49 judge: no network hears the one that it is judged by, whether a recipe is chosen or measured. One recipe is meant for all
 six. A part that is named after a speaker holds out that one alone; what is done already is taken from --work, so `--part speakers` collects them.
-Where they were read on several machines, `--part record` takes the means from the last line of each speaker in final.log, all of one commit.
+Where they were read on several machines, `--part record` takes the means from their lines in final.log, of the latest commit that has all six.
 
 The teacher is the mean of four networks over log-mel features: three of separable filters, of which one hears windows of half the length, twice
 as often, and one of full filters over those. Each errs in its own way about a stranger. They are trained from scratch for each split, on views
@@ -197,21 +197,27 @@ def means(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def recorded(log: Path) -> dict[str, Any]:
-    """The same from the last line of each speaker in the record of final readings."""
-    read = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    lines = {line["part"]: line for line in read if line["benchmark"] == "fsdd" and line["part"] in SPEAKERS}
-    commits = {speaker: lines[speaker]["commit"] if speaker in lines else "never" for speaker in SPEAKERS}
-    if len(set(commits.values())) > 1 or "never" in commits.values():
+    """The same from the record of final readings: from the latest commit of which all six speakers were read."""
+    read = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    by_commit: dict[str, dict[str, Any]] = {}
+    for line in read:
+        if line["benchmark"] == "fsdd" and line["part"] in SPEAKERS:
+            by_commit.setdefault(line["commit"], {})[line["part"]] = line["figures"]
+    whole = [commit for commit, of in by_commit.items() if len(of) == len(SPEAKERS)]
+    if not whole:
+        found = {commit: sorted(of) for commit, of in by_commit.items()}
         raise SystemExit(
-            f"{log.name} holds no six speakers of one commit: {commits}. Run --part NAME --final for those that lack."
+            f"{log.name} holds no six speakers of one commit: {found}. Run --part NAME --final for those that lack."
         )
-    figures = {key: value for speaker in SPEAKERS for key, value in lines[speaker]["figures"].items()}
-    return figures | means(figures)
+    figures = {key: value for of in by_commit[whole[-1]].values() for key, value in of.items()}
+    return figures | means(figures) | {"of_commit": whole[-1]}
 
 
 def run(data: Path, work: Path, final: bool, part: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """Figures, bundles, and which figures are void."""
     if part == "record":
+        if final:
+            raise SystemExit("--part record reads no test file: leave out --final.")
         return recorded(HERE / "final.log"), {}, {}
     work = work.resolve()  # paths are part of what a run is
     work.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGE, _LEARNED, _HUGE = 1 << 20, 32 << 20, 1 << 30
+_LARGE, _LEARNED, _HUGE, _ALL = 1 << 20, 32 << 20, 1 << 30, (1 << 31) - 1
 _KEPT = 64 << 10
-_keeping = 0
 
 
 def settle() -> None:
@@ -20,29 +19,31 @@ def settle() -> None:
     By default glibc learns from the first large array that is freed to take the next ones from its heap; there a small object behind
     each keeps it from shrinking, and a server grows with the largest batches that it ever saw.
     """
-    _call("mallopt", _MMAP_THRESHOLD, _LARGE)
+    _mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """While this is open, freed arrays of up to a gigabyte stay with the process, for the next ones; behind it they are returned.
+    """While this is open, what is freed stays with the process for what comes next: arrays of up to a gigabyte, two gigabytes in all. Behind it that
+    is returned. Of glibc and the main thread alone; where an older glibc refuses so much, of arrays of up to 32 MB.
 
     A step of training takes and frees the same arrays as the one before. By default glibc returns them between, and the system fills their
-    pages with zeros each time, which can take half as long as to compute the step (`benchmarks/kept_memory.py`). May be nested.
+    pages with zeros each time (`benchmarks/kept_memory.py` has what that costs). Around steps alone: where sizes grow, what is kept is soon too small, and
+    a process has more than it needs; and what is timed within would be quicker than where it serves.
 
-    Behind it the thresholds are the highest that glibc would have learned by itself (32 MB, and twice that): it does not learn again once it is told.
+    Behind it the thresholds are the highest that glibc learns by itself on 64 bits (32 MB, and twice that), whatever they were: it
+    cannot be asked, and does not learn again once it is told.
     """
-    global _keeping
-    _keeping += 1
-    if _keeping == 1:
-        _thresholds(_HUGE, _HUGE)
+    told = _mallopt(_MMAP_THRESHOLD, _HUGE) or _mallopt(_MMAP_THRESHOLD, _LEARNED)
+    if told:
+        _mallopt(_TRIM_THRESHOLD, _ALL)
     try:
         yield
     finally:
-        _keeping -= 1
-        if not _keeping:
-            _thresholds(_LEARNED, 2 * _LEARNED)
-            trim()
+        if told:
+            _mallopt(_MMAP_THRESHOLD, _LEARNED)
+            _mallopt(_TRIM_THRESHOLD, 2 * _LEARNED)
+            _call("malloc_trim", _KEPT)
 
 
 def trim() -> None:
@@ -55,15 +56,15 @@ def trim() -> None:
     _call("malloc_trim", _KEPT)
 
 
-def _thresholds(mapped: int, trimmed: int) -> None:
-    _call("mallopt", _MMAP_THRESHOLD, mapped)
-    _call("mallopt", _TRIM_THRESHOLD, trimmed)
+def _mallopt(name: int, value: int) -> bool:
+    """Whether malloc took it."""
+    return bool(_call("mallopt", name, value))
 
 
-def _call(name: str, *arguments: int) -> None:
+def _call(name: str, *arguments: int) -> int:
+    """What the function returns; 0 where there is none."""
     found: Any = getattr(_libc, name, None)
-    if found is not None:
-        found(*arguments)
+    return 0 if found is None else int(found(*arguments))
 
 
 try:

@@ -22,7 +22,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,7 +31,6 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from limbeck import memory
 from limbeck._version import __version__
 from limbeck.bundle import Bundle, sha256_of
 from limbeck.curves import Curves
@@ -48,8 +47,7 @@ RESOLVED, LOCK, CURVES, COMPLETE, REPORT = "resolved.json", ".lock", "curves.jso
 
 @dataclass(slots=True)
 class Run:
-    """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder, and gives memory
-    back that its steps kept.
+    """A run's folder, its settled surroundings, and the seconds that its stages took. Leaving it lets others into the folder.
 
     fresh: the folder was empty, and nothing in it is worth keeping yet: a run that is refused then leaves none behind.
     ready: a teacher that this run does not train: handed over from Python, or loaded with its classes. origin: what students read and
@@ -70,10 +68,8 @@ class Run:
     ready: Any = None
     origin: Any = None
     owned: list[Any] = field(default_factory=list)
-    _kept: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Run:
-        self._kept.enter_context(memory.kept())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -83,7 +79,6 @@ class Run:
             self.curves.close()
         if self.lock is not None:
             self.lock.release()
-        self._kept.close()
         if self.fresh and isinstance(
             error, BudgetError | CheckupError | RecipeError
         ):  # else a mended recipe would be another run's

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from limbeck import memory
 from limbeck.engine.batches import Collate, Examples, batches, number_of_batches
 from limbeck.engine.optim import MovingAverage, Optimizer, moving
 from limbeck.types import Batch, Json, Loss, TrainingPlan
@@ -106,18 +107,19 @@ class Training:
             first=self.number,
         )
         self.model.train()
-        for batch in islice(feed, max(0, self.total - self.number)):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self._seed * 1_000_003 + self.number)
-                loss = self.loss(batch)
-                loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step(self.number, self._steps)
-            self.number += 1
-            if self._average is not None:
-                self._average.update(self.model, self.number)
-            judged = self._judged() if self.number % self._in_epoch == 0 else {}
-            rate = self._plan.learning_rate * self._plan.rate(self.number - 1, self._steps)
-            yield Step(self.number, self.total, float(loss.detach()), rate, judged)
+        with memory.kept():
+            for batch in islice(feed, max(0, self.total - self.number)):
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(self._seed * 1_000_003 + self.number)
+                    loss = self.loss(batch)
+                    loss.backward()  # type: ignore[no-untyped-call]
+                self._optimizer.step(self.number, self._steps)
+                self.number += 1
+                if self._average is not None:
+                    self._average.update(self.model, self.number)
+                judged = self._judged() if self.number % self._in_epoch == 0 else {}
+                rate = self._plan.learning_rate * self._plan.rate(self.number - 1, self._steps)
+                yield Step(self.number, self.total, float(loss.detach()), rate, judged)
         # Within an epoch; behind the last `state`, so that one that goes on is as if it had not stopped.
         if self.total % self._in_epoch:
             self._judged()
