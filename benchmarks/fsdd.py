@@ -15,10 +15,12 @@ of its rows; the student on stronger views and mixes, which the teacher labels. 
 means over them. The control is the same student without the teacher, with as many steps, on views as the teacher had, on the rows that choose
 too. Beside them log-mel energies with an SVM.
 
-On two cores with AVX-512 a split takes 40 to 50 minutes of one core (teachers 15, their answers 4, three students 9, controls 14), so that all seven
-are done in under three hours where two parts run side by side, each with OMP_NUM_THREADS=1.
+A split takes 40 to 44 minutes of one core with AVX-512 (teachers 15, their answers 4, three students 9, controls 14), the official one 49, so that all seven are done in
+about three hours where two parts run side by side; measured with OMP_NUM_THREADS=1 and huge pages for malloc
+(GLIBC_TUNABLES=glibc.malloc.hugetlb=1, docs/diary.md).
 
-No network hears whom it is judged by; but the recipe was chosen by trials on pairs of these six speakers (docs/diary.md, 2026-11-30), so what
+No network hears whom it is judged by; but the recipe was chosen by trials on pairs of these six speakers, and three were read
+with earlier recipes too (docs/diary.md, 2026-11-30), so what
 is new to each network is not new to who wrote this.
 """
 
@@ -61,7 +63,7 @@ TEACHERS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
 """Settings of each kind, and how it is trained."""
 VIEWS = {"per_record": 28, "speed": 0.4, "throat": 0.25, "room": 9.0, "mixup_share": 0.45}
 OBJECTIVES: dict[str, Any] = {"soft_targets": {}}  # of a view as strong as these the label may not hold
-STUDENT = {"width": 56, "depth": 1, "dropout": 0.0, **HEARD}  # 53,364 bytes
+STUDENT = {"width": 56, "depth": 1, "dropout": 0.0, **HEARD}  # about 53,360 bytes
 TRAINING = {"epochs": 5, **MUON}
 SEEDS = 3
 BYTES = 60_000
@@ -205,7 +207,8 @@ def recorded(log: Path) -> dict[str, Any]:
     by_commit: dict[str, dict[str, Any]] = {}
     for line in read:
         if line["benchmark"] == "fsdd" and line["part"] in SPEAKERS:
-            by_commit.setdefault(line["commit"], {})[line["part"]] = line["figures"]
+            of = by_commit.pop(line["commit"], {})
+            by_commit[line["commit"]] = {**of, line["part"]: line["figures"]}  # behind those read before
     whole = [commit for commit, of in by_commit.items() if len(of) == len(SPEAKERS)]
     if not whole:
         found = {commit: sorted(of) for commit, of in by_commit.items()}

@@ -24,15 +24,15 @@ def settle() -> None:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """While this is open, what is freed stays with the process for what comes next: arrays of up to a gigabyte, two gigabytes in all. Behind it that
-    is returned. Of glibc and the main thread alone; where an older glibc refuses so much, of arrays of up to 32 MB.
+    """While this is open, what is freed stays with the process for what comes next: arrays of up to a gigabyte, and up to two gigabytes at the
+    end of the heap. Behind it that is returned. It helps the main thread, under glibc; where an older one refuses so much, arrays of up to 32 MB.
 
     A step of training takes and frees the same arrays as the one before. By default glibc returns them between, and the system fills their
-    pages with zeros each time (`benchmarks/kept_memory.py` has what that costs). Around steps alone: where sizes grow, what is kept is soon too small, and
-    a process has more than it needs; and what is timed within would be quicker than where it serves.
+    pages with zeros each time (`benchmarks/kept_memory.py` has what that costs). It is for such steps alone: where sizes grow, what is kept is soon too small,
+    and a process has more than it needs; and what is timed within would be quicker than where it serves.
 
-    Behind it the thresholds are the highest that glibc learns by itself on 64 bits (32 MB, and twice that), whatever they were: it
-    cannot be asked, and does not learn again once it is told.
+    Thresholds are the process's, so of two that are open the first to close ends it for both. Behind it they are the highest that glibc learns by
+    itself on 64 bits (32 MB, and twice that), whatever they were: it cannot be asked, and does not learn again once it is told.
     """
     told = _mallopt(_MMAP_THRESHOLD, _HUGE) or _mallopt(_MMAP_THRESHOLD, _LEARNED)
     if told:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from limbeck import memory
 from limbeck.engine.batches import Examples, batches, plan
 from limbeck.engine.checkpoint import Checkpoint
 from limbeck.engine.device import faster_precision, is_heavy
@@ -267,6 +268,21 @@ def test_stopped_within_an_epoch_the_better_weights_stand_and_it_goes_on_as_if_i
         stopped = training(judge([0.1]), epochs=1.5)
         stopped.restore(*taken)
         assert list(stopped.steps()) == []
+
+
+def test_memory_is_kept_from_the_first_step_to_the_last_and_let_go_where_it_is_left(monkeypatch) -> None:
+    told: list[tuple[int, ...]] = []
+    monkeypatch.setattr(memory, "_mallopt", lambda *what: told.append(what) or True)
+    steps = training().steps()
+    next(steps)
+    kept = [(memory._MMAP_THRESHOLD, memory._HUGE), (memory._TRIM_THRESHOLD, memory._ALL)]
+    assert told == kept
+    steps.close()
+    usual = [(memory._MMAP_THRESHOLD, memory._LEARNED), (memory._TRIM_THRESHOLD, 2 * memory._LEARNED)]
+    assert told == kept + usual
+    told.clear()
+    list(training().steps())
+    assert told == kept + usual
 
 
 def test_a_moving_average_takes_the_place_of_the_weights() -> None:
