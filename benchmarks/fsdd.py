@@ -15,13 +15,12 @@ of its rows; the student on stronger views and mixes, which the teacher labels. 
 means over them. The control is the same student without the teacher, with as many steps, on views as the teacher had, on the rows that choose
 too. Beside them log-mel energies with an SVM.
 
-A split takes 40 to 44 minutes of one core with AVX-512 (teachers 15, their answers 4, three students 9, controls 14), the official one 49, so that all seven are done in
-about three hours where two parts run side by side; measured with OMP_NUM_THREADS=1 and huge pages for malloc
+A split takes 40 to 44 minutes of one core with AVX-512 (teachers 15, their answers 4, three students 9, controls 14), the official one 49, so that
+all seven are done in about three hours where two parts run side by side; measured with OMP_NUM_THREADS=1 and huge pages for malloc
 (GLIBC_TUNABLES=glibc.malloc.hugetlb=1, docs/diary.md).
 
-No network hears whom it is judged by; but the recipe was chosen by trials on pairs of these six speakers, and three were read
-with earlier recipes too (docs/diary.md, 2026-11-30), so what
-is new to each network is not new to who wrote this.
+No network hears whom it is judged by; but the recipe was chosen by trials on pairs of these six speakers, and three were read with earlier recipes
+too (docs/diary.md, 2026-11-30), so what is new to each network is not new to who wrote this.
 """
 
 from __future__ import annotations

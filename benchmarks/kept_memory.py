@@ -29,8 +29,6 @@ from limbeck import find, memory
 ROUNDS, WARM, STEPS = 3, 3, 20
 HEARD = {"rate": 8000, "seconds": 0.7, "mels": 32}
 CLASSES = 10
-
-
 Made = tuple[nn.Module, str, Callable[[int], Tensor]]
 """A network, its input's name, and the input of a step."""
 

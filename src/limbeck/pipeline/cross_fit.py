@@ -28,7 +28,7 @@ from limbeck.bundle import sha256_of
 from limbeck.curves import Curves
 from limbeck.data.split import Splits, folds
 from limbeck.disk import write_whole
-from limbeck.errors import DataError, RunFolderError, listing
+from limbeck.errors import DataError
 from limbeck.pipeline.baseline import baseline_answers
 from limbeck.pipeline.beside import DECIDED as WORDS
 from limbeck.pipeline.cleaned import lessons
@@ -85,11 +85,6 @@ def cross_fit(run: Run, teacher: Any, splits: Splits) -> OutOfFold:
         run.progress("cross-fit", len(parts), len(parts), note)
     stacked = together(rows, section.repeats, told)
     models = (stacked["teacher"], stacked["student"], stacked.get("control"), stacked.get("baseline"))
-    wanted = [_seed(model, more) for model in ("student", "control") for more in range(1, section.seeds) if model in stacked]
-    if lacking := [name for name in wanted if name not in stacked]:
-        raise RunFolderError(
-            f"the parts in {run.folder} lack {listing(lacking, 3)}: another version of limbeck made them. Give another --out."
-        )
     of_seeds = (
         tuple(stacked[_seed(model, more)] for more in range(1, section.seeds) if model in stacked)
         for model in ("student", "control")
